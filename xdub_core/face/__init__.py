@@ -1,0 +1,1 @@
+"""Detectors, tracking, box smoothing and cropping."""

@@ -1,0 +1,70 @@
+"""What a face detector is: frames in, one face (or none) a frame out.
+
+All backends answer in the same units, so that tracking and smoothing need not know which one spoke: pixels of the
+frame, and scores of about 0 to 1. RTMW's raw scores run to about 10 (its SimCC logits), so its backends divide them
+by 10 (X-DUB facts §6: "scores / 10"); DWPose's and MediaPipe's already run to about 1 and are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from xdub_core.errors import FaceError
+
+KEYPOINTS = 134
+"""Whole-body keypoints in OpenPose order: 18 body (1 = neck), 6 feet, 68 face, 21 + 21 hands."""
+FACE_POINTS = slice(24, 92)
+"""The 68 points of the face, in the order of the 300-W and COCO-WholeBody annotations."""
+RIGHT_EYE, LEFT_EYE = 14, 15
+"""The body's two eye points."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face in one frame.
+
+    `keypoints`: float64 [134, 3] of x, y (pixels of the frame, possibly outside of it) and score (about 0..1), 0 for
+    a point that the backend does not know; or None where the backend gives a box only.
+    `box`: float64 [4] xyxy in pixels. Without keypoints it is the box to crop, used as it is; with keypoints it is
+    the extent of the 68 face points, for choosing between people and for display.
+    `score`: confidence in the face, about 0..1.
+    """
+
+    box: np.ndarray
+    score: float
+    keypoints: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.box.shape != (4,):
+            raise FaceError(f"a face box has 4 numbers (x0, y0, x1, y1), but this one has shape {self.box.shape}")
+        if self.keypoints is not None and self.keypoints.shape != (KEYPOINTS, 3):
+            raise FaceError(f"keypoints have shape ({KEYPOINTS}, 3), but these have {self.keypoints.shape}")
+
+
+class FaceDetector(Protocol):
+    """Finds the face to dub in frames. A backend may be asked for a few consecutive frames at a time.
+
+    Backends that look at pixels treat every frame alone. Backends made of given boxes or landmarks answer by frame
+    number: they count the frames they are shown, and `seek` says which number comes next.
+    """
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[Detection | None]:
+        """Faces of a small batch of frames (uint8 [H, W, 3] RGB); None where a frame has none."""
+        ...
+
+
+def detection_from_keypoints(keypoints: np.ndarray, score: float | None = None) -> Detection:
+    """A detection from 134 keypoints: its box is the extent of the face points that have a score.
+
+    `score` defaults to the mean score of the 68 face points. Raises FaceError where no face point has a score.
+    """
+    face = keypoints[FACE_POINTS]
+    known = face[face[:, 2] > 0, :2]
+    if not len(known):
+        raise FaceError("no point of the face has a score above 0")
+    box = np.concatenate([known.min(0), known.max(0)]).astype(np.float64)
+    return Detection(box, float(face[:, 2].mean()) if score is None else score, keypoints.astype(np.float64))
