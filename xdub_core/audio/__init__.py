@@ -1,0 +1,1 @@
+"""Recordings, Whisper and wav2vec2 features, and audio windows."""

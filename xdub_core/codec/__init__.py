@@ -1,0 +1,1 @@
+"""Video codecs: frames to latents and back, with a streaming decode."""

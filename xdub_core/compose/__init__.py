@@ -1,0 +1,1 @@
+"""Colour matching, blending and paste-back."""

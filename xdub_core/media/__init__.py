@@ -1,0 +1,1 @@
+"""Streaming video and audio in and out (PyAV), and timelines."""

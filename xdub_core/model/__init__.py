@@ -1,0 +1,1 @@
+"""The DiT, its audio projection, and checkpoint loading."""

@@ -1,0 +1,82 @@
+"""The sizes of an X-Dub DiT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from xdub_core.errors import CheckpointError
+
+AUDIO_TOKENS_PER_LATENT = 8
+"""Feature rows (50 a second) that one latent frame attends to (X-DUB facts §3)."""
+
+
+@dataclass(frozen=True)
+class DiTConfig:
+    """Sizes of the DiT and its audio projection. The defaults are the released model's (X-DUB facts §1, §2).
+
+    `dim` must be divisible by `heads`, and the head dimension must be even (RoPE turns pairs of channels).
+    """
+
+    dim: int = 3072
+    heads: int = 24
+    layers: int = 30
+    ffn_dim: int = 14336
+    frequency_dim: int = 256
+    text_dim: int = 4096
+    audio_dim: int = 2048
+    audio_inner_dim: int = 1536
+    audio_head_dim: int = 64
+    audio_layers: int = 4
+    latent_channels: int = 48
+    patch: tuple[int, int, int] = (1, 2, 2)
+    eps: float = 1e-6
+
+    @property
+    def head_dim(self) -> int:
+        return self.dim // self.heads
+
+
+RELEASED = DiTConfig()
+RELEASED_HEAD_DIM = 128
+
+_LAYER_KEYS = ("blocks.{}.modulation", "audio_embedding.layers.{}.norm1.weight")
+
+
+def config_from_shapes(
+    shapes: Mapping[str, tuple[int, ...]], heads: int | None = None, audio_head_dim: int | None = None
+) -> DiTConfig:
+    """Read the sizes off a checkpoint's tensor shapes.
+
+    The number of heads leaves no trace in the shapes: without `heads`, heads of 128 channels are assumed, as in
+    every Wan model (and 64 in the audio projection).
+
+    Raises CheckpointError when a tensor that tells a size is missing.
+    """
+    try:
+        patch_weight = shapes["patch_embedding.weight"]
+        dim = patch_weight[0]
+        audio_inner, audio_dim = shapes["audio_embedding.proj_in.weight"]
+        return DiTConfig(
+            dim=dim,
+            heads=heads or max(1, dim // RELEASED_HEAD_DIM),
+            layers=_count(shapes, _LAYER_KEYS[0]),
+            ffn_dim=shapes["blocks.0.ffn.0.weight"][0],
+            frequency_dim=shapes["time_embedding.0.weight"][1],
+            text_dim=shapes["text_embedding.0.weight"][1],
+            audio_dim=audio_dim,
+            audio_inner_dim=audio_inner,
+            audio_head_dim=audio_head_dim or RELEASED.audio_head_dim,
+            audio_layers=_count(shapes, _LAYER_KEYS[1]),
+            latent_channels=patch_weight[1],
+            patch=(patch_weight[2], patch_weight[3], patch_weight[4]),
+        )
+    except KeyError as missing:
+        raise CheckpointError(f"not an X-Dub checkpoint: it has no tensor named {missing}") from None
+
+
+def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:
+    layers = 0
+    while pattern.format(layers) in shapes:
+        layers += 1
+    return layers

@@ -1,0 +1,286 @@
+"""X-Dub's DiT: Wan2.2-TI2V-5B that sees the source video beside the noise and hears the new speech.
+
+The story of a forward (X-DUB facts §2; paper section 3.2):
+
+    reference latents ++ noised latents, along frames        -> tokens (frame, row, column)
+    per block: self-attention over both halves
+               text and audio cross-attention on the target half, audio frame by frame
+               feed-forward over both halves
+    head on the target half                                  -> velocity of the target
+
+Only two timesteps exist among the tokens: 0 for everything clean (the reference and the motion latents), and the
+noised target's own. Clean tokens come first, so the modulation is two rows and a split index, and never a tensor
+over all tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from xdub_core.errors import SamplingError
+from xdub_core.model.attention import (
+    AttentionFunction,
+    CrossAttention,
+    KeysValues,
+    SelfAttention,
+    torch_attention,
+)
+from xdub_core.model.audio_projection import AudioProjection
+from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig
+from xdub_core.model.rope import RotaryTables, rotary_tables
+
+FEED_FORWARD_CHUNK_TOKENS = 4096
+"""Without gradients, the feed-forward's hidden layer exists for this many tokens of each sample at a time."""
+
+
+@dataclass(frozen=True)
+class ClipConstants:
+    """What stays the same through all steps of a clip: rotations, and each block's text and audio keys/values."""
+
+    grid: tuple[int, int, int]
+    tables: RotaryTables
+    text: tuple[KeysValues, ...]
+    audio: tuple[KeysValues, ...]
+
+
+class Modulation(NamedTuple):
+    """AdaLN vectors [batch, 2, 6 or 2, dim]: row 0 for the first `clean_tokens` tokens, row 1 for the others."""
+
+    vectors: Tensor
+    clean_tokens: int
+
+
+class XDubDiT(nn.Module):
+    """The DiT. Parameter names are the released checkpoint's.
+
+    `operations` is a module of layer classes (`torch.nn`, or ComfyUI's casting or quantising ones); `attention`
+    replaces PyTorch's attention; `device` and `dtype` are those of the parameters ("meta" costs nothing).
+    """
+
+    def __init__(
+        self,
+        config: DiTConfig,
+        *,
+        operations: Any = nn,
+        attention: AttentionFunction = torch_attention,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        factory = {"device": device, "dtype": dtype}
+        dim = config.dim
+        self.config = config
+        self.patch_embedding = operations.Conv3d(
+            config.latent_channels, dim, kernel_size=config.patch, stride=config.patch, **factory
+        )
+        self.text_embedding = nn.Sequential(
+            operations.Linear(config.text_dim, dim, **factory),
+            nn.GELU(approximate="tanh"),
+            operations.Linear(dim, dim, **factory),
+        )
+        self.time_embedding = nn.Sequential(
+            operations.Linear(config.frequency_dim, dim, **factory),
+            nn.SiLU(),
+            operations.Linear(dim, dim, **factory),
+        )
+        self.time_projection = nn.Sequential(nn.SiLU(), operations.Linear(dim, 6 * dim, **factory))
+        self.audio_embedding = AudioProjection(config, operations, attention, **factory)
+        self.blocks = nn.ModuleList(
+            Block(config, operations, attention, **factory) for _ in range(config.layers)
+        )
+        self.head = Head(config, operations, **factory)
+
+    def prepare(
+        self, context: Tensor, audio: Tensor, latent_shape: torch.Size | tuple[int, ...]
+    ) -> ClipConstants:
+        """Compute once a clip what no step changes.
+
+        `context`: [batch or 1, text tokens, text_dim]; `audio`: [batch, latent frames, 8, audio_dim];
+        `latent_shape`: (batch, channels, frames, height, width) of the latents to come.
+
+        Raises SamplingError when the sizes do not fit the model or each other.
+        """
+        grid = self._token_grid(tuple(latent_shape), audio)
+        text_tokens = self.text_embedding(context)
+        audio_tokens = self.audio_embedding(audio).flatten(0, 1)  # [batch * latent frames, 8, dim]
+        return ClipConstants(
+            grid=grid,
+            tables=rotary_tables(grid, self.config.head_dim, audio.device),
+            text=tuple(block.cross_attn.keys_values(text_tokens) for block in self._blocks()),
+            audio=tuple(block.audio_attn.keys_values(audio_tokens) for block in self._blocks()),
+        )
+
+    def forward(
+        self,
+        latents: Tensor,
+        reference: Tensor,
+        timestep: Tensor,
+        constants: ClipConstants,
+        motion_latents: int = 0,
+    ) -> Tensor:
+        """Velocity (noise - clean) of the target, shaped like `latents`.
+
+        `latents`: noised target [batch, channels, frames, height, width]; `reference`: clean latents of the source
+        video, same shape; `timestep`: [batch] in 0..1000; `motion_latents`: how many leading target frames are
+        clean frames of the clip before (their timestep is 0).
+        """
+        if latents.shape != reference.shape:
+            raise SamplingError(
+                f"reference latents {list(reference.shape)} and noised latents {list(latents.shape)} differ in "
+                "size: encode the same crops that are being dubbed"
+            )
+        frames, height, width = constants.grid
+        reference_tokens = frames * height * width
+        clean_tokens = reference_tokens + motion_latents * height * width
+
+        x = self.patch_embedding(torch.cat([reference, latents], dim=2)).flatten(2).transpose(1, 2)
+        embedding = self._timestep_embedding(timestep, x)  # [batch, 2, dim]
+        modulation = Modulation(self.time_projection(embedding).unflatten(-1, (6, -1)), clean_tokens)
+        for block, text, audio in zip(self._blocks(), constants.text, constants.audio, strict=True):
+            x = block(x, modulation, constants.tables, text, audio, reference_tokens)
+        target = self.head(x[:, reference_tokens:], embedding, clean_tokens - reference_tokens)
+        return _unpatchify(target, constants.grid, self.config)
+
+    def _blocks(self) -> Iterator[Block]:
+        return cast("Iterator[Block]", iter(self.blocks))
+
+    def _timestep_embedding(self, timestep: Tensor, like: Tensor) -> Tensor:
+        both = torch.stack([torch.zeros_like(timestep), timestep], dim=1)  # [batch, 2]
+        return self.time_embedding(timestep_sinusoid(both, self.config.frequency_dim).to(like))
+
+    def _token_grid(self, latent_shape: tuple[int, ...], audio: Tensor) -> tuple[int, int, int]:
+        config = self.config
+        if len(latent_shape) != 5 or latent_shape[1] != config.latent_channels:
+            raise SamplingError(
+                f"latents of shape {list(latent_shape)} do not fit this model: it needs [batch, "
+                f"{config.latent_channels}, frames, height, width] (a VAE with {config.latent_channels} channels)"
+            )
+        _, _, frames, height, width = latent_shape
+        if any(size % patch for size, patch in zip((frames, height, width), config.patch, strict=True)):
+            raise SamplingError(
+                f"latents of {height}x{width} do not divide into patches of {config.patch[1:]}: "
+                "use a crop size that is a multiple of 32 pixels"
+            )
+        if tuple(audio.shape[1:]) != (frames, AUDIO_TOKENS_PER_LATENT, config.audio_dim):
+            raise SamplingError(
+                f"audio windows of shape {list(audio.shape)} do not fit: this clip needs [batch, {frames}, "
+                f"{AUDIO_TOKENS_PER_LATENT}, {config.audio_dim}] (check that the audio encoders are the model's)"
+            )
+        f, h, w = (size // patch for size, patch in zip((frames, height, width), config.patch, strict=True))
+        return f, h, w
+
+
+class Block(nn.Module):
+    """Self-attention, text and audio cross-attention on the target half, feed-forward."""
+
+    def __init__(
+        self, config: DiTConfig, operations: Any, attention: AttentionFunction, **factory: Any
+    ) -> None:
+        super().__init__()
+        dim, eps = config.dim, config.eps
+        shared = (dim, config.heads, eps, operations, attention)
+        self.modulation = nn.Parameter(torch.randn(1, 6, dim, **factory) / dim**0.5)
+        self.norm1 = operations.LayerNorm(dim, eps=eps, elementwise_affine=False, **factory)
+        self.self_attn = SelfAttention(*shared, **factory)
+        self.norm3 = operations.LayerNorm(dim, eps=eps, **factory)
+        self.cross_attn = CrossAttention(*shared, **factory)
+        self.norm4 = operations.LayerNorm(dim, eps=eps, **factory)
+        self.audio_attn = CrossAttention(*shared, **factory)
+        self.norm2 = operations.LayerNorm(dim, eps=eps, elementwise_affine=False, **factory)
+        self.ffn = nn.Sequential(
+            operations.Linear(dim, config.ffn_dim, **factory),
+            nn.GELU(approximate="tanh"),
+            operations.Linear(config.ffn_dim, dim, **factory),
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        modulation: Modulation,
+        tables: RotaryTables,
+        text: KeysValues,
+        audio: KeysValues,
+        reference_tokens: int,
+    ) -> Tensor:
+        """`x`: [batch, tokens, dim], the reference's tokens first."""
+        vectors = self.modulation.to(x).unsqueeze(1) + modulation.vectors  # [batch, 2, 6, dim]
+        shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = vectors.unbind(2)
+        clean = modulation.clean_tokens
+
+        attended = self.self_attn(modulate(self.norm1(x), shift_attn, scale_attn, clean), tables)
+        x = x + gate(attended, gate_attn, clean)
+        del attended
+        reference, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
+        target = target + self.cross_attn(self.norm3(target), text)
+        target = target + self._hear(self.norm4(target), audio)
+        x = torch.cat([reference, target], dim=1)
+        del reference, target
+        fed = self._feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))
+        return x + gate(fed, gate_ffn, clean)
+
+    def _hear(self, target: Tensor, audio: KeysValues) -> Tensor:
+        """Each latent frame's tokens attend to the audio tokens of that frame only."""
+        frames = len(audio.keys) // len(target)
+        by_frame = target.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch * frames, rows * columns, dim]
+        return self.audio_attn(by_frame, audio).unflatten(0, (len(target), frames)).flatten(1, 2)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return self.ffn(x)
+        out = torch.empty_like(x)
+        for chunk, result in zip(
+            x.split(FEED_FORWARD_CHUNK_TOKENS, 1), out.split(FEED_FORWARD_CHUNK_TOKENS, 1), strict=True
+        ):
+            result.copy_(self.ffn(chunk))
+        return out
+
+
+class Head(nn.Module):
+    """Modulated LayerNorm and the projection to patches of velocity."""
+
+    def __init__(self, config: DiTConfig, operations: Any, **factory: Any) -> None:
+        super().__init__()
+        dim = config.dim
+        patch_values = config.latent_channels * config.patch[0] * config.patch[1] * config.patch[2]
+        self.norm = operations.LayerNorm(dim, eps=config.eps, elementwise_affine=False, **factory)
+        self.head = operations.Linear(dim, patch_values, **factory)
+        self.modulation = nn.Parameter(torch.randn(1, 2, dim, **factory) / dim**0.5)
+
+    def forward(self, x: Tensor, embedding: Tensor, clean_tokens: int) -> Tensor:
+        """`x`: [batch, target tokens, dim]; `embedding`: the timesteps' [batch, 2, dim]."""
+        shift, scale = (self.modulation.to(x).unsqueeze(1) + embedding.unsqueeze(2)).unbind(2)
+        return self.head(modulate(self.norm(x), shift, scale, clean_tokens))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor, clean_tokens: int) -> Tensor:
+    """x * (1 + scale) + shift, in place on a fresh `x` [batch, tokens, dim]; vectors [batch, 2, dim]."""
+    for row, part in enumerate((x[:, :clean_tokens], x[:, clean_tokens:])):
+        part.mul_(1 + scale[:, row, None]).add_(shift[:, row, None])
+    return x
+
+
+def gate(x: Tensor, gates: Tensor, clean_tokens: int) -> Tensor:
+    """x * gate, in place on a fresh `x` [batch, tokens, dim]; `gates` [batch, 2, dim]."""
+    for row, part in enumerate((x[:, :clean_tokens], x[:, clean_tokens:])):
+        part.mul_(gates[:, row, None])
+    return x
+
+
+def timestep_sinusoid(timestep: Tensor, dim: int) -> Tensor:
+    """Sinusoid of `timestep` [...] -> [..., dim], float64; cosines first (X-DUB facts §2, step 3)."""
+    half = dim // 2
+    frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64, device=timestep.device) / half)
+    angles = timestep.double().unsqueeze(-1) * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+def _unpatchify(x: Tensor, grid: tuple[int, int, int], config: DiTConfig) -> Tensor:
+    f, h, w = grid
+    pf, ph, pw = config.patch
+    x = x.unflatten(2, (pf, ph, pw, -1)).unflatten(1, (f, h, w))  # [b, f, h, w, pf, ph, pw, c]
+    return x.permute(0, 7, 1, 4, 2, 5, 3, 6).reshape(len(x), -1, f * pf, h * ph, w * pw)

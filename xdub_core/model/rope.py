@@ -1,0 +1,64 @@
+"""3D rotary positions, with the reference shifted in space (paper section 3.2; X-DUB facts §2, step 4)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+THETA = 10000.0
+
+
+class RotaryTables(NamedTuple):
+    """Cosines and sines of every token's rotation, each [tokens, 1, head_dim / 2], float32."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rotary_tables(grid: tuple[int, int, int], head_dim: int, device: torch.device | str) -> RotaryTables:
+    """Rotations of the reference's tokens followed by the target's, for a token grid of (frames, height, width).
+
+    The target's token sits at (k, i, j). The reference's sits at (k, i + height, j + width): the same moment,
+    shifted in space, so that the two never share a position. Angles are computed in float64.
+    """
+    frames, height, width = grid
+    spatial = head_dim // 3 // 2 * 2
+    temporal = head_dim - 2 * spatial
+    frame_angles = _angles(torch.arange(frames), temporal)
+    reference = _grid_angles(
+        frame_angles,
+        _angles(torch.arange(height, 2 * height), spatial),
+        _angles(torch.arange(width, 2 * width), spatial),
+    )
+    target = _grid_angles(
+        frame_angles, _angles(torch.arange(height), spatial), _angles(torch.arange(width), spatial)
+    )
+    angles = torch.cat([reference, target]).unsqueeze(1)  # [2fhw, 1, head_dim / 2]
+    return RotaryTables(angles.cos().float().to(device), angles.sin().float().to(device))
+
+
+def rotate(x: Tensor, tables: RotaryTables) -> Tensor:
+    """Rotate neighbouring channel pairs. `x`: [batch, tokens, heads, head_dim]; computed in float32."""
+    pairs = x.unflatten(-1, (-1, 2))
+    even, odd = pairs[..., 0], pairs[..., 1]
+    rotated = torch.empty_like(pairs)
+    rotated[..., 0] = even * tables.cos - odd * tables.sin
+    rotated[..., 1] = even * tables.sin + odd * tables.cos
+    return rotated.flatten(-2)
+
+
+def _angles(positions: Tensor, dim: int) -> Tensor:
+    frequencies = THETA ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
+    return torch.outer(positions.double(), frequencies)  # [positions, dim / 2]
+
+
+def _grid_angles(frame: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    f, h, w = len(frame), len(row), len(column)
+    parts = [
+        frame.view(f, 1, 1, -1).expand(f, h, w, -1),
+        row.view(1, h, 1, -1).expand(f, h, w, -1),
+        column.view(1, 1, w, -1).expand(f, h, w, -1),
+    ]
+    return torch.cat(parts, dim=-1).flatten(0, 2)  # [fhw, head_dim / 2]
