@@ -1,0 +1,49 @@
+"""Latent stitching: clips to one seamless run of latents, as they come (X-DUB facts §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+DROPPED_LATENTS = 2
+"""Leading latents of a continuing clip that repeat the clip before."""
+
+
+class LatentStitcher:
+    """Joins clips: the last latent of a clip becomes the mean of itself and the next clip's latent 1.
+
+    That last latent is therefore provisional (`pending`) until the next clip is there. Memory: one latent frame.
+    """
+
+    def __init__(self) -> None:
+        self.pending: Tensor | None = None
+        """The provisional last latent, [batch, channels, 1, height, width]."""
+
+    def add(self, latents: Tensor) -> Tensor:
+        """Take a clip [batch, channels, frames, height, width]; return the latents that are now final."""
+        if self.pending is None:
+            final = latents[:, :, :-1]
+        else:
+            seam = (self.pending + latents[:, :, 1:2]) / 2
+            final = torch.cat([seam, latents[:, :, DROPPED_LATENTS:-1]], dim=2)
+        self.pending = latents[:, :, -1:].clone()
+        return final
+
+    def finish(self) -> Tensor | None:
+        """The last latent of all (None when no clip came)."""
+        final, self.pending = self.pending, None
+        return final
+
+
+def stitch(clips: Iterable[Tensor]) -> Tensor:
+    """All clips' latents as one tensor: f latents for the first clip, f - 2 for each further one."""
+    return torch.cat(list(_stitched(clips)), dim=2)
+
+
+def _stitched(clips: Iterable[Tensor]) -> Iterator[Tensor]:
+    stitcher = LatentStitcher()
+    yield from (stitcher.add(clip) for clip in clips)
+    if (last := stitcher.finish()) is not None:
+        yield last
