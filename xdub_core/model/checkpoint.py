@@ -47,10 +47,9 @@ def load_dit(
     missing, unexpected or of another size.
     """
     found = describe_file(path)
-    if found.kind is not Kind.XDUB:
-        raise CheckpointError(
-            f"{found.path} is {found.kind.value}: {_ADVICE.get(found.kind, _GET_IT)}{_lacks(found)}"
-        )
+    if found.kind is not Kind.XDUB or found.pickled:
+        advice = _ADVICE.get(Kind.PICKLE if found.pickled else found.kind, _GET_IT)
+        raise CheckpointError(f"{found.path} is {found.kind.value}: {advice}{_lacks(found)}")
     model = XDubDiT(checkpoint_config(found), operations=operations, attention=attention, device="meta")
     check_tensors(model, found)
     with safe_open(found.path, framework="pt", device=str(device)) as file:

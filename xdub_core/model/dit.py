@@ -259,15 +259,15 @@ class Head(nn.Module):
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor, clean_tokens: int) -> Tensor:
     """x * (1 + scale) + shift, in place on a fresh `x` [batch, tokens, dim]; vectors [batch, 2, dim]."""
-    for row, part in enumerate((x[:, :clean_tokens], x[:, clean_tokens:])):
-        part.mul_(1 + scale[:, row, None]).add_(shift[:, row, None])
+    for row, tokens in enumerate((slice(clean_tokens), slice(clean_tokens, None))):
+        x[:, tokens].mul_(1 + scale[:, row, None]).add_(shift[:, row, None])
     return x
 
 
 def gate(x: Tensor, gates: Tensor, clean_tokens: int) -> Tensor:
     """x * gate, in place on a fresh `x` [batch, tokens, dim]; `gates` [batch, 2, dim]."""
-    for row, part in enumerate((x[:, :clean_tokens], x[:, clean_tokens:])):
-        part.mul_(gates[:, row, None])
+    for row, tokens in enumerate((slice(clean_tokens), slice(clean_tokens, None))):
+        x[:, tokens].mul_(gates[:, row, None])
     return x
 
 

@@ -1,0 +1,166 @@
+"""Loading checkpoints: exact where right, and plain-spoken where wrong."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.model.conftest import SMALL
+from xdub_core.errors import CheckpointError
+from xdub_core.model.checkpoint import load_dit, save_dit
+from xdub_core.model.config import DiTConfig
+from xdub_core.model.dit import XDubDiT
+from xdub_core.model.identify import Kind, describe_file
+
+
+def test_saved_model_comes_back_whole(small_dit, tmp_path):
+    save_dit(small_dit, tmp_path / "model.safetensors")
+    loaded = load_dit(tmp_path / "model.safetensors")
+    assert loaded.config == SMALL
+    assert all(torch.equal(loaded.state_dict()[name], t) for name, t in small_dit.state_dict().items())
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_sizes_come_from_the_shapes_where_the_file_does_not_state_them(tmp_path):
+    config = DiTConfig(
+        dim=256, heads=2, layers=1, ffn_dim=64, frequency_dim=16, text_dim=8, audio_dim=12,
+        audio_inner_dim=128, audio_layers=1,
+    )  # fmt: skip
+    save_file(XDubDiT(config).state_dict(), tmp_path / "released_layout.safetensors")
+    assert load_dit(tmp_path / "released_layout.safetensors").config == config
+
+
+def test_names_with_comfyui_prefix_are_understood(small_dit, tmp_path):
+    state = {f"model.diffusion_model.{name}": t for name, t in small_dit.state_dict().items()}
+    save_file(state, tmp_path / "m.safetensors", metadata=_config_metadata(small_dit, tmp_path))
+    assert load_dit(tmp_path / "m.safetensors").config == SMALL
+
+
+def test_weights_are_cast_to_the_asked_dtype(small_dit, tmp_path):
+    save_dit(small_dit, tmp_path / "model.safetensors")
+    loaded = load_dit(tmp_path / "model.safetensors", dtype=torch.bfloat16)
+    assert {p.dtype for p in loaded.parameters()} == {torch.bfloat16}
+
+
+def _config_metadata(model, folder):
+    save_dit(model, folder / "config_source.safetensors")
+    return dict(describe_file(folder / "config_source.safetensors").metadata)
+
+
+def _changed(model, change):
+    state = dict(model.state_dict())
+    change(state)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda state: state.pop("blocks.1.audio_attn.q.weight"),
+            r"1 missing \(blocks.1.audio_attn.q.weight\)",
+        ),
+        (lambda state: state.update(extra=torch.zeros(1)), r"1 unexpected \(extra\)"),
+        (
+            lambda state: state.update({"head.head.bias": torch.zeros(3)}),
+            r"1 of another size \(head.head.bias\)",
+        ),
+    ],
+)
+def test_incomplete_checkpoint_names_the_tensors(small_dit, tmp_path, change, message):
+    path = tmp_path / "model.safetensors"
+    save_file(_changed(small_dit, change), path, metadata=_config_metadata(small_dit, tmp_path))
+    with pytest.raises(CheckpointError, match=message):
+        load_dit(path)
+
+
+def test_plain_wan_checkpoint_is_recognised(reference, tmp_path):
+    keys = json.loads((reference / "xdub_checkpoint_keys.json").read_text())
+    plain = {name: torch.zeros(1) for name in keys if "audio" not in name and "norm4" not in name}
+    plain["patch_embedding.weight"] = torch.zeros(3072, 48, 1, 2, 2)
+    save_file(plain, tmp_path / "wan.safetensors")
+    with pytest.raises(CheckpointError, match=r"plain Wan2\.2-TI2V-5B.*lacks 420 of X-Dub's 1245 tensors"):
+        load_dit(tmp_path / "wan.safetensors")
+
+
+FILES = {
+    Kind.LORA: {"blocks.0.self_attn.q.lora_A.weight": torch.zeros(4, 8)},
+    Kind.WAN22_VAE: {
+        "decoder.conv1.weight": torch.zeros(8, 48, 3, 3, 3),
+        "encoder.conv1.weight": torch.zeros(8),
+    },
+    Kind.WAN21_VAE: {
+        "decoder.conv1.weight": torch.zeros(8, 16, 3, 3, 3),
+        "encoder.conv1.weight": torch.zeros(8),
+    },
+    Kind.WHISPER: {"model.encoder.layers.0.fc1.weight": torch.zeros(2)},
+    Kind.WAV2VEC2: {"wav2vec2.feature_extractor.conv_layers.0.conv.weight": torch.zeros(2)},
+    Kind.UNKNOWN: {"something": torch.zeros(1)},
+}
+
+
+@pytest.mark.parametrize("kind", FILES, ids=lambda kind: kind.name)
+def test_other_models_are_named(tmp_path, kind):
+    save_file(FILES[kind], tmp_path / "file.safetensors")
+    assert describe_file(tmp_path / "file.safetensors").kind is kind
+    with pytest.raises(CheckpointError, match=kind.value.replace("(", r"\(").replace(")", r"\)")):
+        load_dit(tmp_path / "file.safetensors")
+
+
+def test_quantised_checkpoint_is_sent_to_comfyui(small_dit, tmp_path):
+    state = _changed(small_dit, lambda s: s.update(scaled_fp8=torch.zeros(0)))
+    save_file(state, tmp_path / "fp8.safetensors")
+    with pytest.raises(CheckpointError, match="ComfyUI's nodes"):
+        load_dit(tmp_path / "fp8.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"GGUF\x03\x00\x00\x00", Kind.GGUF),
+        (b"", Kind.EMPTY),
+        (b"version https://git-lfs.github.com/spec/v1\n", Kind.LFS_POINTER),
+        (b"<!DOCTYPE html><html>", Kind.WEB_PAGE),
+    ],
+)
+def test_first_bytes_tell_what_is_no_checkpoint(tmp_path, content, kind):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    assert describe_file(path).kind is kind
+    with pytest.raises(CheckpointError):
+        load_dit(path)
+
+
+def test_pickles_are_described_but_not_loaded(small_dit, tmp_path):
+    torch.save(small_dit.state_dict(), tmp_path / "model.pt")
+    found = describe_file(tmp_path / "model.pt")
+    assert (found.kind, found.pickled, len(found.shapes)) == (Kind.XDUB, True, len(small_dit.state_dict()))
+    with pytest.raises(CheckpointError, match="only safetensors"):
+        load_dit(tmp_path / "model.pt")
+
+
+def test_pickle_with_code_in_it_stays_closed(tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    torch.save({"a": Harmful()}, tmp_path / "model.pth")
+    assert describe_file(tmp_path / "model.pth").kind is Kind.PICKLE
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("cut", [20, 4000])
+def test_damaged_file_is_called_damaged(small_dit, tmp_path, cut):
+    save_dit(small_dit, tmp_path / "whole.safetensors")
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes((tmp_path / "whole.safetensors").read_bytes()[:cut])
+    with pytest.raises(CheckpointError, match="damaged or cut short"):
+        load_dit(path)
+
+
+def test_missing_file_and_folder_are_told_apart(tmp_path):
+    with pytest.raises(CheckpointError, match="not there"):
+        load_dit(tmp_path / "none.safetensors")
+    with pytest.raises(CheckpointError, match="a folder"):
+        load_dit(tmp_path)

@@ -1,0 +1,179 @@
+"""The DiT: the released layout, the goldens, and the independence of what must not influence what."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from tests.golden import golden_dit, relative_error
+from tests.model.conftest import SMALL
+from xdub_core.errors import SamplingError
+from xdub_core.model import dit as dit_module
+from xdub_core.model.attention import torch_attention
+from xdub_core.model.config import RELEASED, config_from_shapes
+from xdub_core.model.dit import XDubDiT, modulate, timestep_sinusoid
+
+TOLERANCE = 1e-4
+
+
+def inputs(config, batch=1, frames=2, size=4, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    latent = (batch, config.latent_channels, frames, size, size)
+    return {
+        "latents": torch.randn(latent, generator=generator),
+        "reference": torch.randn(latent, generator=generator),
+        "context": torch.randn(1, 3, config.text_dim, generator=generator),
+        "audio": torch.randn(batch, frames, 8, config.audio_dim, generator=generator),
+    }
+
+
+def velocity(model, data, timestep=500.0, motion_latents=0):
+    constants = model.prepare(data["context"], data["audio"], data["latents"].shape)
+    timesteps = torch.full((len(data["latents"]),), timestep)
+    with torch.no_grad():
+        return model(data["latents"], data["reference"], timesteps, constants, motion_latents)
+
+
+def test_full_size_model_has_exactly_the_released_tensors(reference):
+    expected = json.loads((reference / "xdub_checkpoint_keys.json").read_text())
+    model = XDubDiT(RELEASED, device="meta")
+    assert {name: list(tensor.shape) for name, tensor in model.state_dict().items()} == expected
+    assert len(expected) == 1245
+
+
+def test_sizes_are_read_off_the_released_shapes(reference):
+    shapes = json.loads((reference / "xdub_checkpoint_keys.json").read_text())
+    assert config_from_shapes({name: tuple(shape) for name, shape in shapes.items()}) == RELEASED
+
+
+@pytest.mark.parametrize(("case", "motion_latents"), [("plain", 0), ("motion", 2), ("first", 0)])
+def test_forward_equals_the_release(goldens, case, motion_latents):
+    golden = golden_dit(goldens)
+    forward = golden.tensors("dit_forward")
+    latents = forward["latents"].expand_as(forward["ref_latents"])
+    constants = golden.model.prepare(forward["context"], forward["audio_feats"], latents.shape)
+    with torch.no_grad():
+        result = golden.model(
+            latents,
+            forward["ref_latents"],
+            forward[f"{case}.timestep"].expand(len(latents)),
+            constants,
+            motion_latents,
+        )
+    assert relative_error(result, forward[f"{case}.velocity"]) < TOLERANCE
+
+
+def test_audio_projection_equals_the_release(goldens):
+    golden = golden_dit(goldens)
+    expected = golden.tensors("audio_projection")
+    with torch.no_grad():
+        result = golden.model.audio_embedding(expected["audio_feats"])
+    assert relative_error(result, expected["audio_embeds"]) < TOLERANCE
+
+
+def test_audio_of_a_frame_reaches_other_frames_only_through_self_attention(small_dit):
+    small_dit.blocks = small_dit.blocks[:1]  # one block: its audio comes after its self-attention
+    data = inputs(small_dit.config, frames=3)
+    before = velocity(small_dit, data)
+    data["audio"] = data["audio"].clone()
+    data["audio"][:, 1] += 1
+    changed = (velocity(small_dit, data) - before).abs().amax(dim=(0, 1, 3, 4)) > 1e-6
+    assert changed.tolist() == [False, True, False]
+
+
+def test_reference_and_target_positions_differ(small_dit):
+    data = inputs(small_dit.config)
+    swapped = {**data, "latents": data["reference"], "reference": data["latents"]}
+    assert not torch.allclose(velocity(small_dit, data, 0.0), velocity(small_dit, swapped, 0.0), atol=1e-3)
+
+
+def test_motion_latents_are_seen_as_clean(small_dit):
+    data = inputs(small_dit.config)
+    assert torch.allclose(velocity(small_dit, data, 0.0, 1), velocity(small_dit, data, 0.0), atol=1e-6)
+    assert not torch.allclose(
+        velocity(small_dit, data, 900.0, 1), velocity(small_dit, data, 900.0), atol=1e-4
+    )
+
+
+def test_samples_of_a_batch_do_not_mix(small_dit):
+    data = inputs(small_dit.config, batch=2)
+    first = {name: value[:1] for name, value in data.items()}
+    assert torch.allclose(velocity(small_dit, data)[:1], velocity(small_dit, first), atol=1e-5)
+
+
+def test_attention_function_is_injected():
+    calls = []
+
+    def counting(q, k, v, heads):
+        calls.append(heads)
+        return torch_attention(q, k, v, heads)
+
+    model = XDubDiT(SMALL, attention=counting)
+    velocity(model, inputs(SMALL))
+    in_projection = SMALL.audio_inner_dim // SMALL.audio_head_dim
+    assert calls == [in_projection] * SMALL.audio_layers + [SMALL.heads] * 3 * SMALL.layers
+
+
+def test_operations_are_injected():
+    class Operations:
+        made = 0
+        Conv3d, LayerNorm, RMSNorm = nn.Conv3d, nn.LayerNorm, nn.RMSNorm
+
+        class Linear(nn.Linear):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                Operations.made += 1
+
+    model = XDubDiT(SMALL, operations=Operations)
+    assert Operations.made == sum(isinstance(module, nn.Linear) for module in model.modules())
+
+
+def test_feed_forward_in_chunks_changes_nothing(small_dit, monkeypatch):
+    data = inputs(small_dit.config)
+    whole = velocity(small_dit, data)
+    monkeypatch.setattr(dit_module, "FEED_FORWARD_CHUNK_TOKENS", 5)
+    assert torch.allclose(velocity(small_dit, data), whole, atol=1e-6)
+
+
+def test_gradients_flow_to_every_parameter(small_dit):
+    data = inputs(small_dit.config)
+    constants = small_dit.prepare(data["context"], data["audio"], data["latents"].shape)
+    result = small_dit(data["latents"], data["reference"], torch.tensor([300.0]), constants, 1)
+    result.square().mean().backward()
+    without = [name for name, p in small_dit.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+
+
+def test_in_place_modulation_has_the_right_gradient():
+    torch.manual_seed(0)
+    x = torch.randn(1, 5, 3, dtype=torch.float64)
+    shift, scale = (torch.randn(1, 2, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(lambda s, c: modulate(x.clone(), s, c, 2), (shift, scale))
+
+
+def test_timestep_sinusoid_has_cosines_first():
+    assert timestep_sinusoid(torch.zeros(1), 8).tolist() == [[1.0] * 4 + [0.0] * 4]
+
+
+def test_bfloat16_stays_near_float32(small_dit):
+    data = inputs(small_dit.config)
+    exact = velocity(small_dit, data)
+    half = velocity(small_dit.to(torch.bfloat16), {name: value.bfloat16() for name, value in data.items()})
+    assert half.dtype == torch.bfloat16
+    assert relative_error(half.float(), exact) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reference": torch.zeros(1, 4, 2, 4, 6)}, "differ in size"),
+        ({"latents": torch.zeros(1, 16, 2, 4, 4)}, "VAE with 4 channels"),
+        ({"latents": torch.zeros(1, 4, 2, 3, 4)}, "multiple of 32"),
+        ({"audio": torch.zeros(1, 3, 8, 20)}, "audio windows"),
+        ({"audio": torch.zeros(1, 2, 8, 21)}, "audio windows"),
+    ],
+)
+def test_wrong_sizes_are_explained(small_dit, changes, message):
+    with pytest.raises(SamplingError, match=message):
+        velocity(small_dit, inputs(small_dit.config) | changes)

@@ -1,0 +1,68 @@
+"""The clip plan covers every frame, once."""
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.golden import golden_metadata
+from xdub_core.errors import SettingsError
+from xdub_core.sampling.plan import (
+    ClipGeometry,
+    frames_of_audio,
+    latent_frames,
+    padded_frames,
+    pixel_frames,
+    plan_clips,
+)
+
+GEOMETRIES = st.builds(
+    lambda motion, extra: ClipGeometry(4 * (motion + extra) + 1, 4 * motion + 1),
+    st.integers(0, 3),
+    st.integers(1, 19),
+)
+
+
+@given(frames=st.integers(1, 5000), start=st.integers(0, 1000), geometry=GEOMETRIES)
+def test_new_frames_of_the_clips_follow_one_another_without_gap(frames, start, geometry):
+    clips = plan_clips(frames, start, geometry)
+    covered = start
+    for clip in clips:
+        assert clip.new_start == covered
+        assert clip.stop - clip.start == geometry.frames
+        covered = clip.stop
+    assert covered - start == padded_frames(frames, geometry) >= frames
+    assert len(clips) == 1 or clips[-1].new_start < start + frames
+
+
+@given(frames=st.integers(1, 5000))
+def test_stitched_latents_decode_to_the_padded_length(frames):
+    clips = plan_clips(frames)
+    latents = latent_frames(77) + (len(clips) - 1) * (latent_frames(77) - 2)
+    assert pixel_frames(latents) == padded_frames(frames)
+
+
+def test_total_frames_equal_the_release(goldens):
+    sizes = golden_metadata(goldens / "audio_features.safetensors")
+    with av.open(str(goldens / "speech_like.wav")) as file:
+        samples = sum(frame.samples for frame in file.decode(audio=0))
+        assert file.streams.audio[0].rate == 16000
+    frames = frames_of_audio(samples)
+    assert padded_frames(frames) == int(sizes["total_frames"])
+    assert padded_frames(frames, ClipGeometry(25, 5)) == int(sizes["total_frames_25_5"])
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (640, 1), (641, 2), (160000, 250)])
+def test_frames_of_audio_are_rounded_up(samples, frames):
+    assert frames_of_audio(samples) == frames
+
+
+@pytest.mark.parametrize(("frames", "motion"), [(76, 5), (77, 4), (5, 5), (0, 1), (77, -3)])
+def test_impossible_geometry_is_refused(frames, motion):
+    with pytest.raises(SettingsError):
+        ClipGeometry(frames, motion)
+
+
+def test_nothing_to_dub_is_refused():
+    with pytest.raises(SettingsError, match="at least 1"):
+        plan_clips(0)

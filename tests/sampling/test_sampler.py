@@ -1,0 +1,127 @@
+"""Sampling a clip: equal to the release, border and motion held, errors told."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from tests.golden import golden_dit, golden_metadata, relative_error
+from xdub_core.errors import SamplingError
+from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.sampling.guidance import Guidance, Velocities
+from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
+from xdub_core.sampling.stitch import stitch
+
+TOLERANCE = 1e-4
+SHAPE = (1, 4, 3, 6, 5)
+
+
+@dataclass
+class TowardsZero:
+    """A denoiser whose clean picture is all zeros: velocity = latents / sigma."""
+
+    calls: int = 0
+
+    def for_clip(self, reference, audio, motion_latents):
+        def denoise(latents, sigma):
+            self.calls += 1
+            velocity = latents / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+def clip(motion=None, seed=0):
+    reference = torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
+    return ClipInputs(reference, torch.zeros(1, SHAPE[2], 8, 2), motion)
+
+
+def golden_clips(goldens):
+    metadata = golden_metadata(goldens / "long_sampling.safetensors")
+    return golden_dit(goldens).tensors("long_sampling"), SamplerSettings(
+        steps=int(metadata["steps"]),
+        guidance=Guidance(float(metadata["ref_cfg"]), float(metadata["audio_cfg"])),
+        shift=float(metadata["shift"]),
+        seed=int(metadata["seed"]),
+        border=int(metadata["border"]),
+    )
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_chained_clips_equal_the_release(goldens, batched):
+    tensors, settings = golden_clips(goldens)
+    denoiser = DiTDenoiser(golden_dit(goldens).model, tensors["context"], batched)
+    results = []
+    while (name := f"clip{len(results)}") + ".noise" in tensors:
+        inputs = ClipInputs(
+            tensors[f"{name}.ref_latents"],
+            tensors[f"{name}.audio_feats"],
+            tensors.get(f"{name}.motion_latents"),
+        )
+        results.append(sample_clip(denoiser, inputs, settings))
+        assert torch.equal(clip_noise(inputs.reference.shape, settings.seed), tensors[f"{name}.noise"])
+        assert relative_error(results[-1], tensors[f"{name}.latents"]) < TOLERANCE
+    assert len(results) > 1
+    assert relative_error(stitch(results), tensors["stitched_latents"]) < TOLERANCE
+
+
+def test_inside_follows_the_model_and_the_rim_is_the_reference():
+    inputs = clip()
+    result = sample_clip(TowardsZero(), inputs, SamplerSettings(steps=5))
+    inside = result[..., 1:-1, 1:-1]
+    assert torch.allclose(inside, torch.zeros_like(inside), atol=1e-6)
+    rim = result.clone()
+    rim[..., 1:-1, 1:-1] = inputs.reference[..., 1:-1, 1:-1]
+    assert torch.equal(rim, inputs.reference)
+
+
+def test_motion_latents_come_out_as_they_went_in():
+    motion = torch.full((1, 4, 2, 6, 5), 7.0)
+    result = sample_clip(TowardsZero(), clip(motion), SamplerSettings(steps=3))
+    assert torch.equal(result[:, :, :2], motion)
+
+
+def test_without_border_lock_the_whole_crop_is_the_models():
+    result = sample_clip(TowardsZero(), clip(), SamplerSettings(steps=5, border=0))
+    assert torch.allclose(result, torch.zeros_like(result), atol=1e-6)
+
+
+def test_same_seed_gives_the_same_clip_and_another_seed_another():
+    def first_step(seed):
+        seen = []
+        settings = SamplerSettings(steps=2, seed=seed)
+        sample_clip(TowardsZero(), clip(), settings, on_step=lambda *step: seen.append(step[2]))
+        return seen[0]
+
+    assert torch.equal(first_step(1), first_step(1))
+    assert not torch.equal(first_step(1), first_step(2))
+
+
+def test_each_step_is_reported_and_can_interrupt():
+    denoiser = TowardsZero()
+
+    def stop_at_two(step, steps, latents):
+        assert (steps, latents.shape) == (5, SHAPE)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample_clip(denoiser, clip(), SamplerSettings(steps=5), stop_at_two)
+    assert denoiser.calls == 2
+
+
+def test_nan_is_reported_with_its_step():
+    class Broken(TowardsZero):
+        def for_clip(self, *args):
+            good = super().for_clip(*args)
+            return lambda x, sigma: good(x, sigma) if self.calls < 2 else Velocities(x * torch.nan, x, x)
+
+    with pytest.raises(SamplingError, match="step 3"):
+        sample_clip(Broken(), clip(), SamplerSettings(steps=5))
+
+
+def test_nan_in_the_reference_is_reported():
+    inputs = clip()
+    inputs.reference[0, 0, 0, 0, 0] = torch.nan
+    with pytest.raises(SamplingError, match="reference latents"):
+        sample_clip(TowardsZero(), inputs, SamplerSettings(steps=1))

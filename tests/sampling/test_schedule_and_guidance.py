@@ -1,0 +1,71 @@
+"""Schedules equal the release; guidance is the paper's sum."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from xdub_core.errors import SettingsError
+from xdub_core.sampling.guidance import Guidance, Velocities
+from xdub_core.sampling.schedule import flow_sigmas
+
+TOLERANCE = 1e-6
+
+
+def test_sigmas_equal_the_release(goldens):
+    schedules = load_file(goldens / "schedules.safetensors")
+    checked = 0
+    for name, expected in schedules.items():
+        if name.startswith("sigmas_"):
+            sigmas = flow_sigmas(int(name.removeprefix("sigmas_")))
+            assert sigmas[-1] == 0
+            torch.testing.assert_close(sigmas[:-1], expected, rtol=0, atol=TOLERANCE)
+            checked += 1
+    assert checked
+
+
+def test_guidance_scales_equal_the_release(goldens):
+    schedules = load_file(goldens / "schedules.safetensors")
+    for name, expected in schedules.items():
+        if name.startswith(("ref_scale_", "audio_scale_")):
+            scale = float(name.rpartition("_")[2])
+            guidance = Guidance(reference_scale=scale, audio_scale=scale)
+            function = guidance.reference if name.startswith("ref") else guidance.audio
+            result = torch.tensor([function(t) for t in schedules["t_grid"].tolist()], dtype=torch.float64)
+            torch.testing.assert_close(result, expected, rtol=0, atol=TOLERANCE)
+
+
+@given(shift=st.floats(0.1, 20), steps=st.integers(1, 100))
+def test_sigmas_fall_from_one_to_zero(shift, steps):
+    sigmas = flow_sigmas(steps, shift)
+    assert sigmas[0] == pytest.approx(1)
+    assert sigmas[-1] == 0
+    assert (sigmas.diff() < 0).all()
+
+
+def test_scales_of_one_give_the_full_prediction_alone():
+    none, reference, both = torch.randn(3, 1, 2, generator=torch.Generator().manual_seed(0)).split(1)
+    guidance = Guidance(1.0, 1.0, dynamic=False)
+    torch.testing.assert_close(guidance.combine(Velocities(none, reference, both), 0.5), both)
+
+
+def test_audio_guidance_falls_with_the_noise_and_reference_guidance_never_rises():
+    guidance = Guidance()
+    sigmas = [i / 100 for i in range(101)]
+    assert all(guidance.audio(a) < guidance.audio(b) for a, b in pairwise(sigmas))
+    assert all(guidance.reference(a) <= guidance.reference(b) for a, b in pairwise(sigmas))
+
+
+@pytest.mark.parametrize("scale", [-1.0, float("nan"), float("inf")])
+def test_impossible_scales_are_refused(scale):
+    with pytest.raises(SettingsError, match="audio scale"):
+        Guidance(audio_scale=scale)
+
+
+@pytest.mark.parametrize(("steps", "shift"), [(0, 5.0), (10, 0.0)])
+def test_impossible_schedules_are_refused(steps, shift):
+    with pytest.raises(SettingsError):
+        flow_sigmas(steps, shift)
