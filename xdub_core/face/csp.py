@@ -91,14 +91,18 @@ class CSPLayer(nn.Module):
 class PathAggregation(nn.Module):
     """The neck (PAFPN): features of three strides, once from coarse to fine and once back."""
 
-    def __init__(self, channels: tuple[int, int, int], blocks: int, bottleneck: Bottleneck, eps: float) -> None:
+    def __init__(
+        self, channels: tuple[int, int, int], blocks: int, bottleneck: Bottleneck, eps: float
+    ) -> None:
         super().__init__()
         fine, middle, coarse = channels
 
         def layer(inputs: int, outputs: int) -> CSPLayer:
             return CSPLayer(inputs, outputs, blocks, bottleneck, identity=False, eps=eps)
 
-        self.reduce_layers = nn.ModuleList([ConvNorm(coarse, middle, eps=eps), ConvNorm(middle, fine, eps=eps)])
+        self.reduce_layers = nn.ModuleList(
+            [ConvNorm(coarse, middle, eps=eps), ConvNorm(middle, fine, eps=eps)]
+        )
         self.top_down_blocks = nn.ModuleList([layer(2 * middle, middle), layer(2 * fine, fine)])
         self.downsamples = nn.ModuleList([ConvNorm(c, c, 3, 2, eps=eps) for c in (fine, middle)])
         self.bottom_up_blocks = nn.ModuleList([layer(2 * fine, middle), layer(2 * middle, coarse)])

@@ -40,21 +40,34 @@ class Detection:
 
     def __post_init__(self) -> None:
         if self.box.shape != (4,):
-            raise FaceError(f"a face box has 4 numbers (x0, y0, x1, y1), but this one has shape {self.box.shape}")
+            raise FaceError(
+                f"a face box has 4 numbers (x0, y0, x1, y1), but this one has shape {self.box.shape}"
+            )
         if self.keypoints is not None and self.keypoints.shape != (KEYPOINTS, 3):
             raise FaceError(f"keypoints have shape ({KEYPOINTS}, 3), but these have {self.keypoints.shape}")
 
 
 class FaceDetector(Protocol):
-    """Finds the face to dub in frames. A backend may be asked for a few consecutive frames at a time.
+    """Finds the face to dub in frames, a few at a time.
 
-    Backends that look at pixels treat every frame alone. Backends made of given boxes or landmarks answer by frame
-    number: they count the frames they are shown, and `seek` says which number comes next.
+    Backends that look at pixels treat every frame alone and ignore `numbers`. Backends made of given boxes or
+    landmarks look the frame up by its number; without `numbers` they count the frames that they are shown.
     """
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[Detection | None]:
-        """Faces of a small batch of frames (uint8 [H, W, 3] RGB); None where a frame has none."""
+    def detect(
+        self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
+    ) -> list[Detection | None]:
+        """Faces of a small batch of frames (uint8 or uint16 [H, W, 3] RGB); None where a frame has none."""
         ...
+
+
+def eight_bit(frame: np.ndarray) -> np.ndarray:
+    """The frame as the detectors take it: uint8 stays, uint16 (full range) is reduced."""
+    if frame.dtype not in (np.uint8, np.uint16) or frame.ndim != 3 or frame.shape[2] != 3:
+        raise FaceError(
+            f"a frame is uint8 or uint16 of shape [H, W, 3], but this one is {frame.dtype} {list(frame.shape)}"
+        )
+    return frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
 
 
 def detection_from_keypoints(keypoints: np.ndarray, score: float | None = None) -> Detection:

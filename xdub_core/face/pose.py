@@ -86,7 +86,9 @@ def pose_input(crops: np.ndarray) -> Tensor:
 
 def flip_test(network: Callable[[Tensor], tuple[Tensor, Tensor]], crops: Tensor) -> tuple[Tensor, Tensor]:
     """x and y logits averaged over the crops and their mirror images, float32."""
-    (x, mirrored_x), (y, mirrored_y) = (v.float().chunk(2) for v in network(torch.cat([crops, crops.flip(-1)])))
+    (x, mirrored_x), (y, mirrored_y) = (
+        v.float().chunk(2) for v in network(torch.cat([crops, crops.flip(-1)]))
+    )
     swap = torch.from_numpy(FLIP_INDICES).to(x.device)
     return (x + mirrored_x[:, swap].flip(-1)) * 0.5, (y + mirrored_y[:, swap]) * 0.5
 

@@ -113,7 +113,9 @@ class Head(nn.Module):
         for level, x in enumerate(features):
             classes = self.multi_level_conv_cls[level](self.multi_level_cls_convs[level](x))
             box = self.multi_level_reg_convs[level](x)
-            levels.append((classes, self.multi_level_conv_reg[level](box), self.multi_level_conv_obj[level](box)))
+            levels.append(
+                (classes, self.multi_level_conv_reg[level](box), self.multi_level_conv_obj[level](box))
+            )
         return levels
 
 
@@ -175,7 +177,9 @@ def decode_people(
     `levels` are the network's raw outputs, `scales` the letterbox factors of each image. An anchor sees a person where
     that is its likeliest class; its score is class times objectness. Boxes may reach outside the frame.
     """
-    boxes, scores = zip(*(_decode_level(*level, stride) for level, stride in zip(levels, STRIDES, strict=True)))
+    boxes, scores = zip(
+        *(_decode_level(*level, stride) for level, stride in zip(levels, STRIDES, strict=True))
+    )
     all_boxes, all_scores = torch.cat(boxes, 1).cpu().numpy(), torch.cat(scores, 1).cpu().numpy()
     people = []
     for image_boxes, image_scores, scale in zip(all_boxes, all_scores, scales, strict=True):

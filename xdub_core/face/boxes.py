@@ -1,0 +1,187 @@
+"""Boxes that the user gives: one for all frames, one per frame, from a mask, or the whole frame. No weights needed.
+
+A box is (x0, y0, x1, y1) in pixels of the source frame, half open: it covers [x0, x1) x [y0, y1).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xdub_core.errors import FaceError
+from xdub_core.face.detector import Detection
+
+Box = Sequence[float] | np.ndarray
+
+
+def check_box(box: Any, size: tuple[int, int] | None = None, where: str = "the face box") -> np.ndarray:
+    """A box as float64 [4]. Raises FaceError that names `where` and what is wrong.
+
+    `size`: (width, height) of the frame that the box must lie in.
+    """
+    try:
+        values = np.asarray(box, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (4,):
+        raise FaceError(f"{where} must be four numbers x0, y0, x1, y1, but is {box!r:.60}")
+    x0, y0, x1, y1 = shown = [round(float(v), 2) if math.isfinite(v) else float(v) for v in values]
+    if not np.isfinite(values).all():
+        raise FaceError(f"{where} is {shown}: all four numbers must be finite")
+    if values[2] <= values[0] or values[3] <= values[1]:
+        side = (
+            f"x1 = {x1} is not right of x0 = {x0}"
+            if values[2] <= values[0]
+            else f"y1 = {y1} is not below y0 = {y0}"
+        )
+        raise FaceError(f"{where} is {shown}: {side}; the order is x0, y0, x1, y1 (left, top, right, bottom)")
+    if size and (values[:2].min() < 0 or values[2] > size[0] or values[3] > size[1]):
+        raise FaceError(
+            f"{where} is {shown}, which reaches outside the frame of {size[0]} x {size[1]} pixels"
+        )
+    return values
+
+
+def parse_box(text: str) -> np.ndarray:
+    """A box as typed on the command line: four numbers with commas or spaces, "24,46,426,448"."""
+    try:
+        return check_box([float(part) for part in text.replace(",", " ").split()])
+    except ValueError:
+        raise FaceError(f"the face box must be four numbers x0,y0,x1,y1, but is {text!r:.60}") from None
+
+
+class FixedBox:
+    """A `FaceDetector` that gives one box for every frame."""
+
+    def __init__(self, box: Box) -> None:
+        """Raises FaceError for a box that cannot be one."""
+        self.box = check_box(box)
+
+    def detect(
+        self,
+        frames: Sequence[np.ndarray],
+        numbers: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> list[Detection | None]:
+        """The box, once per frame. Raises FaceError where it reaches outside a frame."""
+        return [Detection(check_box(self.box, _size(frame)), 1.0) for frame in frames]
+
+
+class WholeFrame:
+    """A `FaceDetector` for footage that is a face crop already: the largest centred square of every frame."""
+
+    def detect(
+        self,
+        frames: Sequence[np.ndarray],
+        numbers: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> list[Detection | None]:
+        """The centred square of each frame."""
+        return [Detection(centered_square(*_size(frame)), 1.0) for frame in frames]
+
+
+class FrameBoxes:
+    """A `FaceDetector` that gives each frame its own box, or none.
+
+    Frames are counted as they come unless `numbers` say which they are. Frames behind the last box are an error, not
+    faceless, since that is a mistake more often than meant.
+    """
+
+    def __init__(self, boxes: Sequence[Box | None] | np.ndarray) -> None:
+        """`boxes`: one box per frame, None (or a row of NaN) where there is no face. Raises FaceError, by frame."""
+        if not len(boxes):
+            raise FaceError("the list of face boxes is empty: give one box, or null, for each frame")
+        self.boxes = [
+            None if _absent(box) else check_box(box, where=f"the face box of frame {number}")
+            for number, box in enumerate(boxes)
+        ]
+        if all(box is None for box in self.boxes):
+            raise FaceError(f"none of the {len(boxes)} frames has a face box")
+        self._next = 0
+
+    def detect(
+        self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
+    ) -> list[Detection | None]:
+        """The given boxes. Raises FaceError for a frame without an entry, or a box outside its frame."""
+        if numbers is None:
+            numbers = range(self._next, self._next + len(frames))
+            self._next += len(frames)
+        return [self._detection(frame, number) for frame, number in zip(frames, numbers, strict=True)]
+
+    def _detection(self, frame: np.ndarray, number: int) -> Detection | None:
+        if not 0 <= number < len(self.boxes):
+            raise FaceError(
+                f"there are face boxes for {len(self.boxes)} frames, but the video has a frame {number}: "
+                "give one box, or null, for each frame"
+            )
+        box = self.boxes[number]
+        if box is None:
+            return None
+        return Detection(check_box(box, _size(frame), f"the face box of frame {number}"), 1.0)
+
+
+def read_boxes(path: Path | str) -> FrameBoxes:
+    """Boxes from a JSON file: a list with [x0, y0, x1, y1] for each frame, or null where there is no face.
+
+    Raises FaceError that names the file, and the frame where one box is wrong.
+    """
+    try:
+        boxes = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FaceError(f"cannot read face boxes from {path}: {error}") from error
+    if not isinstance(boxes, list):
+        raise FaceError(
+            f"{path} must hold a list of boxes, one or null for each frame, not a {type(boxes).__name__}"
+        )
+    try:
+        return FrameBoxes(boxes)
+    except FaceError as error:
+        raise FaceError(f"{path}: {error}") from None
+
+
+def box_from_mask(mask: np.ndarray, threshold: float = 0.5) -> np.ndarray | None:
+    """The smallest box around the mask [H, W] (0..1) where it exceeds `threshold`; None for an empty mask."""
+    if mask.ndim != 2:
+        raise FaceError(f"a mask has shape [H, W], but this one has {list(mask.shape)}")
+    rows, columns = np.flatnonzero((mask > threshold).any(1)), np.flatnonzero((mask > threshold).any(0))
+    if not len(rows):
+        return None
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
+
+
+def boxes_from_masks(masks: np.ndarray, threshold: float = 0.5) -> FrameBoxes:
+    """Per-frame boxes from masks [n, H, W]; an empty mask is a frame without a face."""
+    return FrameBoxes([box_from_mask(mask, threshold) for mask in masks])
+
+
+def square_box(box: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
+    """A square around the box's centre, `scale` times its longer side, moved and shrunk to lie in the frame.
+
+    `size`: (width, height) of the frame. For face boxes that hug the face, as detectors give them.
+    """
+    side = min(scale * float((box[2:] - box[:2]).max()), *size)
+    corner = (box[:2] + box[2:] - side) / 2
+    corner = np.minimum(np.maximum(corner, 0), np.array(size) - side)
+    return np.concatenate([corner, np.minimum(corner + side, size)])
+
+
+def centered_square(width: int, height: int) -> np.ndarray:
+    """The largest square in the middle of a frame, on whole pixels."""
+    side = min(width, height)
+    x0, y0 = (width - side) // 2, (height - side) // 2
+    return np.array([x0, y0, x0 + side, y0 + side], np.float64)
+
+
+def _size(frame: np.ndarray) -> tuple[int, int]:
+    return frame.shape[1], frame.shape[0]
+
+
+def _absent(box: Any) -> bool:
+    """Whether the entry says "no face": None, or all four numbers NaN."""
+    if box is None:
+        return True
+    values = np.asarray(box, dtype=object)
+    return values.shape == (4,) and all(isinstance(v, float) and math.isnan(v) for v in values)

@@ -1,0 +1,109 @@
+"""OpenMMLab's own code (mmdet, mmpose) as a detector, where it is installed: the reference to compare with.
+
+mmcv has to be compiled on most machines, so nothing needs this backend: the default one loads the same two files and
+gives the same points. Weights are read by this package's own reader, never by OpenMMLab's unrestricted pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from xdub_core.errors import MissingModelError
+from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
+from xdub_core.face.pose import RTMW_SCORE_SCALE, openpose_order
+from xdub_core.face.rtmw_detector import RTMWSettings
+from xdub_core.face.weights import check_names, load_state_dict
+from xdub_core.face.yolox import PERSON, PERSON_THRESHOLD
+
+PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose")
+PERSON_CONFIG = "yolox/yolox_l_8xb8-300e_coco.py"
+POSE_CONFIG = "wholebody_2d_keypoint/rtmpose/cocktail14/rtmw-x_8xb320-270e_cocktail14-384x288.py"
+
+
+def require_openmmlab() -> None:
+    """Raise MissingModelError that says what to install, unless all of OpenMMLab's packages can be imported."""
+    absent = [name for name in PACKAGES if find_spec(name) is None]
+    if absent:
+        raise MissingModelError(
+            f"the openmmlab face detector needs {', '.join(absent)}: install mmengine==0.10.7 mmcv==2.1.0 "
+            "mmdet==3.2.0 mmpose==1.3.2, or use the rtmw detector, which needs no extra package"
+        )
+
+
+class OpenMMLabDetector:
+    """A `FaceDetector` that runs mmdet's YOLOX-L and mmpose's RTMW-x; scores are RTMW's divided by 10.
+
+    Of `settings` it follows the face threshold; it takes the most certain person and one frame at a time.
+    """
+
+    def __init__(
+        self, people: Path | str, pose: Path | str, device: str = "cpu", settings: RTMWSettings | None = None
+    ) -> None:
+        """Load both networks. Raises MissingModelError (package or file) or CheckpointError."""
+        require_openmmlab()
+        from mmdet.apis import init_detector
+        from mmpose.apis import init_model
+        from mmpose.utils import adapt_mmdet_pipeline
+
+        self.settings = settings or RTMWSettings()
+        self._people = init_detector(_config("mmdet", PERSON_CONFIG), None, palette="coco", device=device)
+        self._people.cfg = adapt_mmdet_pipeline(self._people.cfg)
+        self._pose = init_model(_config("mmpose", POSE_CONFIG), None, device=device)
+        for network, path in ((self._people, people), (self._pose, pose)):
+            state = load_state_dict(path)
+            check_names(network, state, path)
+            network.load_state_dict(state)
+
+    def detect(
+        self,
+        frames: Sequence[np.ndarray],
+        numbers: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> list[Detection | None]:
+        """The most certain person's face in every frame; None where no face scores enough."""
+        return [self._detect(np.ascontiguousarray(eight_bit(frame)[..., ::-1])) for frame in frames]
+
+    def _detect(self, bgr: np.ndarray) -> Detection | None:
+        from mmdet.apis import inference_detector
+        from mmpose.apis import inference_topdown
+
+        with torch.inference_mode():
+            box = best_person(inference_detector(self._people, bgr).pred_instances)
+            person = inference_topdown(self._pose, bgr, box)[0].pred_instances
+        face = detection_from_instances(person)
+        return face if face and face.score >= self.settings.face_threshold else None
+
+
+def _config(package: str, name: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None and spec.origin is not None  # require_openmmlab came first
+    path = Path(spec.origin).parent / ".mim" / "configs" / name
+    if not path.is_file():
+        raise MissingModelError(
+            f"{package} is installed without its config {name}: install it as a wheel from PyPI"
+        )
+    return path
+
+
+def best_person(instances: Any) -> np.ndarray | None:
+    """The likeliest person's box [1, 4] among mmdet's instances, or None (mmpose then takes the whole frame)."""
+    labels, scores = instances.labels.cpu().numpy(), instances.scores.cpu().numpy()
+    people = np.flatnonzero((labels == PERSON) & (scores > PERSON_THRESHOLD))
+    if not len(people):
+        return None
+    best = people[np.argmax(scores[people])]
+    return instances.bboxes.cpu().numpy()[best : best + 1]
+
+
+def detection_from_instances(instances: Any) -> Detection | None:
+    """mmpose's instances (keypoints [1, 133, 2], keypoint_scores [1, 133]) as a detection."""
+    points, scores = openpose_order(
+        np.asarray(instances.keypoints[0]), np.asarray(instances.keypoint_scores[0])
+    )
+    keypoints = np.concatenate([points, scores[:, None] / RTMW_SCORE_SCALE], axis=1)
+    return detection_from_keypoints(keypoints) if (keypoints[24:92, 2] > 0).any() else None

@@ -1,0 +1,158 @@
+"""The default detector: YOLOX-L finds people, RTMW-x finds 133 points on each, all in plain PyTorch.
+
+The two files are the ones of X-Dub's own download. Every network pass holds `batch` frames, whatever the caller hands
+in, and runs on the device and in the dtype of the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xdub_core.errors import SettingsError
+from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
+from xdub_core.face.pose import (
+    RTMW_SCORE_SCALE,
+    CropWindow,
+    crop_window,
+    decode_simcc,
+    flip_test,
+    openpose_order,
+    pose_input,
+    to_frame,
+    warp_crop,
+)
+from xdub_core.face.rtmw import RTMW
+from xdub_core.face.weights import load_network
+from xdub_core.face.yolox import YOLOX, decode_people, detector_input, letterbox, suppress_overlaps
+
+
+@dataclass(frozen=True)
+class RTMWSettings:
+    """How the detector runs.
+
+    `batch`: frames (or people) in one network pass. `person`: which one to dub where there are several: None for the
+    most certain, as the release does, or the number from the left, 0 being the leftmost. `face_threshold`: a face
+    whose 68 points score less on average (0..1) is no face; 0 keeps everything, as the release does.
+    """
+
+    batch: int = 4
+    person: int | None = None
+    face_threshold: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise SettingsError(f"the detector's batch is {self.batch}, but it must be at least 1")
+        if self.person is not None and self.person < 0:
+            raise SettingsError(f"person is {self.person}, but people are counted from 0")
+        if not 0 <= self.face_threshold <= 1:
+            raise SettingsError(f"face_threshold is {self.face_threshold}, but it must be between 0 and 1")
+
+
+class RTMWDetector:
+    """A `FaceDetector` made of the two networks; scores are RTMW's divided by 10."""
+
+    def __init__(self, people: YOLOX, pose: RTMW, settings: RTMWSettings | None = None) -> None:
+        self.people = people
+        self.pose = pose
+        self.settings = settings or RTMWSettings()
+
+    def detect(
+        self,
+        frames: Sequence[np.ndarray],
+        numbers: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> list[Detection | None]:
+        """The face of the chosen person in every frame, None where no face scores enough.
+
+        A frame without a person is searched as a whole, as the release does.
+        """
+        frames = [eight_bit(frame) for frame in frames]
+        if self.settings.person is not None:
+            faces = [sorted(found, key=_left_edge) for found in self.detect_all(frames)]
+            return [
+                found[self.settings.person] if self.settings.person < len(found) else None for found in faces
+            ]
+        boxes = [found[:1] for found in self._person_boxes(frames, several=False)]
+        return [found[0] if found else None for found in self._faces(frames, boxes)]
+
+    def detect_all(self, frames: Sequence[np.ndarray]) -> list[list[Detection]]:
+        """All faces of every frame, the most certain person first, overlapping people removed."""
+        frames = [eight_bit(frame) for frame in frames]
+        return self._faces(frames, self._person_boxes(frames, several=True))
+
+    def _person_boxes(self, frames: list[np.ndarray], several: bool) -> list[np.ndarray]:
+        """Person boxes [n, 4] of every frame, best first; the whole frame where nobody is found."""
+        boxes = []
+        for start in range(0, len(frames), self.settings.batch):
+            part = frames[start : start + self.settings.batch]
+            boxed = [letterbox(frame) for frame in part]
+            images = detector_input(np.stack([item.image for item in boxed]))
+            with torch.inference_mode():
+                levels = self.people(_like(images, self.people))
+                found = decode_people(levels, [item.scale for item in boxed])
+            for frame, people in zip(part, found, strict=True):
+                height, width = frame.shape[:2]
+                kept = suppress_overlaps(people).boxes if several else people.boxes
+                boxes.append(kept if len(kept) else np.array([[0, 0, width, height]], np.float32))
+        return boxes
+
+    def _faces(self, frames: list[np.ndarray], boxes: list[np.ndarray]) -> list[list[Detection]]:
+        """The faces of the people in `boxes` (one array [n, 4] a frame) that score enough."""
+        people = [(index, crop_window(box)) for index, found in enumerate(boxes) for box in found]
+        faces: list[list[Detection]] = [[] for _ in frames]
+        for start in range(0, len(people), self.settings.batch):
+            part = people[start : start + self.settings.batch]
+            windows = [window for _, window in part]
+            crops = np.stack([warp_crop(frames[index], window) for index, window in part])
+            for (index, _), keypoints in zip(part, self.keypoints(crops, windows), strict=True):
+                face = _face(keypoints, self.settings.face_threshold)
+                if face:
+                    faces[index].append(face)
+        return faces
+
+    def keypoints(self, crops: np.ndarray, windows: Sequence[CropWindow]) -> np.ndarray:
+        """134 keypoints [B, 134, 3] in frame pixels (scores about 0..1) of person crops [B, 384, 288, 3]."""
+        with torch.inference_mode():
+            x_logits, y_logits = flip_test(self.pose, _like(pose_input(crops), self.pose))
+            points, scores = decode_simcc(x_logits, y_logits)
+        people = []
+        for window, person_points, person_scores in zip(windows, points, scores, strict=True):
+            ordered, raw = openpose_order(to_frame(person_points, window), person_scores)
+            people.append(np.concatenate([ordered, raw[:, None] / RTMW_SCORE_SCALE], axis=1))
+        return np.stack(people).astype(np.float64)
+
+
+def load_rtmw_detector(
+    people: Path | str,
+    pose: Path | str,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    settings: RTMWSettings | None = None,
+) -> RTMWDetector:
+    """The detector from its two files (`.pth` as OpenMMLab publishes them, or `.safetensors` of the same names).
+
+    Raises MissingModelError or CheckpointError. On CPUs with bf16 arithmetic, and on GPUs, bfloat16 is faster; the
+    released pipeline runs in float32.
+    """
+    return RTMWDetector(
+        load_network(YOLOX, people, dtype, device), load_network(RTMW, pose, dtype, device), settings
+    )
+
+
+def _like(images: Tensor, network: nn.Module) -> Tensor:
+    parameter = next(network.parameters())
+    return images.to(parameter.device).to(parameter.dtype)
+
+
+def _face(keypoints: np.ndarray, threshold: float) -> Detection | None:
+    face = detection_from_keypoints(keypoints) if (keypoints[24:92, 2] > 0).any() else None
+    return face if face and face.score >= threshold else None
+
+
+def _left_edge(face: Detection) -> float:
+    return float(face.box[0])
