@@ -1,0 +1,35 @@
+"""The window of audio features that each latent frame attends to (X-DUB facts §3)."""
+
+from __future__ import annotations
+
+import torch
+
+from xdub_core.audio.features import AudioFeatures
+
+WINDOW_ROWS = 8
+LATENT_STRIDE = 4  # video frames per latent frame, after the first
+ROWS_PER_FRAME = 2  # 50 rows and 25 frames a second
+
+
+def window_starts(start_frame: int, latents: int) -> list[int]:
+    """First feature row of each latent frame's window; may lie before the recording.
+
+    Latent 0 shows video frame s alone and takes rows [2s - 6, 2s + 2); latent i > 0 shows four frames from
+    v = s + 4(i - 1) + 1 on and takes rows [2v, 2v + 8).
+    """
+    frames = (start_frame + LATENT_STRIDE * (i - 1) + 1 for i in range(latents))
+    return [ROWS_PER_FRAME * frame for frame in frames]
+
+
+def audio_windows(features: AudioFeatures, start_frame: int, latents: int) -> torch.Tensor:
+    """Audio features of a clip.
+
+    Args:
+        features: of the whole recording.
+        start_frame: the clip's first video frame, at 25 fps.
+        latents: latent frames of the clip.
+
+    Returns:
+        float32 [latents, 8, width]. Rows outside the recording are its first or last row.
+    """
+    return torch.stack([features.read(row, row + WINDOW_ROWS) for row in window_starts(start_frame, latents)])
