@@ -181,10 +181,11 @@ def _read_legacy(file: BinaryIO) -> Any:
     for key in load():
         storage = storages[str(key)]
         elements = int.from_bytes(file.read(8), "little")
-        if elements != storage.numel() or file.readinto(memoryview(storage.view(torch.uint8).numpy())) != (
-            storage.nbytes
-        ):
+        data = file.read(storage.nbytes)
+        if elements != storage.numel() or len(data) != storage.nbytes:
             raise CheckpointError("it is cut short")
+        if data:
+            storage.copy_(torch.frombuffer(bytearray(data), dtype=storage.dtype))
     return content
 
 

@@ -174,18 +174,18 @@ def decode_people(
 ) -> list[People]:
     """All anchors that see a person with more than `threshold`, per image, best first, overlaps and all.
 
-    `levels` are the network's raw outputs, `scales` the letterbox factors of each image. An anchor sees a person where
-    that is its likeliest class; its score is class times objectness. Boxes may reach outside the frame.
+    `levels` are the network's raw outputs, `scales` the letterbox factors of each image. An anchor sees a
+    person where that is its likeliest class; its score is class times objectness. Boxes may reach outside the
+    frame.
     """
-    boxes, scores = zip(
-        *(_decode_level(*level, stride) for level, stride in zip(levels, STRIDES, strict=True))
-    )
-    all_boxes, all_scores = torch.cat(boxes, 1).cpu().numpy(), torch.cat(scores, 1).cpu().numpy()
+    decoded = [_decode_level(*level, stride) for level, stride in zip(levels, STRIDES, strict=True)]
+    all_boxes = torch.cat([boxes for boxes, _ in decoded], 1).cpu().numpy()
+    all_scores = torch.cat([scores for _, scores in decoded], 1).cpu().numpy()
     people = []
     for image_boxes, image_scores, scale in zip(all_boxes, all_scores, scales, strict=True):
         kept = np.flatnonzero(image_scores > threshold)
         kept = kept[np.argsort(-image_scores[kept], kind="stable")]
-        people.append(People(image_boxes[kept] / np.float32([*scale, *scale]), image_scores[kept]))
+        people.append(People(image_boxes[kept] / np.array([*scale, *scale], np.float32), image_scores[kept]))
     return people
 
 
