@@ -109,8 +109,8 @@ def open_recording(path: str | Path, spool_dir: str | Path | None = None) -> Rec
     """Decode any file that PyAV can read (video containers too) to a `Recording`.
 
     One streaming pass: RAM does not grow with the length, the temporary file takes 3.8 MB a minute. A 16 kHz mono
-    16-bit WAV comes through bit-exactly as int16 / 32768; other rates go through FFmpeg's resampler, more channels are
-    mixed as `ffmpeg -ac 1` does.
+    16-bit WAV comes through bit-exactly as int16 / 32768; other rates go through FFmpeg's resampler, more channels
+    are mixed as `ffmpeg -ac 1` does.
 
     Args:
         path: the file.

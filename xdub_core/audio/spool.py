@@ -39,7 +39,7 @@ class RowSpool:
 
     def append(self, rows: np.ndarray) -> None:
         """Add float32 rows [n, width] (or [n] where the width is 1) at the end."""
-        data = memoryview(np.ascontiguousarray(rows, dtype=np.float32).reshape(-1)).cast("B")
+        data = np.ascontiguousarray(rows, dtype=np.float32).reshape(-1).view(np.uint8).data
         try:
             self._file.seek(0, 2)
             written = 0
@@ -54,7 +54,7 @@ class RowSpool:
         if not 0 <= start <= stop <= self.rows:
             raise IndexError(f"rows {start} to {stop} of a spool of {self.rows}")
         rows = np.empty((stop - start, self.width), dtype=np.float32)
-        view = memoryview(rows.reshape(-1)).cast("B")
+        view = rows.reshape(-1).view(np.uint8).data
         self._file.seek(4 * self.width * start)
         filled = 0
         while filled < len(view):

@@ -7,8 +7,8 @@ wav2vec2 hears the whole recording at three points. Two of them are kept exact h
   channel, so its outputs' mean and variance follow from the first and second moments of its input windows,
   `mean = w·mu + b, var = wᵀ C w`: one cheap pass over the recording, and the convolutions are exact in blocks.
 
-The third is the transformer's attention over all of time. Up to `ChunkPlan.one_pass_rows` it runs in one pass, exactly
-as the released X-Dub does; beyond, in overlapping chunks (see `ChunkPlan` for how far that is from one pass).
+The third is the transformer's attention over all of time. Up to `ChunkPlan.one_pass_rows` it runs in one pass,
+exactly as the released X-Dub does; beyond, in overlapping chunks (see `ChunkPlan` for how far that is from one pass).
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ _BLOCK_ROWS = (
 @dataclass(frozen=True)
 class ChunkPlan:
     """How the transformer walks over a long recording, in rows of 1/50 s.
+
+    Only its attention hears less than it would in one pass; all else is exact. Measured on 206 s of sound with random
+    weights, whose attention spreads evenly over the whole recording: at most 4e-4 of the largest feature from the
+    one-pass result with these defaults, 0.25 of it without any context. Trained weights attend mostly nearby; they
+    have not been measured.
 
     Attributes:
         one_pass_rows: a recording of at most so many rows (two minutes) is done in one pass, exactly.
@@ -79,7 +84,7 @@ class Wav2VecEncoder(nn.Module):
         super().__init__()
         from transformers.models.wav2vec2 import Wav2Vec2Model
 
-        self.model = Wav2Vec2Model(config)
+        self.model: Any = Wav2Vec2Model(config)
         self.normalize = normalize
         self.kernels = tuple(config.conv_kernel)
         self.strides = tuple(config.conv_stride)

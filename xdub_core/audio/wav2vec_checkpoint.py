@@ -47,8 +47,6 @@ def load_wav2vec(
     settings |= {
         "mask_time_prob": 0.0,  # the masking of training would need an embedding that extraction has no use for
         "mask_feature_prob": 0.0,
-        "attn_implementation": "sdpa",
-        "dtype": "float32",
     }
     normalize = bool(stored.preprocessor.get("do_normalize", True)) if ours else True
     with torch.device("meta"):

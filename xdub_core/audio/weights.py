@@ -11,6 +11,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ def _safetensors(file: Path) -> _Lazy:
 
     handle = safe_open(str(file), framework="pt")
     return {
-        name: (tuple(handle.get_slice(name).get_shape()), lambda name=name: handle.get_tensor(name))
+        name: (tuple(handle.get_slice(name).get_shape()), partial(handle.get_tensor, name))
         for name in handle.keys()  # noqa: SIM118 - not a dict
     }
 
@@ -169,7 +170,9 @@ def _torch_file(file: Path) -> tuple[_Lazy, Mapping[str, int]]:
         raise ValueError("it holds no dictionary of tensors")
     state = content.get("model_state_dict", content)
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    lazy = {name: (tuple(value.shape), lambda value=value: value) for name, value in tensors.items()}
+    lazy: _Lazy = {
+        name: (tuple(value.shape), partial(tensors.__getitem__, name)) for name, value in tensors.items()
+    }
     return lazy, content.get("dims", {})
 
 

@@ -1,7 +1,7 @@
 """Whisper's audio encoder, up to the last block: 50 features a second (X-DUB facts §3).
 
-The text decoder is neither built nor read. Loads OpenAI's `.pt` (`dims` + `model_state_dict`), a Hugging Face folder, or
-one safetensors file with Hugging Face's or OpenAI's names.
+The text decoder is neither built nor read. Loads OpenAI's `.pt` (`dims` + `model_state_dict`), a Hugging Face
+folder, or one safetensors file with Hugging Face's or OpenAI's names.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,9 +72,8 @@ class WhisperAudioEncoder(nn.Module):
             encoder_attention_heads=sizes.heads,
             encoder_ffn_dim=sizes.inner,
             activation_function="gelu",
-            attn_implementation="sdpa",
         )
-        self.encoder = WhisperEncoder(config)
+        self.encoder: Any = WhisperEncoder(config)
         self.encoder.layer_norm = nn.Identity()  # the features are the last block's output
         self.eval().requires_grad_(False)
 
