@@ -1,0 +1,124 @@
+"""Colour tags of a video stream: what its numbers mean, as the container and the codec state it.
+
+The numbers are those of ITU-T H.273, which FFmpeg uses as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNSPECIFIED = 2
+
+_MATRICES = {
+    0: "rgb",
+    1: "bt709",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+}
+_TRANSFERS = {
+    1: "bt709",
+    4: "gamma22",
+    5: "gamma28",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    11: "iec61966-2-4",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    18: "arib-std-b67",
+}
+_PRIMARIES = {
+    1: "bt709",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    11: "smpte431",
+    12: "smpte432",
+}
+_RANGES = {1: "limited", 2: "full"}
+
+BT709, SMPTE170M = 1, 6
+LIMITED, FULL = 1, 2
+_HDR_TRANSFERS = {16: "PQ (HDR10)", 18: "HLG"}
+
+# Luma coefficients (Kr, Kb) by matrix number; the others (YCgCo, constant luminance) are not supported.
+LUMA_COEFFICIENTS = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}
+
+
+@dataclass(frozen=True)
+class ColorTags:
+    """A stream's tags as H.273 numbers; `range` is 0 unspecified, 1 limited, 2 full; elsewhere 2 is unspecified."""
+
+    matrix: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    range: int = 0
+
+    @property
+    def matrix_name(self) -> str:
+        """The matrix's name as FFmpeg spells it, "unspecified" where unknown."""
+        return _MATRICES.get(self.matrix, "unspecified")
+
+    @property
+    def transfer_name(self) -> str:
+        """The transfer function's name, "unspecified" where unknown."""
+        return _TRANSFERS.get(self.transfer, "unspecified")
+
+    @property
+    def primaries_name(self) -> str:
+        """The primaries' name, "unspecified" where unknown."""
+        return _PRIMARIES.get(self.primaries, "unspecified")
+
+    @property
+    def range_name(self) -> str:
+        """ "limited", "full" or "unspecified"."""
+        return _RANGES.get(self.range, "unspecified")
+
+    @property
+    def hdr(self) -> str | None:
+        """The kind of HDR ("PQ (HDR10)" or "HLG"), None for standard dynamic range."""
+        return _HDR_TRANSFERS.get(self.transfer)
+
+
+UNTAGGED = ColorTags()
+
+
+def guessed_matrix(width: int, height: int) -> int:
+    """The matrix that players assume where none is stated: BT.709 from 1280 wide or over 576 high, else BT.601."""
+    return BT709 if width >= 1280 or height > 576 else SMPTE170M
+
+
+@dataclass(frozen=True)
+class YuvMeaning:
+    """How YUV numbers are to be read: the matrix (a key of LUMA_COEFFICIENTS) and whether they are full range."""
+
+    matrix: int
+    full_range: bool
+
+
+HD_VIDEO = YuvMeaning(BT709, full_range=False)
+
+
+def yuv_meaning(tags: ColorTags, width: int, height: int) -> YuvMeaning:
+    """What the tags mean for a picture of this (stored) size, with players' guesses where they say nothing."""
+    stated = tags.matrix if tags.matrix in LUMA_COEFFICIENTS else None
+    if tags.matrix == 10:
+        stated = 9
+    return YuvMeaning(stated or guessed_matrix(width, height), tags.range == FULL)

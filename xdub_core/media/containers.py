@@ -1,0 +1,54 @@
+"""Opening files with PyAV, with errors that speak to the artist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+
+from xdub_core.errors import MediaError
+
+# The class of all FFmpeg errors; some of them are not OSErrors.
+FFmpegError = av.error.FFmpegError
+_ATTACHED_PICTURE = 1 << 10
+
+
+def reason(error: BaseException) -> str:
+    """FFmpeg's or the system's own words for an error, without numbers and file names."""
+    return str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+
+
+def open_input(path: Path) -> Any:
+    """Open a file for reading. MediaError if it is missing, a folder, unreadable, or no video or audio file."""
+    if not path.exists():
+        raise MediaError(f"{path}: there is no such file")
+    if path.is_dir():
+        raise MediaError(f"{path}: this is a folder, not a video or audio file")
+    try:
+        return av.open(str(path))
+    except PermissionError as error:
+        raise MediaError(f"{path}: not allowed to read this file") from error
+    except (FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{path}: not a readable video or audio file ({reason(error)})") from error
+
+
+def video_stream(container: Any, path: Path) -> Any:
+    """The first stream with moving pictures: cover art does not count. MediaError where there is none."""
+    streams = [s for s in container.streams.video if not is_cover_art(s)]
+    if not streams:
+        what = "only audio" if container.streams.audio else "nothing that can be shown"
+        raise MediaError(f"{path}: no video in this file, {what}")
+    if streams[0].codec_context is None:
+        raise MediaError(f"{path}: the video is in a codec that this build of FFmpeg cannot read")
+    return streams[0]
+
+
+def is_cover_art(stream: Any) -> bool:
+    """Whether a video stream is an attached picture (an album's cover), not a video."""
+    disposition = getattr(stream, "disposition", None)
+    if disposition is not None:
+        return bool(int(disposition) & _ATTACHED_PICTURE)
+    # PyAV before 15 does not tell; cover art is a still picture of no duration of its own.
+    still = stream.codec_context is not None and stream.codec_context.name in ("mjpeg", "png", "bmp", "gif")
+    return still and bool(stream.container.streams.audio) and stream.frames <= 1

@@ -1,0 +1,181 @@
+"""Frames of a video in any order, upright and in RGB, with bounded memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from xdub_core.errors import MediaError
+from xdub_core.media.convert import ToRgb
+from xdub_core.media.decoder import FrameDecoder
+from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
+from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
+
+log = logging.getLogger(__name__)
+
+_KEPT_BYTES = 200 * 2**20
+_MOST_KEPT = 512
+_WORTH_A_SEEK = 16  # frames
+
+
+class VideoReader:
+    """Reads a video's frames in the order asked for.
+
+    Forward runs decode every frame once. Backward runs (ping-pong) are decoded in chunks from the keyframe before
+    them; a chunk keeps at most `kept_bytes` of undeveloped pictures. Files with few keyframes cost more there: a
+    backward run of n frames in one group costs about n^2 / 2c decoded frames for chunks of c.
+
+    Args:
+        path: the video, or what `scan_video` said of it (saves reading its packets again).
+        fps: rate of `timeline`.
+        kept_bytes: memory for backward runs.
+
+    Raises:
+        MediaError: as `probe_video`; also for HDR (PQ, HLG), with the command that makes it SDR.
+    """
+
+    def __init__(
+        self, path: str | Path | ScannedVideo, *, fps: float = MODEL_FPS, kept_bytes: int = _KEPT_BYTES
+    ) -> None:
+        scanned = path if isinstance(path, ScannedVideo) else scan_video(path)
+        self.info: VideoInfo = scanned.info
+        check_tone(self.info)
+        self.timeline: Timeline = timeline_from_timestamps(scanned.index.seconds, self.info.duration, fps)
+        self._index = scanned.index
+        self._orientation = scanned.orientation
+        self._most_kept = _frames_in(kept_bytes, self.info)
+        self._kept: dict[int, Any] = {}
+        self._last: tuple[int, np.ndarray] | None = None
+        self._to_rgb: ToRgb | None = None
+        self._decoder = FrameDecoder(self.info.path, self._index)
+        _tell_limits(self.info)
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let go of kept frames."""
+        self._kept.clear()
+        self._last = None
+        self._decoder.close()
+
+    def frames(self, source_indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The frames asked for, in that order: [H, W, 3] RGB, uint8 (uint16 full range for deeper videos).
+
+        Each array is the caller's own. Up to some hundred indices are taken ahead of the frames given.
+
+        Raises:
+            MediaError: a frame cannot be decoded; the message names it.
+            IndexError: an index is not that of a frame.
+        """
+        indices = iter(source_indices)
+        ahead: deque[int] = deque()
+        while True:
+            ahead.extend(int(index) for index in islice(indices, self._most_kept - len(ahead)))
+            if not ahead:
+                return
+            yield self._frame(ahead)
+            ahead.popleft()
+
+    def _frame(self, ahead: deque[int]) -> np.ndarray:
+        """The frame that is first in `ahead`; the others tell what is worth keeping."""
+        wanted = ahead[0]
+        if not 0 <= wanted < self.info.frames:
+            raise IndexError(f"frame {wanted} of a video with {self.info.frames} frames")
+        if self._last is not None and self._last[0] == wanted:
+            return self._last[1].copy()
+        stored = self._kept.pop(wanted, None)
+        if stored is None:
+            stored = self._decode(wanted, _lowest_of_backward_run(ahead))
+        picture = self._develop(stored, wanted)
+        # A copy is only needed when the frame is asked for again.
+        self._last = (wanted, picture.copy()) if len(ahead) > 1 and ahead[1] == wanted else None
+        return picture
+
+    def _decode(self, wanted: int, lowest: int) -> Any:
+        """Decode up to `wanted`, keeping the frames from `lowest` on."""
+        self._kept.clear()
+        position = self._decoder.position
+        far = self._index.keyframe_before(lowest) > position + _WORTH_A_SEEK
+        if lowest < position or far:
+            self._decoder.seek(lowest)
+        while True:
+            found = self._decoder.read()
+            if found is None or found[0] > wanted:
+                raise self._undecodable(wanted)
+            number, frame = found
+            if number == wanted:
+                return frame
+            if number >= lowest:
+                self._kept[number] = frame
+
+    def _develop(self, frame: Any, number: int) -> np.ndarray:
+        found = (frame.format.name, frame.width, frame.height)
+        if self._to_rgb is None:
+            self._to_rgb = ToRgb(*found, self.info.yuv)
+        if found != self._to_rgb.accepts:
+            began = "{1}x{2} {0}".format(*self._to_rgb.accepts)
+            raise MediaError(
+                f"{self.info.path}: from frame {number} on the picture is {found[1]}x{found[2]} {found[0]} instead "
+                f"of {began}; convert it to one size and format"
+            )
+        return self._orientation.apply(self._to_rgb(frame))
+
+    def _undecodable(self, frame: int) -> MediaError:
+        trouble = f" ({self._decoder.trouble})" if self._decoder.trouble else ""
+        return MediaError(
+            f"{self.info.path}: frame {frame} at {self._index.seconds[frame]:.2f} s cannot be decoded{trouble}; "
+            "the file is damaged there: cut that part out or re-encode it, e.g. ffmpeg -i IN -c:v libx264 -crf 12 OUT"
+        )
+
+
+def check_tone(info: VideoInfo) -> None:
+    """Refuse HDR: its numbers mean other light than the model learned, and an 8-bit file would damage them.
+
+    Raises:
+        MediaError: with the command that tone-maps the file.
+    """
+    if info.color.hdr is None:
+        return
+    raise MediaError(
+        f"{info.path}: this is HDR video ({info.color.hdr}), which cannot be dubbed without harm to its tones; make "
+        f'it SDR first: ffmpeg -i "{info.path}" -vf "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,'
+        'tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p" -c:v libx264 -crf 14 -c:a copy SDR.mp4'
+    )
+
+
+def _lowest_of_backward_run(ahead: Iterable[int]) -> int:
+    """The lowest index of the run at the beginning of `ahead` that does not ascend."""
+    lowest: int | None = None
+    for index in ahead:
+        if lowest is not None and index > lowest:
+            break
+        lowest = index
+    assert lowest is not None
+    return max(0, lowest)
+
+
+def _frames_in(kept_bytes: int, info: VideoInfo) -> int:
+    sample = 2 if info.bit_depth > 8 else 1
+    return int(min(_MOST_KEPT, max(2, kept_bytes // (info.width * info.height * 3 * sample))))
+
+
+def _tell_limits(info: VideoInfo) -> None:
+    if info.has_alpha:
+        log.warning("%s: its transparency (alpha channel) is dropped", info.path)
+    if info.interlaced:
+        log.warning(
+            "%s: it is interlaced; deinterlace it first (ffmpeg -vf bwdif) for clean edges", info.path
+        )

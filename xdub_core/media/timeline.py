@@ -1,0 +1,68 @@
+"""Timelines: which source frame is shown in each slot of a constant frame rate (the model's 25 fps)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MODEL_FPS = 25.0
+
+# Containers round timestamps to a millisecond: both the frame's own and the first one's may be off by half of it.
+_TOLERANCE_SECONDS = 0.002
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Slot k lasts from k / fps to (k + 1) / fps seconds and shows source frame `source_index[k]` (int64)."""
+
+    source_index: np.ndarray
+    fps: float = MODEL_FPS
+
+    def __len__(self) -> int:
+        return len(self.source_index)
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self) / self.fps
+
+    def extended(self, length: int) -> Timeline:
+        """This timeline cut, or continued there and back (ping-pong), to `length` slots."""
+        return Timeline(self.source_index[ping_pong(len(self), length)], self.fps)
+
+
+def timeline_from_timestamps(seconds: np.ndarray, duration: float, fps: float = MODEL_FPS) -> Timeline:
+    """Bring frames shown at any times to a constant rate.
+
+    Args:
+        seconds: when each frame appears, ascending; only differences count (the first frame is at time 0).
+        duration: seconds from the first frame's appearance to the end of the last one.
+        fps: rate of the timeline.
+
+    Two rules. A source whose every frame i lies less than half a slot from slot i's time i / fps runs at `fps`
+    already: each frame gets its own slot, however its timestamps jitter. Otherwise slot k shows the frame that is on
+    screen at its time k / fps: the latest one that appears not later than 2 ms after it (timestamps are rounded).
+    There are round(duration * fps) slots, at least one; a last frame that stays on screen is repeated.
+    """
+    frames = len(seconds)
+    if frames == 0:
+        raise ValueError("a timeline needs at least one timestamp")
+    times = np.asarray(seconds, dtype=np.float64) - seconds[0]
+    slots = max(1, round(duration * fps))
+    if np.all(np.abs(times * fps - np.arange(frames)) < 0.5):
+        # The last frame's duration is often unknown or rounded: less than a slot too many is no slot.
+        length = frames if abs(duration * fps - frames) < 1 else max(frames, slots)
+        return Timeline(np.minimum(np.arange(length, dtype=np.int64), frames - 1), fps)
+    shown = np.searchsorted(times, np.arange(slots) / fps + _TOLERANCE_SECONDS, side="right") - 1
+    return Timeline(shown.astype(np.int64), fps)
+
+
+def ping_pong(frames: int, length: int) -> np.ndarray:
+    """Indices (int64) of frames played there and back, `length` of them: 0..n-1, n-2..1, 0.. (X-Dub facts §5)."""
+    if frames < 1:
+        raise ValueError("ping-pong needs at least one frame")
+    if frames == 1:
+        return np.zeros(length, dtype=np.int64)
+    phase = np.arange(length, dtype=np.int64) % (2 * frames - 2)
+    return np.minimum(phase, 2 * frames - 2 - phase)
