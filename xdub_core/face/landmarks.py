@@ -22,14 +22,12 @@ from xdub_core.face.detector import FACE_POINTS, KEYPOINTS, Detection, detection
 FACE_MARGIN = 1.45
 """The crop's side over the face's, as the release takes it (X-DUB facts §6)."""
 
-MEDIAPIPE_TO_68 = np.array(
-    [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]  # jaw
-    + [71, 63, 105, 66, 107, 336, 296, 334, 293, 301]  # brows
-    + [168, 197, 5, 4, 75, 97, 2, 326, 305]  # nose
-    + [33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380]  # eyes
-    + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181]  # outer lips
-    + [78, 82, 13, 312, 308, 317, 14, 87]  # inner lips
-)
+_JAW = (162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389)
+_BROWS = (71, 63, 105, 66, 107, 336, 296, 334, 293, 301)
+_NOSE = (168, 197, 5, 4, 75, 97, 2, 326, 305)
+_EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+_LIPS = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
+MEDIAPIPE_TO_68 = np.array([*_JAW, *_BROWS, *_NOSE, *_EYES, *_LIPS])
 """The mesh vertex nearest to each of the 68 points (the correspondence in common use)."""
 
 POINTS_OF_MESHES = (468, 478)
