@@ -200,6 +200,8 @@ def _looks_like(path: Path) -> str:
     }
     if not head:
         return "an empty file"
+    if zipfile.is_zipfile(path):
+        return ""
     if b"onnx" in head or b"pytorch" in head[:32]:
         return "an ONNX model; the .pth file of the same network is needed"
     return next((text for start, text in known.items() if head.lstrip().startswith(start)), "")
@@ -239,6 +241,7 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
 
 def convert_to_safetensors(pth: Path | str, out: Path | str) -> Path:
     """Write the tensors of an OpenMMLab `.pth` as safetensors of the same names; the metadata is left behind."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     out = Path(out)
@@ -247,7 +250,7 @@ def convert_to_safetensors(pth: Path | str, out: Path | str) -> Path:
     try:
         save_file(tensors, partial)
         partial.replace(out)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         partial.unlink(missing_ok=True)
         raise CheckpointError(f"cannot write {out}: {error}") from error
     return out
