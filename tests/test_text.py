@@ -145,6 +145,19 @@ def test_the_result_is_kept_and_then_the_encoder_is_not_needed(tmp_path, encoder
     assert [path.name for path in cache.parent.iterdir()] == [text.EMPTY_PROMPT_FILE]
 
 
+def test_the_kept_file_may_stand_in_for_the_encoder(tmp_path, encoder, expected):
+    kept = tmp_path / "elsewhere" / text.EMPTY_PROMPT_FILE
+    context(kept, encoder)
+    torch.testing.assert_close(context(None, kept), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_folder_that_cannot_be_written_to_is_only_logged(tmp_path, encoder, expected, caplog):
+    (tmp_path / "file").touch()
+    result = context(tmp_path / "file" / text.EMPTY_PROMPT_FILE, encoder)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
+    assert "is not kept" in caplog.text
+
+
 def test_says_what_is_missing_its_size_and_the_command(tmp_path):
     with pytest.raises(
         MissingModelError, match=r"models_t5_umt5.*11\.4 GB.*python -m xdub_core models download"

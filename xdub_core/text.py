@@ -10,6 +10,7 @@ dozen lines, which read the encoder's file one tensor at a time: peak memory is 
 (16 kB) is kept in a small file, and the encoder's file can go.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ import torch.nn.functional as F
 
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.released_files import missing_file_message, released_file
+
+logger = logging.getLogger(__name__)
 
 CONTEXT_ROWS = 512
 CONTEXT_WIDTH = 4096
@@ -56,15 +59,16 @@ def empty_prompt_context(
 ) -> torch.Tensor:
     """The context [1, rows, width] float32 on the CPU: from `cache` if it exists, else computed from `encoder`.
 
-    What is computed is kept at `cache` (where one is given). Raises MissingModelError where neither file is there,
-    CheckpointError where one is not what it should be.
+    What is computed is kept at `cache` (where one is given; a folder that cannot be written to is only logged).
+    `encoder` may also be such a kept file. Raises MissingModelError where neither file is there, CheckpointError where
+    one is not what it should be.
     """
     if cache is not None and cache.is_file():
         embedding = load_empty_prompt(cache)
     elif encoder is not None and encoder.is_file():
-        embedding = encode_empty_prompt(encoder, vocabulary)
+        embedding = _embedding_from(encoder, vocabulary)
         if cache is not None and embedding.shape[1] == width:
-            save_empty_prompt(cache, embedding)
+            _keep(cache, embedding)
     else:
         raise MissingModelError(missing_file_message(released_file("text")))
     if embedding.shape[1] != width:
@@ -73,6 +77,21 @@ def empty_prompt_context(
             "choose the umt5-xxl text encoder's file"
         )
     return padded_context(embedding, rows)
+
+
+def _embedding_from(path: Path, vocabulary: int) -> torch.Tensor:
+    with _open_tensors(path) as file:
+        kept = EMPTY_PROMPT_KEY in file.names
+    return load_empty_prompt(path) if kept else encode_empty_prompt(path, vocabulary)
+
+
+def _keep(cache: Path, embedding: torch.Tensor) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        save_empty_prompt(cache, embedding)
+    except (OSError, SafetensorError) as error:
+        logger.warning("the empty prompt is not kept at %s (%s): it will be computed again", cache, error)
 
 
 def padded_context(embedding: torch.Tensor, rows: int = CONTEXT_ROWS) -> torch.Tensor:
