@@ -12,8 +12,12 @@ import numpy as np
 
 from xdub_core.audio.channels import mix_to_mono
 from xdub_core.errors import MediaError
+from xdub_core.media.containers import FFmpegError, open_input, reason
 
 SAMPLE_RATE = 16000  # X-DUB facts §3: both encoders hear 16 kHz mono
+# Seconds. Timestamps wander a little in many containers; beyond this they show a hole in the sound.
+SHORTEST_GAP = 0.1
+LONGEST_GAP = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -64,39 +68,59 @@ def frame_to_float(frame: av.AudioFrame) -> np.ndarray:
 def decode_mono(path: str | Path) -> Iterator[np.ndarray]:
     """Yield a file's sound as 16 kHz mono float32 blocks [n], in one streaming pass.
 
-    The first block starts at the first sample of the file's default audio stream. A file whose header lies about its
-    length gives what it really holds.
+    The first block starts at the first sample of the file's default audio stream. Where timestamps show a hole in the
+    sound, silence fills it. A file whose header lies about its length gives what it really holds.
 
     Raises:
         MediaError: no such file, no audio stream, not a media file, or damaged on the way.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MediaError(f"There is no file {path}: check the name.")
-    try:
-        container = av.open(str(path))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(
-            f"Cannot read {path} as audio or video ({_reason(error)}): is it damaged?"
-        ) from error
-    with container:
+    with open_input(path) as container:
         stream = container.streams.best("audio")
         if stream is None:
-            raise MediaError(f"{path} has no sound: choose a file with an audio track.")
-        yield from _resampled(_decoded_frames(container, stream, path))
+            raise MediaError(f"{path}: no sound in this file; choose one with an audio track")
+        if stream.codec_context is None:
+            raise MediaError(f"{path}: the sound is in a codec that this build of FFmpeg cannot read")
+        yield from _resampled(_decoded_frames(container, stream, path), path)
 
 
-def _resampled(frames: Iterator[av.AudioFrame]) -> Iterator[np.ndarray]:
+def _resampled(frames: Iterator[av.AudioFrame], path: Path) -> Iterator[np.ndarray]:
     resampler: MonoResampler | None = None
+    start: float | None = None
+    seconds = 0.0
     for frame in frames:
         if resampler is None or resampler.rate != frame.sample_rate:
             if resampler is not None:  # some streams change their rate on the way
                 yield from resampler.flush()
             resampler = MonoResampler(frame.sample_rate)
+        if frame.time is not None:
+            start = frame.time - seconds if start is None else start
+            for silence in _gap(frame.time - start - seconds, seconds, frame.sample_rate, path):
+                seconds += silence.size / frame.sample_rate
+                yield from resampler.feed(silence)
         names = [channel.name for channel in frame.layout.channels]
         yield from resampler.feed(mix_to_mono(frame_to_float(frame), names))
+        seconds += frame.samples / frame.sample_rate
     if resampler is not None:
         yield from resampler.flush()
+
+
+def _gap(gap: float, seconds: float, rate: int, path: Path) -> Iterator[np.ndarray]:
+    """Silence for a hole that the timestamps show, so that what follows stays in time, as players play it."""
+    if gap > LONGEST_GAP:
+        raise MediaError(
+            f"{path}: its timestamps jump by {gap:.0f} seconds, {seconds:.1f} seconds from its start; convert it "
+            "again from its source"
+        )
+    if gap < SHORTEST_GAP:
+        return
+    _log.warning(
+        "%s: %.2f seconds of sound are missing at %.2f seconds; silence is put there", path, gap, seconds
+    )
+    left = round(gap * rate)
+    while left > 0:
+        yield np.zeros(min(left, rate), dtype=np.float32)
+        left -= rate
 
 
 def _decoded_frames(container: Any, stream: Any, path: Path) -> Iterator[av.AudioFrame]:
@@ -110,11 +134,11 @@ def _decoded_frames(container: Any, stream: Any, path: Path) -> Iterator[av.Audi
             packet = next(packets)
         except StopIteration:
             break
-        except (av.error.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             raise _damaged(path, seconds, error) from error
         try:
             frames = [frame for frame in packet.decode() if frame.samples]
-        except (av.error.FFmpegError, ValueError) as error:
+        except (FFmpegError, ValueError) as error:
             damage = error
             continue
         if damage is not None and frames and seconds > 0:
@@ -125,16 +149,12 @@ def _decoded_frames(container: Any, stream: Any, path: Path) -> Iterator[av.Audi
             yield frame
     if damage is not None:
         if seconds == 0:
-            raise MediaError(f"Nothing in {path} can be decoded ({_reason(damage)}): is it damaged?")
+            raise MediaError(f"{path}: none of its sound can be decoded ({reason(damage)}); is it damaged?")
         _log.warning("%s ends with a damaged packet: %.2f seconds were read", path, seconds)
 
 
 def _damaged(path: Path, seconds: float, error: Exception) -> MediaError:
     return MediaError(
-        f"{path} is damaged {seconds:.1f} seconds from its start ({_reason(error)}): "
-        "convert it again from its source, or cut the damaged part out."
+        f"{path}: damaged {seconds:.1f} seconds from its start ({reason(error)}); "
+        "convert it again from its source, or cut the damaged part out"
     )
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)

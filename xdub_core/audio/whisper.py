@@ -74,7 +74,7 @@ class WhisperAudioEncoder(nn.Module):
             activation_function="gelu",
         )
         self.encoder: Any = WhisperEncoder(config)
-        self.encoder.layer_norm = nn.Identity()  # the features are the last block's output
+        self.encoder.add_module("layer_norm", nn.Identity())  # the features are the last block's output
         self.eval().requires_grad_(False)
 
     @property
