@@ -60,8 +60,8 @@ def empty_prompt_context(
     """The context [1, rows, width] float32 on the CPU: from `cache` if it exists, else computed from `encoder`.
 
     What is computed is kept at `cache` (where one is given; a folder that cannot be written to is only logged).
-    `encoder` may also be such a kept file. Raises MissingModelError where neither file is there, CheckpointError where
-    one is not what it should be.
+    `encoder` may also be such a kept file. Raises MissingModelError where neither file is there, and
+    CheckpointError where one is not what it should be.
     """
     if cache is not None and cache.is_file():
         embedding = load_empty_prompt(cache)
