@@ -122,3 +122,24 @@ def yuv_meaning(tags: ColorTags, width: int, height: int) -> YuvMeaning:
     if tags.matrix == 10:
         stated = 9
     return YuvMeaning(stated or guessed_matrix(width, height), tags.range == FULL)
+
+
+def tags_for_output(like: ColorTags | None, meaning: YuvMeaning | None, width: int, height: int) -> ColorTags:
+    """Tags to write so that a player sees what was read.
+
+    What the source left unspecified stays so, unless a player would guess another matrix for the output's size.
+
+    Args:
+        like: the source's tags; None for new pictures, which are tagged in full.
+        meaning: what the source's numbers meant; None for new pictures and for RGB sources.
+        width, height: the output's stored size.
+    """
+    guessed = guessed_matrix(width, height)
+    if like is None:
+        return ColorTags(guessed, guessed, guessed, LIMITED)
+    if meaning is None:
+        return ColorTags(guessed, like.transfer, like.primaries, LIMITED)
+    matrix = like.matrix
+    if matrix not in LUMA_COEFFICIENTS:
+        matrix = UNSPECIFIED if meaning.matrix == guessed else meaning.matrix
+    return ColorTags(matrix, like.transfer, like.primaries, like.range)

@@ -44,6 +44,15 @@ def video_stream(container: Any, path: Path) -> Any:
     return streams[0]
 
 
+def audio_stream(container: Any, path: Path) -> Any:
+    """The first audio stream. MediaError where there is none, or none that can be decoded."""
+    if not container.streams.audio:
+        raise MediaError(f"{path}: no audio in this file")
+    if container.streams.audio[0].codec_context is None:
+        raise MediaError(f"{path}: the audio is in a codec that this build of FFmpeg cannot read")
+    return container.streams.audio[0]
+
+
 def is_cover_art(stream: Any) -> bool:
     """Whether a video stream is an attached picture (an album's cover), not a video."""
     disposition = getattr(stream, "disposition", None)

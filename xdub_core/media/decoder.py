@@ -39,6 +39,7 @@ class FrameDecoder:
 
     def read(self) -> tuple[int, Any] | None:
         """The next frame and its number, in presentation order; None at the end."""
+        found: tuple[int, Any] | None
         if self._pending is not None:
             found, self._pending = self._pending, None
         else:

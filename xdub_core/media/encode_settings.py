@@ -54,21 +54,18 @@ class Container:
     format: str
     copied_audio: frozenset[str] | None
     audio_encoder: str
-    exact_start: bool
-    """Whether an edit list lets players skip the part of the first packet that lies before time 0."""
 
 
 CONTAINERS = {
-    ".mp4": Container("mp4", _COPIED_TO_MP4, "aac", exact_start=True),
+    ".mp4": Container("mp4", _COPIED_TO_MP4, "aac"),
     ".mov": Container(
         "mov",
         frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
         | {"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le"},
         "aac",
-        exact_start=True,
     ),
-    ".mkv": Container("matroska", None, "aac", exact_start=False),
-    ".webm": Container("webm", frozenset({"opus", "vorbis"}), "libopus", exact_start=False),
+    ".mkv": Container("matroska", None, "aac"),
+    ".webm": Container("webm", frozenset({"opus", "vorbis"}), "libopus"),
 }
 PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",

@@ -1,0 +1,211 @@
+"""Writes a video frame by frame, with its sound, so that the output is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+
+from xdub_core.errors import MediaError
+from xdub_core.media.audio_track import AudioMuxer, AudioTrack, open_audio
+from xdub_core.media.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
+from xdub_core.media.containers import FFmpegError, reason
+from xdub_core.media.convert import FromRgb
+from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
+from xdub_core.media.output_file import HiddenFile
+from xdub_core.media.probe import VideoInfo
+
+log = logging.getLogger(__name__)
+
+_DEFAULTS = EncodeSettings()
+_DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+
+
+class VideoWriter:
+    """A context manager: frames go into a hidden file beside the output, which takes the output's place at the end.
+
+    Leaving the context by an exception (KeyboardInterrupt too) removes the hidden file and leaves an older output as
+    it was. Where chroma is halved, codecs need even sizes: the last column or row is then repeated once, so that
+    every pixel stays and every player plays the file (the other way, 4:4:4, plays in few).
+
+    Args:
+        path: the output; its suffix names the container (.mp4, .mov, .mkv, .webm).
+        width, height: pixels of the frames that will come.
+        fps: frames a second.
+        settings: codec, quality and so on.
+        audio: the sound; it is cut where the video ends (a copied last packet may overhang).
+        like: the source's facts, whose colour tags, pixel shape and depth the output takes over.
+
+    Raises:
+        MediaError: the output or the sound cannot be opened, or, later, the disk is full.
+        SettingsError: settings that contradict each other or the suffix.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        width: int,
+        height: int,
+        fps: float | Fraction = 25,
+        settings: EncodeSettings = _DEFAULTS,
+        audio: AudioTrack | None = None,
+        like: VideoInfo | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.frames = 0
+        self._size = (width, height)
+        self._fps = Fraction(fps).limit_denominator(1001)
+        self._plan = plan_encoding(self.path, settings, deep=like is not None and like.bit_depth > 8)
+        self._padding = (height % 2, width % 2) if self._plan.even else (0, 0)
+        self._settings = settings
+        self._track = audio
+        self._like = like
+        self._audio: AudioMuxer | None = None
+        self._container: Any = None
+        self._hidden: HiddenFile | None = None
+
+    def __enter__(self) -> VideoWriter:
+        self._hidden = HiddenFile(self.path)
+        try:
+            with self._disk_errors():
+                self._open()
+        except BaseException:
+            self._abort()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._abort()
+            return
+        try:
+            self._finish()
+        except BaseException:
+            self._abort()
+            raise
+
+    def write(self, frame: np.ndarray) -> None:
+        """Add a frame: [H, W, 3] RGB, uint8, or uint16 full range.
+
+        Raises:
+            MediaError: the disk is full, or the encoder fails.
+            ValueError: the frame is of another size or type.
+        """
+        width, height = self._size
+        if frame.shape != (height, width, 3) or frame.dtype not in (np.uint8, np.uint16):
+            raise ValueError(
+                f"a frame [{height}, {width}, 3] of uint8 or uint16 is due, not {frame.shape} {frame.dtype}"
+            )
+        if any(self._padding):
+            frame = np.pad(frame, ((0, self._padding[0]), (0, self._padding[1]), (0, 0)), mode="edge")
+        picture = self._to_frame(frame)
+        picture.pts, picture.time_base = self.frames, 1 / self._fps
+        _tag(picture, self._tags)
+        self.frames += 1
+        with self._disk_errors():
+            self._mux(self._stream.encode(picture))
+            if self._audio is not None:
+                self._mux(self._audio.packets(float(self.frames / self._fps)))
+
+    def _open(self) -> None:
+        assert self._hidden is not None
+        faststart = {"movflags": "+faststart"} if self._plan.container.format in ("mp4", "mov") else {}
+        self._container = av.open(
+            str(self._hidden.path), "w", format=self._plan.container.format, container_options=faststart
+        )
+        width, height = self._size[0] + self._padding[1], self._size[1] + self._padding[0]
+        self._tags, meaning = self._colors(width, height)
+        self._stream = self._add_video(width, height)
+        self._to_frame = FromRgb(self._plan.pixel_format, width, height, meaning)
+        if self._track is not None:
+            self._audio = open_audio(self._container, self._track, self._plan.container, self._settings)
+        if any(self._padding):
+            log.info(
+                "%s: padded by repetition to %dx%d, because its codec needs even sizes",
+                self.path,
+                width,
+                height,
+            )
+        if self._plan.drops_depth:
+            log.warning("%s: written with 8 bits, dithered, though the source has more", self.path)
+
+    def _add_video(self, width: int, height: int) -> Any:
+        stream = self._container.add_stream(self._plan.encoder, rate=self._fps, options=self._plan.options)
+        context = stream.codec_context
+        stream.width, stream.height = width, height
+        stream.pix_fmt = self._plan.pixel_format
+        context.time_base = 1 / self._fps
+        # Slices alone, PyAV's default, make x264 slower and its files larger.
+        context.thread_type = "AUTO"
+        _tag(context, self._tags)
+        if self._like is not None and self._like.sample_aspect_ratio != 1:
+            context.sample_aspect_ratio = self._like.sample_aspect_ratio
+        if self._plan.codec == "hevc" and self._plan.container.format in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the tag without which Apple's players refuse HEVC
+        return stream
+
+    def _colors(self, width: int, height: int) -> tuple[ColorTags, YuvMeaning]:
+        like = self._like
+        stored_rgb = like is not None and av.VideoFormat(like.pixel_format, 16, 16).is_rgb
+        source = None if like is None or stored_rgb else like.yuv
+        tags = tags_for_output(None if like is None else like.color, source, width, height)
+        meaning = yuv_meaning(tags, width, height)
+        if av.VideoFormat(self._plan.pixel_format, 16, 16).is_rgb:
+            tags = ColorTags(0, tags.transfer, tags.primaries, FULL)
+        return tags, meaning
+
+    def _finish(self) -> None:
+        assert self._hidden is not None
+        if not self.frames:
+            raise MediaError(f"{self.path}: there is no frame to write")
+        with self._disk_errors():
+            self._mux(self._stream.encode(None))
+            if self._audio is not None:
+                self._mux(self._audio.last_packets())
+                self._audio.close()
+            self._container.close()
+        self._hidden.keep()
+
+    def _abort(self) -> None:
+        assert self._hidden is not None
+        # What went wrong is being reported already; closing writes the file's end, which may fail again.
+        with contextlib.suppress(FFmpegError, OSError, ValueError):
+            if self._audio is not None:
+                self._audio.close()
+            if self._container is not None:
+                self._container.close()
+        self._hidden.discard()
+
+    def _mux(self, packets: Iterable[Any]) -> None:
+        for packet in packets:
+            self._container.mux(packet)
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (FFmpegError, OSError) as error:
+            full = error.errno in _DISK_ERRORS
+            remedy = (
+                "free some disk space or choose another place"
+                if full
+                else "choose another codec or container"
+            )
+            raise MediaError(f"{self.path}: writing failed ({reason(error)}); {remedy}") from error
+
+
+def _tag(target: Any, tags: ColorTags) -> None:
+    """Tag an encoder or a frame."""
+    target.colorspace, target.color_range = tags.matrix, tags.range
+    if hasattr(target, "color_trc"):  # frames have it since PyAV 16
+        target.color_trc, target.color_primaries = tags.transfer, tags.primaries
