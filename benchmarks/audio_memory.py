@@ -3,8 +3,8 @@
     python benchmarks/audio_memory.py --minutes 60
     python benchmarks/audio_memory.py --minutes 6 --whisper-width 1280 --wav2vec-width 768
 
-The sound is generated, the encoders are seeded and untrained: memory and speed depend on sizes alone. Each stage's peak
-is its own, beyond the encoders' weights and the libraries.
+The sound is generated, the encoders are seeded and untrained: memory and speed depend on sizes alone. Each stage's
+peak is its own, beyond the encoders' weights and the libraries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from peak_memory import peak_bytes, reset_peak, resident_bytes
 
 from xdub_core.audio.encoded import EncodedAudio, measure_features, wav2vec_features, whisper_features
 from xdub_core.audio.recording import Recording, recording_from_waveform
-from xdub_core.audio.wav2vec import ChunkPlan, Wav2VecEncoder
+from xdub_core.audio.wav2vec import Wav2VecEncoder
 from xdub_core.audio.whisper import WhisperAudioEncoder, WhisperSizes
 from xdub_core.audio.windows import audio_windows
 

@@ -71,13 +71,14 @@ class LogMel:
 
     def read(self, start: int, stop: int) -> torch.Tensor:
         """Frames [start, stop) within 0..frames as float32 [bins, n], scaled as Whisper expects."""
-        return (torch.maximum(self.raw(start, stop), self.maximum - DYNAMIC_RANGE) + 4) / 4
+        return (self.raw(start, stop).clamp(min=self.maximum - DYNAMIC_RANGE) + 4) / 4
 
     @cached_property
-    def maximum(self) -> torch.Tensor:
+    def maximum(self) -> float:
         """The largest log10 energy of the whole recording (one pass over it, the first time)."""
         starts = range(0, self.frames, BLOCK_FRAMES)
-        return torch.stack([self.raw(s, min(s + BLOCK_FRAMES, self.frames)).max() for s in starts]).max()
+        # Plain numbers: small tensors kept between large blocks would keep the heap from shrinking.
+        return max(self.raw(s, min(s + BLOCK_FRAMES, self.frames)).max().item() for s in starts)
 
     def raw(self, start: int, stop: int) -> torch.Tensor:
         """log10 mel energies [bins, n] of frames [start, stop), before the floor."""
