@@ -132,7 +132,7 @@ def test_operations_are_injected():
 def test_feed_forward_in_chunks_changes_nothing(small_dit, monkeypatch):
     data = inputs(small_dit.config)
     whole = velocity(small_dit, data)
-    monkeypatch.setattr(dit_module, "FEED_FORWARD_CHUNK_TOKENS", 5)
+    monkeypatch.setattr(dit_module, "FEED_FORWARD_CHUNKS", 3)
     assert torch.allclose(velocity(small_dit, data), whole, atol=1e-6)
 
 

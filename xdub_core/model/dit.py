@@ -34,8 +34,8 @@ from xdub_core.model.audio_projection import AudioProjection
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig
 from xdub_core.model.rope import RotaryTables, rotary_tables
 
-FEED_FORWARD_CHUNK_TOKENS = 4096
-"""Without gradients, the feed-forward's hidden layer exists for this many tokens of each sample at a time."""
+FEED_FORWARD_CHUNKS = 8
+"""Without gradients, the feed-forward goes through the tokens in this many parts: its hidden layer is the widest."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +233,9 @@ class Block(nn.Module):
         if torch.is_grad_enabled():
             return self.ffn(x)
         out = torch.empty_like(x)
-        for chunk, result in zip(
-            x.split(FEED_FORWARD_CHUNK_TOKENS, 1), out.split(FEED_FORWARD_CHUNK_TOKENS, 1), strict=True
-        ):
-            result.copy_(self.ffn(chunk))
+        parts = zip(x.chunk(FEED_FORWARD_CHUNKS, 1), out.chunk(FEED_FORWARD_CHUNKS, 1), strict=True)
+        for part, result in parts:
+            result.copy_(self.ffn(part))
         return out
 
 

@@ -1,0 +1,85 @@
+"""Frames per second of crop + colour match + paste-back.
+
+python benchmarks/compose_speed.py --width 1920 --height 1080 --box 600 --frames 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from xdub_core.compose.color_match import match_color
+from xdub_core.compose.paste_back import paste_back
+from xdub_core.face.crop import crop_frame
+
+STAGES = ("crop", "colour match", "paste-back")
+
+
+def measure(
+    width: int, height: int, box_size: int, crop_size: int, frames: int, deep: bool = False
+) -> Counter[str]:
+    """Seconds of wall time per stage ("crop", ...) and of processor time ("CPU"), for `frames` frames in all."""
+    random = np.random.default_rng(0)
+    dtype = np.uint16 if deep else np.uint8
+    frame = random.integers(0, np.iinfo(dtype).max, (height, width, 3), dtype=dtype)
+    frame = cv2.GaussianBlur(frame, (0, 0), 3)
+    change = cv2.GaussianBlur(random.normal(0, 1, (crop_size, crop_size, 3)), (0, 0), 9).astype(np.float32)
+    seconds: Counter[str] = Counter()
+
+    def timed(stage: str, function: Callable[..., Any], *args: Any) -> Any:
+        start = time.perf_counter()
+        result = function(*args)
+        seconds[stage] += time.perf_counter() - start
+        return result
+
+    cpu_start = time.process_time()
+    for index in range(frames):
+        x, y = (np.array([width, height]) - box_size) / 2 + 10 * np.sin(index / 7)
+        box = np.array([x, y, x + box_size, y + box_size])
+        source = timed("crop", crop_frame, frame, box, crop_size)
+        generated = np.clip(source + change, 0, 1)
+        generated = timed("colour match", match_color, generated, source)
+        timed("paste-back", paste_back, frame, generated, source, box)
+    seconds["CPU"] = time.process_time() - cpu_start
+    return seconds
+
+
+def table(width: int, height: int, box: int, crop: int, frames: int, deep: bool = False) -> Table:
+    """Measure, and tell milliseconds per stage and frames per second."""
+    measure(width, height, box, crop, 5, deep)  # warm up
+    seconds = measure(width, height, box, crop, frames, deep)
+    title = f"{width}x{height}, {16 if deep else 8} bits, box {box}, crop {crop}"
+    result = Table(title=title, title_justify="left")
+    for column in ("stage", "ms a frame", "frames/s"):
+        result.add_column(column, justify="left" if column == "stage" else "right")
+    total = sum(seconds[stage] for stage in STAGES)
+    for name, value in (
+        *((stage, seconds[stage]) for stage in STAGES),
+        ("together", total),
+        ("CPU", seconds["CPU"]),
+    ):
+        result.add_row(name, f"{1000 * value / frames:.2f}", f"{frames / value:.0f}")
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    defaults = {"width": 1920, "height": 1080, "box": 600, "crop": 512, "frames": 200}
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--deep", action="store_true", help="16-bit frames")
+    Console().print(table(**vars(parser.parse_args())))
+
+
+if __name__ == "__main__":
+    main()

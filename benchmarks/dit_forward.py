@@ -1,0 +1,180 @@
+"""Seconds a step and peak memory of the DiT's forward, beside a forward that keeps per-token modulation.
+
+    python benchmarks/dit_forward.py                     # several sizes
+    python benchmarks/dit_forward.py --dim 3072 --heads 24 --layers 2 --device cuda --dtype bfloat16
+
+"Per token" is the same model, but with a modulation row for every token, as the release computes it (X-DUB facts §2).
+Memory is what the forward adds to the weights, inputs and the clip's constants.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from peak_memory import in_fresh_process, peak_bytes, reset_peak, resident_bytes
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from xdub_core.model import dit as dit_module
+from xdub_core.model.config import DiTConfig
+from xdub_core.model.dit import ClipConstants, XDubDiT, timestep_sinusoid
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model size and a clip size. `size`: the latents' height and width; a 512-pixel crop has 32."""
+
+    dim: int
+    heads: int
+    layers: int
+    frames: int
+    size: int
+    device: str = "cpu"
+    dtype: str = "float32"
+    threads: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return 2 * self.frames * (self.size // 2) ** 2
+
+
+class Measurement(NamedTuple):
+    seconds: float
+    bytes: int
+
+
+DEFAULT_CASES = (
+    Case(256, 4, 2, frames=4, size=16),
+    Case(512, 4, 2, frames=10, size=16),
+    Case(512, 4, 2, frames=20, size=16),
+    Case(1024, 8, 1, frames=20, size=16),
+)
+BRANCHES = 3
+
+
+def measure(case: Case, per_token: bool, repeats: int = 2) -> Measurement:
+    """Best seconds and peak added bytes of one step (three branches) of `case`."""
+    if case.threads:
+        torch.set_num_threads(case.threads)
+    device, dtype = torch.device(case.device), getattr(torch, case.dtype)
+    config = DiTConfig(
+        dim=case.dim, heads=case.heads, layers=case.layers, ffn_dim=case.dim * 14 // 3, audio_layers=1
+    )
+    torch.manual_seed(0)
+    model = XDubDiT(config, device=device, dtype=dtype).eval()
+    latents = torch.randn(BRANCHES, config.latent_channels, case.frames, case.size, case.size).to(
+        device, dtype
+    )
+    audio = torch.randn(BRANCHES, case.frames, 8, config.audio_dim).to(device, dtype)
+    timestep = torch.full((BRANCHES,), 500.0, device=device)
+    forward = per_token_forward if per_token else XDubDiT.forward
+    seconds = []
+    with torch.inference_mode():
+        constants = model.prepare(
+            torch.zeros(1, 512, config.text_dim).to(device, dtype), audio, latents.shape
+        )
+        before = _start_counting(device)
+        for _ in range(repeats):
+            start = time.perf_counter()
+            forward(model, latents, latents, timestep, constants, 2)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_bytes()
+    return Measurement(min(seconds), peak - before)
+
+
+def _start_counting(device: torch.device) -> int:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    reset_peak()
+    return resident_bytes()
+
+
+def per_token_forward(
+    model: XDubDiT,
+    latents: Tensor,
+    reference: Tensor,
+    timestep: Tensor,
+    constants: ClipConstants,
+    motion_latents: int,
+) -> Tensor:
+    """What `XDubDiT.forward` computes, with a timestep embedding and modulation for each token."""
+    frames, height, width = constants.grid
+    reference_tokens = frames * height * width
+    clean = reference_tokens + motion_latents * height * width
+    x = model.patch_embedding(torch.cat([reference, latents], dim=2)).flatten(2).transpose(1, 2)
+    timesteps = timestep[:, None].repeat(1, x.shape[1])
+    timesteps[:, :clean] = 0
+    embedding = model.time_embedding(timestep_sinusoid(timesteps, model.config.frequency_dim).to(x))
+    modulation = model.time_projection(embedding).unflatten(-1, (6, -1))  # [batch, tokens, 6, dim]
+    for block, text, audio in zip(model.blocks, constants.text, constants.audio, strict=True):
+        v = (block.modulation.unsqueeze(1) + modulation).unbind(2)
+        x = x + block.self_attn(block.norm1(x) * (1 + v[1]) + v[0], constants.tables) * v[2]
+        reference_half, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
+        target = target + block.cross_attn(block.norm3(target), text)
+        target = target + block._hear(block.norm4(target), audio)
+        x = torch.cat([reference_half, target], dim=1)
+        x = x + block._feed_forward(block.norm2(x) * (1 + v[4]) + v[3]) * v[5]
+    shift, scale = (model.head.modulation.unsqueeze(1) + embedding[:, reference_tokens:, None]).unbind(2)
+    target = model.head.head(model.head.norm(x[:, reference_tokens:]) * (1 + scale) + shift)
+    return dit_module._unpatchify(target, constants.grid, model.config)
+
+
+def table(cases: tuple[Case, ...]) -> Table:
+    """Measure all cases, each in a process of its own."""
+    result = Table(title="DiT forward, one step of three branches", title_justify="left")
+    for column in (
+        "dim x layers",
+        "latents",
+        "tokens",
+        "s/step",
+        "peak MB",
+        "per token: s/step",
+        "peak MB",
+        "memory",
+    ):
+        result.add_column(column, justify="right")
+    for case in cases:
+        ours = in_fresh_process(measure, case, False)
+        theirs = in_fresh_process(measure, case, True)
+        result.add_row(
+            f"{case.dim} x {case.layers}",
+            f"{case.frames}x{case.size}x{case.size}",
+            str(case.tokens),
+            f"{ours.seconds:.2f}",
+            f"{ours.bytes / 1e6:.0f}",
+            f"{theirs.seconds:.2f}",
+            f"{theirs.bytes / 1e6:.0f}",
+            f"{ours.bytes / theirs.bytes:.0%}",
+        )
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, default in (
+        ("dim", 0),
+        ("heads", 8),
+        ("layers", 2),
+        ("frames", 20),
+        ("size", 32),
+        ("threads", 0),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    options = parser.parse_args()
+    Console().print(table((Case(**vars(options)),) if options.dim else DEFAULT_CASES))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The preview: source and dubbed frame side by side, for judging a dub at a glance."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+BOX_COLOR = (255, 196, 0)
+CAPTION_COLOR = (255, 255, 255)
+_CAPTION_HEIGHT = 1 / 24  # of the frame's
+
+
+def side_by_side(source: np.ndarray, dubbed: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
+    """[height, 2 * width, 3] uint8: `source` left, with the face box outlined (where there is one), `dubbed` right.
+
+    Both frames are of the same shape, uint8 or uint16; neither is modified.
+    """
+    left, right = _eight_bit(source), _eight_bit(dubbed)
+    thickness = max(1, round(len(source) / 360))
+    if box is not None:
+        (x0, y0), (x1, y1) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int) - 1
+        cv2.rectangle(left, (int(x0), int(y0)), (int(x1), int(y1)), BOX_COLOR, thickness)
+    for frame, caption in ((left, "source"), (right, "dubbed")):
+        _write(frame, caption, thickness)
+    return np.concatenate([left, right], axis=1)
+
+
+def _eight_bit(frame: np.ndarray) -> np.ndarray:
+    return (frame >> 8).astype(np.uint8) if frame.dtype == np.uint16 else frame.copy()
+
+
+def _write(frame: np.ndarray, caption: str, thickness: int) -> None:
+    size = cv2.getFontScaleFromHeight(
+        cv2.FONT_HERSHEY_SIMPLEX, round(len(frame) * _CAPTION_HEIGHT), thickness
+    )
+    place = (2 * thickness + 4, round(len(frame) * (1 - _CAPTION_HEIGHT / 2)))
+    for stroke, ink in (
+        (3 * thickness, (0, 0, 0)),
+        (thickness, CAPTION_COLOR),
+    ):  # outlined, to read on any picture
+        cv2.putText(frame, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, ink, stroke, cv2.LINE_AA)
