@@ -43,7 +43,7 @@ def test_forward_runs_decode_every_frame_once(name, request, shown, decoded_fram
 @pytest.mark.parametrize("name", FILES)
 def test_ping_pong_there_and_back(name, request, shown):
     path = request.getfixturevalue(name)
-    picture_bytes = 96 * 64 * 3
+    picture_bytes = 96 * 64 * 3 // 2
     order = ping_pong(120, 400).tolist()
     with VideoReader(path, kept_bytes=32 * picture_bytes) as reader:
         assert numbers(reader, order, shown) == order
@@ -53,7 +53,7 @@ def test_ping_pong_there_and_back(name, request, shown):
 def test_going_back_keeps_few_frames_and_decodes_in_chunks(long_group, shown, decoded_frames):
     order = list(range(119, -1, -1))
     most = 0
-    with VideoReader(long_group, kept_bytes=30 * 96 * 64 * 3) as reader:
+    with VideoReader(long_group, kept_bytes=30 * 96 * 64 * 3 // 2) as reader:
         for picture, number in zip(reader.frames(order), order, strict=True):
             assert shown(picture) == number
             most = max(most, len(reader._kept))

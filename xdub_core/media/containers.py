@@ -19,6 +19,11 @@ def reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
 
 
+def file_url(path: Path) -> str:
+    """A path as FFmpeg's name of a file, so that "a:b.mp4" is not taken for a protocol."""
+    return f"file:{path}"
+
+
 def open_input(path: Path) -> Any:
     """Open a file for reading. MediaError if it is missing, a folder, unreadable, or no video or audio file."""
     if not path.exists():
@@ -26,7 +31,7 @@ def open_input(path: Path) -> Any:
     if path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file")
     try:
-        return av.open(str(path))
+        return av.open(file_url(path))
     except PermissionError as error:
         raise MediaError(f"{path}: not allowed to read this file") from error
     except (FFmpegError, OSError, ValueError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import av
 import numpy as np
 
 from xdub_core.errors import MediaError
@@ -29,8 +30,8 @@ class VideoReader:
     """Reads a video's frames in the order asked for.
 
     Forward runs decode every frame once. Backward runs (ping-pong) are decoded in chunks from the keyframe before
-    them; a chunk keeps at most `kept_bytes` of undeveloped pictures. Files with few keyframes cost more there: a
-    backward run of n frames in one group costs about n^2 / 2c decoded frames for chunks of c.
+    them; a chunk keeps at most `kept_bytes` of pictures as they are stored. Files with few keyframes cost more
+    there: a backward run of n frames in one group costs about n^2 / 2c decoded frames for chunks of c.
 
     Args:
         path: the video, or what `scan_video` said of it (saves reading its packets again).
@@ -168,8 +169,9 @@ def _lowest_of_backward_run(ahead: Iterable[int]) -> int:
 
 
 def _frames_in(kept_bytes: int, info: VideoInfo) -> int:
-    sample = 2 if info.bit_depth > 8 else 1
-    return int(min(_MOST_KEPT, max(2, kept_bytes // (info.width * info.height * 3 * sample))))
+    planes = av.VideoFormat(info.pixel_format, info.width, info.height).components
+    one = sum(plane.width * plane.height * (2 if plane.bits > 8 else 1) for plane in planes)
+    return int(min(_MOST_KEPT, max(2, kept_bytes // one)))
 
 
 def _tell_limits(info: VideoInfo) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioMuxer, AudioTrack, open_audio
 from xdub_core.media.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
-from xdub_core.media.containers import FFmpegError, reason
+from xdub_core.media.containers import FFmpegError, file_url, reason
 from xdub_core.media.convert import FromRgb
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.output_file import HiddenFile
@@ -121,7 +121,7 @@ class VideoWriter:
         assert self._hidden is not None
         faststart = {"movflags": "+faststart"} if self._plan.container.format in ("mp4", "mov") else {}
         self._container = av.open(
-            str(self._hidden.path), "w", format=self._plan.container.format, container_options=faststart
+            file_url(self._hidden.path), "w", format=self._plan.container.format, container_options=faststart
         )
         width, height = self._size[0] + self._padding[1], self._size[1] + self._padding[0]
         self._tags, meaning = self._colors(width, height)
