@@ -10,7 +10,6 @@ from xdub_core.errors import MediaError
 from xdub_core.media.reader import VideoReader
 from xdub_core.media.timeline import ping_pong
 
-
 # PyAV before 15 copies a video stream's packets but not its headers.
 copies_video = pytest.mark.skipif(
     int(av.__version__.split(".")[0]) < 15, reason="needs PyAV 15 to make the test's file"

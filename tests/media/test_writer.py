@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import resource
 import shutil
 import signal
 import subprocess

@@ -39,7 +39,9 @@ class HiddenFile:
     def __init__(self, output: str | Path) -> None:
         # A link's target is replaced, not the link.
         self.output = Path(output).resolve()
-        self.path = self.output.with_name(f".{self.output.stem}.{uuid.uuid4().hex[:8]}{self.output.suffix}")
+        self.path = self.output.with_name(
+            f".{self.output.stem[:40]}.{uuid.uuid4().hex[:8]}{self.output.suffix}"
+        )
         if not self.output.parent.is_dir():
             raise MediaError(f"{self.output}: its folder does not exist; make it first")
         try:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _HEAD_FRAMES = 5
 _HEAD_PACKETS = 500
+_DOLBY_VISION_TAGS = ("dvhe", "dvh1", "dav1", "dva1", "dvav")
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,17 @@ def scan_video(path: str | Path) -> ScannedVideo:
     with open_input(path) as container:
         stream = video_stream(container, path)
         head = _first_frames(container, stream, path)
-        facts = _stream_facts(stream, head[0], path)
+        codec, color, sar = (
+            stream.codec_context.name,
+            _color_tags(stream, head[0], path),
+            _pixel_shape(stream),
+        )
         audio_start = _audio_start(container)
     index = index_frames(path, [frame.pts for frame in head])
     orientation = _orientation(head[0], path)
     stored = (head[0].width, head[0].height)
     width, height = stored[::-1] if orientation.transpose else stored
-    sar = 1 / facts["sar"] if orientation.transpose else facts["sar"]
+    samples = head[0].format.components
     info = VideoInfo(
         path=path,
         width=width,
@@ -99,17 +104,17 @@ def scan_video(path: str | Path) -> ScannedVideo:
         fps=_average_fps(index),
         duration=float(index.seconds[-1] + index.last_duration),
         frames=len(index),
-        codec=facts["codec"],
+        codec=codec,
         pixel_format=head[0].format.name,
-        bit_depth=max(component.bits for component in head[0].format.components),
-        color=facts["color"],
-        yuv=yuv_meaning(facts["color"], *stored),
+        bit_depth=max(sample.bits for sample in samples),
+        color=color,
+        yuv=yuv_meaning(color, *stored),
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
-        sample_aspect_ratio=sar,
+        sample_aspect_ratio=1 / sar if orientation.transpose else sar,
         variable_rate=_is_variable(index),
         interlaced=head[0].interlaced_frame,
-        has_alpha=any(component.is_alpha for component in head[0].format.components),
+        has_alpha=any(sample.is_alpha for sample in samples),
         start=index.start,
         audio_start=None if audio_start is None else audio_start - index.start,
     )
@@ -137,21 +142,24 @@ def _first_frames(container: Any, stream: Any, path: Path) -> list[Any]:
     return frames[:_HEAD_FRAMES]
 
 
-def _stream_facts(stream: Any, frame: Any, path: Path) -> dict[str, Any]:
+def _color_tags(stream: Any, frame: Any, path: Path) -> ColorTags:
     context = stream.codec_context
-    if str(context.codec_tag) in ("dvhe", "dvh1", "dav1", "dva1", "dvav"):
+    if str(context.codec_tag) in _DOLBY_VISION_TAGS:
         raise MediaError(
             f"{path}: Dolby Vision cannot be read as ordinary colour; export it as SDR (BT.709) first"
         )
     full = frame.format.name.startswith("yuvj") or frame.format.is_rgb
-    tags = ColorTags(
+    return ColorTags(
         matrix=int(context.colorspace),
         transfer=int(context.color_trc),
         primaries=int(context.color_primaries),
         range=FULL if full else int(context.color_range),
     )
-    sar = context.sample_aspect_ratio or stream.sample_aspect_ratio or Fraction(1)
-    return {"codec": context.name, "color": tags, "sar": Fraction(sar) if sar > 0 else Fraction(1)}
+
+
+def _pixel_shape(stream: Any) -> Fraction:
+    ratio = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
+    return Fraction(ratio) if ratio and ratio > 0 else Fraction(1)
 
 
 def _orientation(frame: Any, path: Path) -> Orientation:
