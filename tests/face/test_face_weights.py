@@ -11,11 +11,11 @@ from torch import nn
 
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.face.rtmw import RTMW
+from xdub_core.face.torch_file import read_checkpoint
 from xdub_core.face.weights import (
     convert_to_safetensors,
     load_network,
     load_state_dict,
-    read_checkpoint,
 )
 from xdub_core.face.yolox import YOLOX
 

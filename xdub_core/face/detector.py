@@ -67,7 +67,7 @@ def eight_bit(frame: np.ndarray) -> np.ndarray:
         raise FaceError(
             f"a frame is uint8 or uint16 of shape [H, W, 3], but this one is {frame.dtype} {list(frame.shape)}"
         )
-    return frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
+    return np.ascontiguousarray(frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8))
 
 
 def detection_from_keypoints(keypoints: np.ndarray, score: float | None = None) -> Detection:
