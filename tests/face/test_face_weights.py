@@ -123,6 +123,14 @@ def test_a_pickle_cannot_change_what_builds_tensors(tmp_path: Path, state: dict)
     assert_same(load_state_dict(tmp_path / "good.pth"), state)
 
 
+def test_attributes_on_the_state_dict_do_not_matter(tmp_path: Path, state: dict) -> None:
+    path = tmp_path / "model.pth"
+    content = collections.OrderedDict(state_dict=collections.OrderedDict(state))
+    content.get = content["state_dict"].items = 3
+    torch.save(content, path)
+    assert_same(load_state_dict(path), state)
+
+
 def test_a_tensor_may_not_reach_outside_its_storage(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     torch.save({"weight": torch.zeros(1000)}, path)

@@ -27,9 +27,12 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return _load_safetensors(path)
     content = read_checkpoint(path)
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping):
-        raise CheckpointError(f"{path} holds no state_dict but a {type(content).__name__}")
+    # A plain dict is a copy without the attributes that a file can hang on an ordered one.
+    entries = dict(content) if isinstance(content, dict) else {}
+    state = entries.get("state_dict", content)
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} holds no state_dict but a {type(state).__name__}")
+    state = dict(state)
     tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no named tensors (its entries: {_some(map(str, state))})")
