@@ -26,6 +26,7 @@ from xdub_core.media.probe import VideoInfo
 log = logging.getLogger(__name__)
 
 _DEFAULTS = EncodeSettings()
+_FURTHEST_REORDERING = 64  # frames
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
 
 
@@ -61,6 +62,7 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         self.frames = 0
+        self._packets = 0
         self._size = (width, height)
         self._fps = Fraction(fps).limit_denominator(1001)
         self._plan = plan_encoding(self.path, settings, deep=like is not None and like.bit_depth > 8)
@@ -113,7 +115,7 @@ class VideoWriter:
         _tag(picture, self._tags)
         self.frames += 1
         with self._disk_errors():
-            self._mux(self._stream.encode(picture))
+            self._mux(self._video_packets(picture))
             if self._audio is not None:
                 self._mux(self._audio.packets(float(self.frames / self._fps)))
 
@@ -169,7 +171,7 @@ class VideoWriter:
         if not self.frames:
             raise MediaError(f"{self.path}: there is no frame to write")
         with self._disk_errors():
-            self._mux(self._stream.encode(None))
+            self._mux(self._video_packets(None))
             if self._audio is not None:
                 self._mux(self._audio.last_packets())
                 self._audio.close()
@@ -185,6 +187,14 @@ class VideoWriter:
             if self._container is not None:
                 self._container.close()
         self._hidden.discard()
+
+    def _video_packets(self, picture: Any) -> Iterator[Any]:
+        for packet in self._stream.encode(picture):
+            # x265 gives videos of one or two frames random decoding times: give them its usual ones.
+            if packet.dts is None or packet.pts - packet.dts > _FURTHEST_REORDERING:
+                packet.dts = min(packet.pts, self._packets - 2)
+            self._packets += 1
+            yield packet
 
     def _mux(self, packets: Iterable[Any]) -> None:
         for packet in packets:
