@@ -1,0 +1,174 @@
+"""From jittery keypoints to calm square boxes: the release's recipe (X-DUB facts §6).
+
+    keypoints ─ one-pole filter ─ Savitzky-Golay, moving means ─ square boxes ─ one of three cases ─ boxes
+
+Every float32 and float64 is where the release has it, so that reference boxes come out to the last pixel.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from scipy.signal import savgol_filter
+
+from xdub_core.face.detector import LEFT_EYE, RIGHT_EYE
+
+FACE_INDEX = (63, 66, 27, 37, 25, 26, 24, 40, 39, 38, *range(24, 92), 32)
+"""Keypoints that make the box: inner eye corners and cheeks (they tell where the forehead is), then the face."""
+
+SAVGOL_WINDOWS = (15, 19, 23, 27, 31)
+SAVGOL_ORDER = 2
+POINT_MEANS = (17, 7)
+BOX_MEAN = 7
+BOX_MEANS = (17, 7, 7, 7)
+FOREHEAD = 1.1
+"""The forehead lies this many eye-to-cheek distances above the eyes."""
+FACE_TO_BOX = 1.45
+LOW_SCORE = 0.3
+
+STILL = 0.16
+"""A face whose every box's side is within this fraction of the union's side keeps one box."""
+STEADY_SIZE = 0.10
+"""A face whose sizes differ by no more than this fraction keeps one size."""
+
+
+class SmoothingCase(IntEnum):
+    """What the face does, and so what its boxes do."""
+
+    STILL = 1
+    """One fixed box."""
+    STEADY_SIZE = 2
+    """Boxes of one size around a smoothed centre."""
+    MOVING = 3
+    """Smoothed boxes."""
+
+
+class SmoothedBoxes(NamedTuple):
+    """`boxes`: float64 [frames, 4] xyxy, square, inside the frame; whole numbers where asked for."""
+
+    boxes: np.ndarray
+    case: SmoothingCase
+
+
+def smooth_boxes(keypoints: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
+    """Boxes of one face in consecutive frames.
+
+    `keypoints`: [frames, 134, 3] of x, y as fractions of the frame's width and height, and score; `size`: (width,
+    height) in pixels. With `reference`, edges are on whole pixels, floor and ceil, as in the release (and so not
+    always square); without, they stay where they are, so that crops do not tremble by single pixels.
+    """
+    raw = raw_boxes(filter_keypoints(keypoints), size)
+    boxes, case = settle(raw, size)
+    if reference:
+        return SmoothedBoxes(integer_boxes(boxes, size), case)
+    return SmoothedBoxes(squares_inside(boxes, size), case)
+
+
+def filter_keypoints(keypoints: np.ndarray) -> np.ndarray:
+    """One-pole filter over the frames, float32 [frames, 134, 3]: quick for big moves, slow for small ones.
+
+    A coordinate goes the fraction 0.1 + 0.9 / (exp(3 - 600 |move|) + 1) of its move; 0.1 where its score is low; all
+    of it for the body's two eye points.
+    """
+    filtered = keypoints.astype(np.float32)
+    for before, now in pairwise(filtered):
+        move = now[:, :2] - before[:, :2]
+        gain = 0.1 + 0.9 / (np.exp(3 - 600 * np.abs(move)) + 1)
+        gain[now[:, 2] < LOW_SCORE] = 0.1
+        gain[[RIGHT_EYE, LEFT_EYE]] = 1
+        now[:, :2] = before[:, :2] + gain * move
+    return filtered
+
+
+def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A square box a frame, float64 [frames, 4] pixels, before the three cases are told apart.
+
+    `filtered`: float32 [frames, 134, 3], coordinates as fractions of `size` = (width, height).
+    """
+    points = filtered[:, FACE_INDEX, :2]
+    for window in SAVGOL_WINDOWS:
+        window = _odd_window(window, len(points))
+        if window > SAVGOL_ORDER:
+            points = savgol_filter(points, window, SAVGOL_ORDER, axis=0, mode="mirror")
+    for window in POINT_MEANS:
+        points = moving_mean(points, window)
+    eyes, cheeks = points[:, :2].mean(axis=1), points[:, 2:4].mean(axis=1)
+    forehead = eyes + FOREHEAD * (eyes - cheeks)
+    points = np.concatenate([points, forehead[:, None]], axis=1) * np.array(size, np.float32)
+
+    points = np.clip(points, 0, np.array(size, np.float32)).astype(np.float64)
+    low, high = points.min(axis=1), points.max(axis=1)
+    boxes = _boxes((low + high) / 2, FACE_TO_BOX * (high - low).max(axis=1), size)
+    if len(boxes) == 1:
+        return boxes
+    return _squared(moving_mean(boxes, BOX_MEAN).astype(np.float32)).astype(np.float64)
+
+
+def settle(raw: np.ndarray, size: tuple[int, int]) -> SmoothedBoxes:
+    """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions."""
+    calm = moving_mean(raw, BOX_MEAN)
+    union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])
+    sides = (raw[:, 2:] - raw[:, :2]).max(axis=1)
+    union_side = (union[2:] - union[:2]).max()
+    if sides.min() >= (1 - STILL) * union_side:
+        box = _boxes((union[None, :2] + union[None, 2:]) / 2, union_side[None], size)
+        return SmoothedBoxes(np.repeat(box, len(raw), axis=0), SmoothingCase.STILL)
+    centers = _smoothed((raw[:, :2] + raw[:, 2:]) / 2)
+    if sides.min() >= (1 - STEADY_SIZE) * sides.max():
+        sides = np.full(len(raw), sides.max())
+        return SmoothedBoxes(_boxes(centers, sides, size), SmoothingCase.STEADY_SIZE)
+    return SmoothedBoxes(_boxes(centers, _smoothed(sides), size), SmoothingCase.MOVING)
+
+
+def moving_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """Centred mean over the first axis; at the ends, of the part of the window that there is.
+
+    A sequence shorter than the window is averaged over the largest odd window that fits it.
+    """
+    window = _odd_window(window, len(values))
+    if window == 1:
+        return values
+    half = window // 2
+    return np.stack([values[max(0, t - half) : t + half + 1].mean(axis=0) for t in range(len(values))])
+
+
+def integer_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Edges on whole pixels: the smallest such boxes that hold these, cut off at the frame."""
+    limit = np.tile(np.array(size, np.float64), 2)
+    return np.clip(np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1), 0, limit)
+
+
+def squares_inside(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Exactly square boxes around the same centres, as large as the longer side, moved and shrunk into the frame."""
+    return _boxes((boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(axis=1), size)
+
+
+def _boxes(centers: np.ndarray, sides: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Squares [n, 4] from centres [n, 2] and sides [n], moved and shrunk into the frame."""
+    sides = np.minimum(sides, min(size))[:, None]
+    corner = np.clip(centers - sides / 2, 0, np.array(size) - sides)
+    return np.concatenate([corner, corner + sides], axis=1)
+
+
+def _squared(boxes: np.ndarray) -> np.ndarray:
+    """Make boxes square again whose sides differ by rounding, in the boxes' own precision."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    uneven = sides[:, 0] != sides[:, 1]
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = sides.max(axis=1, keepdims=True) / 2
+    squares = np.concatenate([centers - half, centers + half], axis=1)
+    return np.where(uneven[:, None], squares, boxes)
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    for window in BOX_MEANS:
+        values = moving_mean(values, window)
+    return values
+
+
+def _odd_window(window: int, length: int) -> int:
+    """The window, or the largest odd one that is no longer than the sequence."""
+    return min(window, length if length % 2 else length - 1)

@@ -1,0 +1,224 @@
+"""Following one face through a video: detections in, one calm square box a frame out (X-DUB facts §6).
+
+A *shot* is a run of frames over which the face moves without a jump. Shots are smoothed on their own, so that no box
+glides through a cut. Frames without a face keep a box (for the crops that bridge short gaps) but are marked absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from xdub_core.errors import FaceError
+from xdub_core.face.boxes import square_box
+from xdub_core.face.detector import FACE_POINTS, Detection, FaceDetector
+from xdub_core.face.smoothing import SmoothingCase, integer_boxes, smooth_boxes
+
+BATCH = 8
+"""Frames handed to the detector at once."""
+GAP_FRAMES = 12
+"""A face that is away for longer starts a new shot."""
+JUMP = 0.5
+"""A centre that moves by more of the face's size from one frame to the next has jumped: a cut, or another person."""
+GROWTH = 1.5
+"""As has a face that becomes larger or smaller by more than this factor."""
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """Where the face is, frame by frame.
+
+    `boxes`: float64 [frames, 4] xyxy in pixels, square and inside the frame (with `reference`, on whole pixels, and
+    square to within a pixel); `present`: bool [frames], whether there is a face; boxes of absent frames are those of
+    the frames around. `run`: int64 [frames], the number of the shot that a frame belongs to, counted from 0, short
+    absences included, or -1 outside of all. `size`: (width, height) of the frames. `cases`: what the face does in
+    each shot; empty where the boxes were given and not smoothed.
+    """
+
+    boxes: np.ndarray
+    present: np.ndarray
+    run: np.ndarray
+    size: tuple[int, int]
+    cases: tuple[SmoothingCase, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+def track_faces(
+    frames: Iterable[np.ndarray],
+    detector: FaceDetector,
+    every: int = 1,
+    batch: int = BATCH,
+    reference: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> FaceTrack:
+    """Track the face through `frames`, which are read once and not kept.
+
+    The detector sees each `every`-th frame, the last one too, and `batch` of them at once; boxes between are
+    interpolated. `reference`: whole-pixel boxes, and all frames as one shot, as in the release. `progress` is
+    called with the number of frames done.
+
+    Boxes from a detector that gives no keypoints are used as they are, not smoothed. One that is not square grows to
+    a square around its centre, since crops must not be distorted, and is moved, or shrunk if it must be, into the
+    frame.
+
+    Raises FaceError where there are no frames, or none has a face.
+    """
+    if every < 1 or batch < 1:
+        raise FaceError(f"every and batch must be 1 or more, but are {every} and {batch}")
+    found, count, size = _detect(frames, detector, every, batch, progress)
+    seen = [number for number, detection in found.items() if detection is not None]
+    if not seen:
+        raise FaceError(
+            f"no face in any of the {len(found)} frames looked at: check that the video is upright and the face "
+            "large enough, try another detector, or give the face box yourself (--box)"
+        )
+    detections = [detection for detection in found.values() if detection is not None]
+    shots = [range(len(seen))] if reference else _shots(seen, np.stack([face.box for face in detections]))
+    spans = [range(seen[shot.start], seen[shot.stop - 1] + 1) for shot in shots]
+    values = _keypoints_or_boxes(detections, size, reference)
+    boxes, cases = np.empty((count, 4)), []
+    for shot, span in zip(shots, spans, strict=True):
+        given = _interpolated(np.asarray(span), seen[shot.start : shot.stop], values[shot.start : shot.stop])
+        if given.ndim == 3:
+            boxes[span.start : span.stop], case = smooth_boxes(given, size, reference)
+            cases.append(case)
+        else:
+            boxes[span.start : span.stop] = integer_boxes(given, size) if reference else given
+    present = _presence(found, count)
+    return FaceTrack(*_spread(boxes, spans, present), size, tuple(cases))
+
+
+def _detect(
+    frames: Iterable[np.ndarray],
+    detector: FaceDetector,
+    every: int,
+    batch: int,
+    progress: Callable[[int], None] | None,
+) -> tuple[dict[int, Detection | None], int, tuple[int, int]]:
+    """Detections by frame number, the number of frames, and their (width, height)."""
+    found: dict[int, Detection | None] = {}
+    count, size = 0, (0, 0)
+    for numbers, images, count in _batches(frames, every, batch):
+        size = size if found else (images[0].shape[1], images[0].shape[0])
+        for number, image in zip(numbers, images, strict=True):
+            if (image.shape[1], image.shape[0]) != size:
+                raise FaceError(
+                    f"frame {number} has {image.shape[1]} x {image.shape[0]} pixels, but the first has "
+                    f"{size[0]} x {size[1]}: all must be of one size"
+                )
+        found.update(zip(numbers, detector.detect(images, numbers), strict=True))
+        if progress is not None:
+            progress(count)
+    if not count:
+        raise FaceError("the video has no frames, so there is no face to follow")
+    return found, count, size
+
+
+def _batches(
+    frames: Iterable[np.ndarray], every: int, batch: int
+) -> Iterator[tuple[list[int], list[np.ndarray], int]]:
+    """Numbers and images of the frames to look at, `batch` at a time, and how many frames were read so far."""
+    numbers: list[int] = []
+    images: list[np.ndarray] = []
+    count, last = 0, None
+    for frame in frames:
+        if count % every == 0:
+            numbers.append(count)
+            images.append(frame)
+        count, last = count + 1, frame
+        if len(images) == batch:
+            yield numbers, images, count
+            numbers, images = [], []
+    if last is not None and (count - 1) % every:
+        numbers.append(count - 1)
+        images.append(last)
+    if images:
+        yield numbers, images, count
+
+
+def _presence(found: dict[int, Detection | None], count: int) -> np.ndarray:
+    """Whether each frame has a face: as the nearest frame that was looked at."""
+    numbers = np.array(list(found))
+    seen = np.array([detection is not None for detection in found.values()])
+    return seen[_nearest(numbers, count)]
+
+
+def _nearest(numbers: np.ndarray, count: int) -> np.ndarray:
+    """For each of `count` frames, the index of the nearest of the (ascending) `numbers`."""
+    middles = (numbers[1:] + numbers[:-1]) / 2
+    return np.searchsorted(middles, np.arange(count))
+
+
+def _square(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The box itself where it is a square inside the frame, else the nearest thing to it that is."""
+    width, height = box[2:] - box[:2]
+    inside = box[:2].min() >= 0 and box[2] <= size[0] and box[3] <= size[1]
+    return box if width == height and inside else square_box(box, 1.0, size)
+
+
+def _keypoints_or_boxes(
+    detections: Sequence[Detection], size: tuple[int, int], reference: bool
+) -> np.ndarray:
+    """Keypoints [n, 134, 3] as fractions of the frame, or, from a detector of boxes, square boxes [n, 4] in pixels."""
+    pointed = [detection.keypoints is not None for detection in detections]
+    if not any(pointed):
+        return np.stack([_square(detection.box, size) for detection in detections])
+    if not all(pointed):
+        raise FaceError("the detector gave keypoints in some frames and only boxes in others: use one kind")
+    keypoints = np.stack([detection.keypoints for detection in detections]).astype(np.float64)
+    if not reference:
+        for face, detection in zip(keypoints[:, FACE_POINTS], detections, strict=True):
+            _place_unknown(face, detection.box)
+        keypoints = np.nan_to_num(keypoints)
+    keypoints[..., :2] /= size
+    return keypoints
+
+
+def _place_unknown(face: np.ndarray, box: np.ndarray) -> None:
+    """Put face points that the detector does not know in the middle of those that it knows, in place."""
+    unknown = ~((face[:, 2] > 0) & np.isfinite(face).all(axis=1))
+    middle = (box[:2] + box[2:]) / 2 if unknown.all() else face[~unknown, :2].mean(axis=0)
+    face[unknown] = (*middle, 0)
+
+
+def _shots(seen: Sequence[int], extents: np.ndarray) -> list[range]:
+    """Runs of detections, as ranges of indices into `seen`, over which the face neither jumps nor is long away."""
+    steps = np.diff(seen)
+    centers = (extents[:, :2] + extents[:, 2:]) / 2
+    sides = np.maximum((extents[:, 2:] - extents[:, :2]).max(axis=1), 1e-6)
+    larger, smaller = np.maximum(sides[1:], sides[:-1]), np.minimum(sides[1:], sides[:-1])
+    moved = np.linalg.norm(np.diff(centers, axis=0), axis=1)
+    usual = np.min(steps, initial=1)  # `every`, as far as the detections show it
+    allowed = np.minimum(steps, 4)
+    cut = (moved > JUMP * larger * allowed**0.5) | (larger > GROWTH**allowed**0.5 * smaller)
+    cut |= steps > GAP_FRAMES + usual
+    edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(seen)]
+    return [range(start, stop) for start, stop in pairwise(edges)]
+
+
+def _interpolated(at: np.ndarray, numbers: Sequence[int], values: np.ndarray) -> np.ndarray:
+    """Values [len(numbers), ...] known at the frames `numbers`, linearly interpolated at the frames `at`."""
+    if len(at) == len(numbers):
+        return values
+    after = np.clip(np.searchsorted(numbers, at), 1, len(numbers) - 1)
+    known = np.asarray(numbers, np.float64)
+    weight = (at - known[after - 1]) / (known[after] - known[after - 1])
+    weight = weight.reshape(-1, *(1,) * (values.ndim - 1))
+    return values[after - 1] * (1 - weight) + values[after] * weight
+
+
+def _spread(
+    boxes: np.ndarray, spans: Sequence[range], present: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes, presence and shot numbers of all frames: those outside the spans take the nearest span's nearest box."""
+    known = np.concatenate([np.asarray(span) for span in spans])
+    shot = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+    nearest = _nearest(known, len(boxes))
+    inside = np.zeros(len(boxes), bool)
+    inside[known] = True
+    return boxes[known[nearest]], present, np.where(inside | present, shot[nearest], -1)
