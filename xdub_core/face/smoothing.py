@@ -27,6 +27,8 @@ BOX_MEANS = (17, 7, 7, 7)
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
 FACE_TO_BOX = 1.45
+SMALLEST_BOX = 16
+"""Pixels; a face that has left the frame has a box all the same."""
 LOW_SCORE = 0.3
 
 STILL = 0.16
@@ -147,8 +149,8 @@ def squares_inside(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _boxes(centers: np.ndarray, sides: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Squares [n, 4] from centres [n, 2] and sides [n], moved and shrunk into the frame."""
-    sides = np.minimum(sides, min(size))[:, None]
+    """Squares [n, 4] from centres [n, 2] and sides [n], moved and shrunk into the frame, and never empty."""
+    sides = np.clip(sides, min(SMALLEST_BOX, *size), min(size))[:, None]
     corner = np.clip(centers - sides / 2, 0, np.array(size) - sides)
     return np.concatenate([corner, corner + sides], axis=1)
 

@@ -164,13 +164,13 @@ def _square(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _keypoints_or_boxes(
     detections: Sequence[Detection], size: tuple[int, int], reference: bool
 ) -> np.ndarray:
-    """Keypoints [n, 134, 3] as fractions of the frame, or, from a detector of boxes, square boxes [n, 4] in pixels."""
-    pointed = [detection.keypoints is not None for detection in detections]
-    if not any(pointed):
+    """Keypoints [n, 134, 3] as fractions of the frame; from a detector of boxes square boxes [n, 4] in pixels."""
+    pointed = [detection.keypoints for detection in detections if detection.keypoints is not None]
+    if not pointed:
         return np.stack([_square(detection.box, size) for detection in detections])
-    if not all(pointed):
+    if len(pointed) < len(detections):
         raise FaceError("the detector gave keypoints in some frames and only boxes in others: use one kind")
-    keypoints = np.stack([detection.keypoints for detection in detections]).astype(np.float64)
+    keypoints = np.stack(pointed).astype(np.float64)
     if not reference:
         for face, detection in zip(keypoints[:, FACE_POINTS], detections, strict=True):
             _place_unknown(face, detection.box)

@@ -1,0 +1,186 @@
+"""Tracks: what is detected, what is between, what is absent, where shots end."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xdub_core.errors import FaceError
+from xdub_core.face.boxes import FixedBox, FrameBoxes
+from xdub_core.face.detector import detection_from_keypoints
+from xdub_core.face.smoothing import SmoothingCase, smooth_boxes
+from xdub_core.face.track import track_faces
+
+WIDTH, HEIGHT = 320, 240
+PATTERN = np.random.default_rng(0).uniform(-0.5, 0.5, (134, 2))
+
+
+def frames(count, height=HEIGHT, width=WIDTH):
+    return (np.zeros((height, width, 3), np.uint8) for _ in range(count))
+
+
+class Points:
+    """A detector of faces at given centres and sides; None where there is none. Remembers what it was shown."""
+
+    def __init__(self, faces):
+        self.faces = faces
+        self.seen = []
+        self.batches = []
+
+    def detect(self, frames, numbers=None):
+        self.seen += numbers
+        self.batches.append(len(frames))
+        return [None if self.faces[n] is None else self.detection(self.faces[n]) for n in numbers]
+
+    @staticmethod
+    def detection(face):
+        x, y, side = face
+        keypoints = np.ones((134, 3))
+        keypoints[:, :2] = (x, y) + PATTERN * side
+        return detection_from_keypoints(keypoints)
+
+
+def centers(track):
+    return (track.boxes[:, :2] + track.boxes[:, 2:]) / 2
+
+
+def test_the_users_square_box_is_used_exactly_as_given():
+    box = [24, 46, 426, 448]
+    track = track_faces(frames(5, 660, 450), FixedBox(box))
+    assert np.array_equal(track.boxes, np.tile(np.array(box, float), (5, 1)))
+    assert track.present.all()
+    assert track.run.tolist() == [0] * 5
+    assert len(track) == 5
+
+
+def test_a_users_oblong_box_grows_to_a_square_around_its_centre():
+    track = track_faces(frames(2), FixedBox([100, 50, 140, 130]))
+    assert track.boxes[0].tolist() == [80, 50, 160, 130]
+
+
+def test_a_square_that_would_leave_the_frame_is_moved_into_it():
+    assert track_faces(frames(1), FixedBox([0, 50, 40, 130])).boxes[0].tolist() == [0, 50, 80, 130]
+    assert track_faces(frames(1), FixedBox([0, 0, 320, 240])).boxes[0].tolist() == [40, 0, 280, 240]
+
+
+def test_boxes_between_detected_frames_are_interpolated():
+    boxes = [[x, 40, x + 50, 90] for x in range(11)]
+    track = track_faces(frames(11), FrameBoxes(boxes), every=4)
+    np.testing.assert_allclose(track.boxes, boxes, atol=1e-9)
+
+
+def test_every_third_frame_and_the_last_are_shown_to_the_detector_in_batches():
+    detector = Points([(160, 120, 60)] * 11)
+    track = track_faces(frames(11), detector, every=3, batch=2)
+    assert detector.seen == [0, 3, 6, 9, 10]
+    assert detector.batches == [2, 2, 1]
+    assert len(track) == 11
+
+
+def test_keypoints_are_smoothed_as_the_recipe_says():
+    faces = [(160 + t, 120, 60) for t in range(30)]
+    track = track_faces(frames(30), Points(faces), reference=True)
+    keypoints = np.stack([Points.detection(face).keypoints for face in faces])
+    keypoints[..., :2] /= WIDTH, HEIGHT
+    boxes, case = smooth_boxes(keypoints, (WIDTH, HEIGHT), reference=True)
+    assert np.array_equal(track.boxes, boxes)
+    assert track.cases == (case,)
+
+
+def test_frames_without_a_face_are_absent_and_bridge_one_shot():
+    faces = [(160, 120, 60)] * 10 + [None] * 5 + [(164, 120, 60)] * 10
+    track = track_faces(frames(25), Points(faces))
+    assert track.present.tolist() == [True] * 10 + [False] * 5 + [True] * 10
+    assert set(track.run) == {0}
+    assert track.cases == (SmoothingCase.STILL,)
+
+
+def test_a_long_absence_ends_a_shot():
+    faces = [None] * 3 + [(100, 120, 60)] * 10 + [None] * 30 + [(100, 120, 60)] * 10
+    track = track_faces(frames(53), Points(faces))
+    assert track.run.tolist() == [-1] * 3 + [0] * 10 + [-1] * 30 + [1] * 10
+    assert np.isfinite(track.boxes).all()
+
+
+def test_boxes_do_not_glide_through_a_cut():
+    faces = [(80, 120, 50)] * 20 + [(240, 100, 90)] * 20
+    track = track_faces(frames(40), Points(faces))
+    assert track.run.tolist() == [0] * 20 + [1] * 20
+    assert track.cases == (SmoothingCase.STILL,) * 2
+    assert len(np.unique(track.boxes[:20], axis=0)) == len(np.unique(track.boxes[20:], axis=0)) == 1
+    assert np.abs(centers(track)[20] - centers(track)[19])[0] > 100
+
+
+def test_the_reference_knows_no_cuts():
+    faces = [(80, 120, 50)] * 20 + [(240, 100, 90)] * 20
+    track = track_faces(frames(40), Points(faces), reference=True)
+    assert set(track.run) == {0}
+    assert np.array_equal(track.boxes, track.boxes.round())
+
+
+def test_a_fast_walk_is_not_a_cut():
+    faces = [(60 + 5 * t, 120, 60) for t in range(40)]
+    assert set(track_faces(frames(40), Points(faces)).run) == {0}
+    assert set(track_faces(frames(40), Points(faces), every=5).run) == {0}
+
+
+def test_a_face_point_that_is_not_known_does_not_move_the_box():
+    class Partly(Points):
+        @staticmethod
+        def detection(face):
+            keypoints = Points.detection(face).keypoints
+            keypoints[30:34] = 0
+            return detection_from_keypoints(keypoints)
+
+    faces = [(160, 120, 60)] * 20
+    whole = track_faces(frames(20), Points(faces))
+    partly = track_faces(frames(20), Partly(faces))
+    assert np.abs(whole.boxes - partly.boxes).max() < 20
+
+
+def test_no_face_at_all_says_what_to_do():
+    with pytest.raises(FaceError, match=r"no face in any of the 4 frames.*--box"):
+        track_faces(frames(4), Points([None] * 4))
+
+
+def test_no_frames_is_an_error():
+    with pytest.raises(FaceError, match="no frames"):
+        track_faces(frames(0), FixedBox([0, 0, 9, 9]))
+
+
+def test_frames_of_two_sizes_are_an_error_that_names_the_frame():
+    mixed = [*frames(2), *frames(1, 100, 100)]
+    with pytest.raises(FaceError, match="frame 2 has 100 x 100"):
+        track_faces(mixed, FixedBox([0, 0, 9, 9]))
+
+
+@pytest.mark.parametrize("wrong", [{"every": 0}, {"batch": 0}])
+def test_wrong_settings_are_errors(wrong):
+    with pytest.raises(FaceError, match="1 or more"):
+        track_faces(frames(1), FixedBox([0, 0, 9, 9]), **wrong)
+
+
+def test_progress_counts_frames():
+    done = []
+    track_faces(frames(10), FixedBox([0, 0, 9, 9]), batch=4, progress=done.append)
+    assert done == [4, 8, 10]
+
+
+maybe_face = st.none() | st.tuples(st.floats(-100, 500), st.floats(-100, 400), st.floats(1, 600))
+
+
+@settings(max_examples=60, deadline=None)
+@given(faces=st.lists(maybe_face, min_size=1, max_size=40), every=st.integers(1, 7), reference=st.booleans())
+def test_any_detections_make_square_boxes_inside_the_frame(faces, every, reference):
+    shown = [faces[n] for n in {*range(0, len(faces), every), len(faces) - 1}]
+    if all(face is None for face in shown):
+        return
+    track = track_faces(frames(len(faces)), Points(faces), every=every, reference=reference)
+    assert track.boxes.shape == (len(faces), 4)
+    assert np.isfinite(track.boxes).all()
+    assert track.boxes.min() >= 0
+    assert (track.boxes[:, 2:] <= (WIDTH, HEIGHT)).all()
+    sides = track.boxes[:, 2:] - track.boxes[:, :2]
+    assert (sides > 0).all()
+    assert np.abs(sides[:, 0] - sides[:, 1]).max() <= (1 if reference else 1e-9)
+    assert (track.run[track.present] >= 0).all()
