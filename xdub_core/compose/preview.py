@@ -30,12 +30,10 @@ def _eight_bit(frame: np.ndarray) -> np.ndarray:
 
 
 def _write(frame: np.ndarray, caption: str, thickness: int) -> None:
-    size = cv2.getFontScaleFromHeight(
-        cv2.FONT_HERSHEY_SIMPLEX, round(len(frame) * _CAPTION_HEIGHT), thickness
-    )
-    place = (2 * thickness + 4, round(len(frame) * (1 - _CAPTION_HEIGHT / 2)))
-    for stroke, ink in (
-        (3 * thickness, (0, 0, 0)),
-        (thickness, CAPTION_COLOR),
-    ):  # outlined, to read on any picture
-        cv2.putText(frame, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, ink, stroke, cv2.LINE_AA)
+    """Write on a darkened strip at the bottom left, to read on any picture."""
+    text_height = max(8, round(len(frame) * _CAPTION_HEIGHT))
+    size = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, text_height, thickness)
+    (width, _), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, size, thickness)
+    frame[-2 * text_height :, : width + 2 * text_height] //= 3
+    place = (text_height, len(frame) - text_height // 2)
+    cv2.putText(frame, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, CAPTION_COLOR, thickness, cv2.LINE_AA)

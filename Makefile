@@ -1,0 +1,39 @@
+# `make demo` and `make test` do all their own set-up in .venv; nothing else on the machine is touched.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint format clean
+
+demo: $(READY)
+	$(BIN)/python -m xdub_core demo --out out/demo.mp4
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
+
+# Where there is no NVIDIA GPU, torch comes without CUDA: plainly, if that is what the package index gives, and
+# else through uv, which knows where the CPU builds are.
+$(READY): pyproject.toml Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c "import torch" 2>/dev/null \
+	|| if command -v nvidia-smi >/dev/null || ! $(BIN)/pip install --dry-run $(TORCH) 2>/dev/null | grep -qiE 'nvidia|cuda'; \
+	   then echo "installing $(TORCH)"; $(BIN)/pip install --quiet $(TORCH); \
+	   else echo "installing $(TORCH) for the CPU"; $(BIN)/pip install --quiet uv \
+	        && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu $(TORCH); fi
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $(READY)

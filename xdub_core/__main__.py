@@ -1,0 +1,5 @@
+"""`python -m xdub_core`."""
+
+from xdub_core.cli import main
+
+main()

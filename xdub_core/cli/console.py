@@ -1,0 +1,47 @@
+"""Progress bars and tables of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from xdub_core.progress import Progress, ProgressCallback, Stage
+
+console = Console(stderr=True)
+
+
+@contextmanager
+def progress_bars() -> Iterator[ProgressCallback]:
+    """One bar per stage, each appearing with its first report."""
+    bars = Bars(
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}", style="dim"),
+        console=console,
+    )
+    tasks: dict[Stage, TaskID] = {}
+
+    def show(progress: Progress) -> None:
+        stage = progress.stage
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage.value, detail="")
+        bars.update(tasks[stage], completed=progress.done, total=progress.total, detail=progress.detail)
+
+    with bars:
+        yield show

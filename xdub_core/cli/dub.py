@@ -1,0 +1,260 @@
+"""`python -m xdub_core dub`: from files to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
+from xdub_core.cli.console import console, progress_bars
+from xdub_core.compose.preview import side_by_side
+from xdub_core.dub import DubModel, DubSettings, Scene, dub
+from xdub_core.errors import MediaError, SettingsError
+from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
+from xdub_core.face.detector import FaceDetector
+from xdub_core.face.openmmlab import OpenMMLabDetector
+from xdub_core.face.track import FaceTrack, track_faces
+from xdub_core.media.audio_track import AudioTrack
+from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
+from xdub_core.media.output_file import check_output
+from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
+from xdub_core.media.reader import VideoReader
+from xdub_core.media.writer import VideoWriter
+from xdub_core.progress import Progress, ProgressCallback, Stage
+from xdub_core.released import (
+    DETECTOR_FILES,
+    DUB_FILES,
+    released_detector,
+    released_features,
+    released_model,
+    require_files,
+)
+from xdub_core.released_files import find_file
+from xdub_core.sampling.plan import FPS, frames_of_audio
+from xdub_core.untrained import untrained_features, untrained_model
+
+RELEASED = "released"
+UNTRAINED = "untrained"
+
+
+class Length(str, Enum):
+    """How long the output is."""
+
+    AUDIO = "audio"
+    SOURCE = "source"
+    SHORTEST = "shortest"
+    LONGEST = "longest"
+
+
+class Detector(str, Enum):
+    """What finds the face where no box is given."""
+
+    RTMW = "rtmw"
+    OPENMMLAB = "openmmlab"
+
+
+@dataclass(frozen=True)
+class FaceOptions:
+    """Where the face is: at most one of `box`, `boxes` and `whole_frame`; without them `detector` looks for it."""
+
+    box: str | None = None
+    boxes: Path | None = None
+    whole_frame: bool = False
+    detector: Detector = Detector.RTMW
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        given = [name for name, value in (("--box", self.box), ("--boxes", self.boxes)) if value is not None]
+        given += ["--whole-frame"] if self.whole_frame else []
+        if len(given) > 1:
+            raise SettingsError(f"{' and '.join(given)} contradict each other: give one of them")
+        if self.every < 1:
+            raise SettingsError(f"--detect-every {self.every}: use 1 (every frame) or more")
+
+    @property
+    def needs_detector(self) -> bool:
+        return self.box is None and self.boxes is None and not self.whole_frame
+
+
+@dataclass(frozen=True)
+class DubJob:
+    """Everything that the command line says about a dub."""
+
+    video: Path
+    audio: Path
+    out: Path
+    models_dir: Path
+    model: str = RELEASED
+    face: FaceOptions = field(default_factory=FaceOptions)
+    settings: DubSettings = field(default_factory=DubSettings)
+    encoding: EncodeSettings = field(default_factory=EncodeSettings)
+    length: Length = Length.AUDIO
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+    batched: bool = True
+    preview: bool = False
+    overwrite: bool = False
+
+    @property
+    def preview_path(self) -> Path:
+        """Where the side-by-side video goes: OUT.preview.mp4, beside OUT and in its container."""
+        return self.out.with_suffix(f".preview{self.out.suffix}")
+
+
+def run_dub(job: DubJob) -> None:
+    """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
+    _check_outputs(job)
+    scanned = scan_video(job.video)
+    plan_encoding(job.out, job.encoding, deep=scanned.info.bit_depth > 8)
+    _check_models(job)
+    detector = _detector(job)
+    with ExitStack() as stack:
+        recording = stack.enter_context(open_recording(job.audio, spool_dir=job.out.parent))
+        on_progress = stack.enter_context(progress_bars())
+        source = VideoPasses(scanned)
+        track = _track(source, detector, job, on_progress)
+        spoken_frames = frames_of_audio(recording.samples)
+        frames = output_frames(len(track), spoken_frames, job.length)
+        if frames > spoken_frames:
+            recording = recording.padded(round(frames / FPS * SAMPLE_RATE))
+        features, model = _load(job, recording, stack, on_progress)
+        scene = Scene(source, source.timeline, track, features, frames)
+        write = stack.enter_context(_Outputs(job, scanned.info, scene))
+        for frame in dub(scene, model, job.settings, on_progress):
+            write(frame)
+    console.print(f"[green]{job.out}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
+
+
+def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:
+    """Frames at 25 fps that the output has."""
+    return {
+        Length.AUDIO: audio_frames,
+        Length.SOURCE: video_frames,
+        Length.SHORTEST: min(video_frames, audio_frames),
+        Length.LONGEST: max(video_frames, audio_frames),
+    }[length]
+
+
+class VideoPasses:
+    """A `FrameSource` of a video file: each pass over it has a reader of its own."""
+
+    def __init__(self, scanned: ScannedVideo) -> None:
+        self._scanned = scanned
+        with VideoReader(scanned) as reader:
+            self.timeline = reader.timeline
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The frames asked for, in that order."""
+        with VideoReader(self._scanned) as reader:
+            yield from reader.frames(indices)
+
+
+def _check_outputs(job: DubJob) -> None:
+    outputs = [job.out, job.preview_path] if job.preview else [job.out]
+    for path in outputs:
+        check_output(path, inputs=(job.video, job.audio))
+        if path.exists() and not job.overwrite:
+            raise MediaError(
+                f"{path} is there already: choose another name, or add --overwrite to replace it"
+            )
+
+
+def _check_models(job: DubJob) -> None:
+    if job.face.needs_detector and job.face.detector is Detector.RTMW:
+        require_files(job.models_dir, DETECTOR_FILES)
+    if job.model == UNTRAINED:
+        return
+    checkpoint_given = job.model != RELEASED
+    require_files(job.models_dir, [key for key in DUB_FILES if not (key == "model" and checkpoint_given)])
+
+
+def _detector(job: DubJob) -> FaceDetector:
+    face = job.face
+    if face.box is not None:
+        return FixedBox(parse_box(face.box))
+    if face.boxes is not None:
+        return read_boxes(face.boxes)
+    if face.whole_frame:
+        return WholeFrame()
+    if face.detector is Detector.OPENMMLAB:
+        people, pose = (find_file(key, job.models_dir) for key in DETECTOR_FILES)
+        return OpenMMLabDetector(people, pose, device=job.device)
+    return released_detector(job.models_dir, device=job.device)
+
+
+def _track(
+    source: VideoPasses, detector: FaceDetector, job: DubJob, on_progress: ProgressCallback
+) -> FaceTrack:
+    total = len(source.timeline)
+    return track_faces(
+        source.frames(source.timeline.source_index),
+        detector,
+        every=job.face.every,
+        reference=job.settings.reference,
+        progress=lambda done: on_progress(Progress(Stage.FACES, done, total)),
+    )
+
+
+def _load(
+    job: DubJob, recording: Recording, stack: ExitStack, on_progress: ProgressCallback
+) -> tuple[AudioFeatures, DubModel]:
+    if job.model == UNTRAINED:
+        return untrained_features(recording), untrained_model(device=job.device)
+    features = stack.enter_context(
+        released_features(
+            recording,
+            job.models_dir,
+            job.device,
+            spool_dir=job.out.parent,
+            progress=lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
+        )
+    )
+    checkpoint = None if job.model == RELEASED else Path(job.model)
+    model = released_model(
+        job.models_dir, checkpoint, device=job.device, dtype=job.dtype, batched=job.batched
+    )
+    return features, model
+
+
+class _Outputs:
+    """The output file and, where asked for, the preview: both appear when the last frame is written, or neither."""
+
+    def __init__(self, job: DubJob, info: VideoInfo, scene: Scene) -> None:
+        self._job = job
+        self._info = info
+        self._scene = scene
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Callable[[np.ndarray], None]:
+        with ExitStack() as stack:
+            writer = stack.enter_context(self._writer(self._job.out, self._info.width))
+            preview = None
+            if self._job.preview:
+                preview = stack.enter_context(self._writer(self._job.preview_path, 2 * self._info.width))
+            self._stack = stack.pop_all()
+        return writer.write if preview is None else _with_preview(writer, preview, self._scene)
+
+    def __exit__(self, *error: object) -> bool | None:
+        return self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+    def _writer(self, path: Path, width: int) -> VideoWriter:
+        sound = AudioTrack(self._job.audio)
+        return VideoWriter(path, width, self._info.height, FPS, self._job.encoding, sound, like=self._info)
+
+
+def _with_preview(writer: VideoWriter, preview: VideoWriter, scene: Scene) -> Callable[[np.ndarray], None]:
+    originals = scene.source.frames(scene.timeline.source_index[scene.slots])
+    boxes = (scene.track.boxes[slot] if scene.track.present[slot] else None for slot in scene.slots)
+
+    def write(frame: np.ndarray) -> None:
+        writer.write(frame)
+        preview.write(side_by_side(next(originals), frame, next(boxes)))
+
+    return write

@@ -1,0 +1,96 @@
+"""`python -m xdub_core models` and `models download`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from xdub_core.cli.console import console
+from xdub_core.released_download import check_disk_space, download, plan_download
+from xdub_core.released_files import (
+    DOWNLOAD_COMMAND,
+    FILES,
+    MODELS_VARIABLE,
+    REPOSITORY,
+    FileState,
+    find_files,
+    human_size,
+    models_folder,
+)
+
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option(help=f"Folder of the released files (default: ${MODELS_VARIABLE}, else models/x-dub here)."),
+]
+
+_STYLES = {
+    FileState.THERE: "green",
+    FileState.MISSING: "dim",
+    FileState.EMPTY: "red",
+    FileState.PARTIAL: "red",
+}
+
+models_app = typer.Typer(
+    help="The released model's files: which are needed, which are there.", invoke_without_command=True
+)
+
+
+@models_app.callback()
+def models(context: typer.Context, models_dir: ModelsDir = None) -> None:
+    """List the released model's files: what each is for, its size, where it belongs, and whether it is there."""
+    context.obj = models_dir
+    if context.invoked_subcommand is None:
+        list_models(models_folder(models_dir))
+
+
+def list_models(folder: Path) -> None:
+    """Print the table of files."""
+    statuses = find_files(folder)
+    table = Table(title=f"X-Dub's files in {folder}", title_justify="left")
+    for column in ("file", "size", "what for", "state"):
+        table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
+    for status in statuses:
+        note = f": {status.note}" if status.note else ""
+        table.add_row(
+            status.file.path,
+            human_size(status.file.size_bytes),
+            status.file.purpose,
+            f"[{_STYLES[status.state]}]{status.state.value}{note}[/]",
+        )
+    console.print(table)
+    missing = [status for status in statuses if not status.usable]
+    if missing:
+        size = human_size(sum(status.file.size_bytes for status in missing))
+        console.print(f"{len(missing)} not there (about {size}): get them with `{DOWNLOAD_COMMAND}`.")
+    else:
+        console.print("All there.")
+
+
+@models_app.command("download")
+def download_models(
+    context: typer.Context,
+    models_dir: ModelsDir = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    without_detector: Annotated[
+        bool, typer.Option(help="Leave out the face detector's two files (you give boxes yourself).")
+    ] = False,
+) -> None:
+    """Download what is missing from Hugging Face, after asking. An interrupted download goes on where it stopped."""
+    folder = models_folder(models_dir or context.obj)
+    wanted = [file for file in FILES if not (without_detector and file.key in ("person_detector", "pose"))]
+    plan = plan_download(folder, wanted)
+    if not plan.files:
+        console.print(f"Everything is in {folder} already.")
+        return
+    console.print(f"From huggingface.co/{REPOSITORY} to {folder}, about {human_size(plan.size_bytes)}:")
+    for file in plan.files:
+        console.print(f"  {file.path}  [dim]{human_size(file.size_bytes)}, {file.purpose}[/]")
+    check_disk_space(plan)
+    if not yes and not typer.confirm("Download?"):
+        console.print("Nothing was downloaded.")
+        return
+    download(folder, wanted)
+    list_models(folder)

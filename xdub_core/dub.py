@@ -1,0 +1,202 @@
+"""The whole dub as an iterator of finished frames: the engine's front door.
+
+    source frames ─ crops ─ chain of clips ─ colour match ┐
+    source frames ────────────────────────────────────────┴─ paste-back ─ finished frames
+
+The source is read twice, side by side: once for the crops, once, a clip later, to paste into. So no full frame is
+ever kept, and memory does not grow with the length or the size of the video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice, pairwise
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.codec.protocol import VideoCodec
+from xdub_core.compose.color_match import match_color
+from xdub_core.compose.paste_back import PasteMode, paste_back, truncated
+from xdub_core.face.crop import CropMode, crop_frame
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.timeline import Timeline, ping_pong
+from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
+from xdub_core.sampling.chain import ClipChain, Crop, FinishCrop
+from xdub_core.sampling.denoiser import Denoiser
+from xdub_core.sampling.plan import RELEASED_GEOMETRY, Clip, ClipGeometry, padded_frames, plan_clips
+from xdub_core.sampling.sampler import SamplerSettings, StepCallback
+
+
+class FrameSource(Protocol):
+    """The source video, by the number of its frames. Several passes may run at once, each with its own position."""
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The asked frames, in the asked order: uint8 or uint16 [height, width, 3] RGB."""
+        ...
+
+
+@dataclass(frozen=True)
+class DubModel:
+    """What makes the new lips: a codec and a denoiser, and the device that tensors are handed to them on."""
+
+    codec: VideoCodec
+    denoiser: Denoiser
+    device: torch.device | str = "cpu"
+
+
+@dataclass(frozen=True)
+class DubSettings:
+    """How to dub. `crop_size` is in pixels, a multiple of 32.
+
+    With `reference`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
+    pasted), for comparison; without, as well as we know how.
+    """
+
+    crop_size: int = 512
+    geometry: ClipGeometry = RELEASED_GEOMETRY
+    sampler: SamplerSettings = field(default_factory=SamplerSettings)
+    match_colors: bool = True
+    reference: bool = False
+
+    @property
+    def crop_mode(self) -> CropMode:
+        return "reference" if self.reference else "subpixel"
+
+    @property
+    def paste_mode(self) -> PasteMode:
+        return "reference" if self.reference else "change"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is dubbed: a video whose face is tracked on its 25-fps timeline, and the speech that it shall speak.
+
+    `frames`: how many frames to make; the video is played to and fro (ping-pong) where it is shorter.
+    """
+
+    source: FrameSource
+    timeline: Timeline
+    track: FaceTrack
+    features: AudioFeatures
+    frames: int
+
+    @property
+    def slots(self) -> np.ndarray:
+        """The timeline's slot that each output frame shows, int64 [frames]."""
+        return ping_pong(len(self.track), self.frames)
+
+
+def dub(
+    scene: Scene, model: DubModel, settings: DubSettings, on_progress: ProgressCallback = ignore_progress
+) -> Iterator[np.ndarray]:
+    """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
+
+    Frames without a face come out as they are, and so does every pixel outside the face box.
+
+    Raises SamplingError from the model, MediaError from the source, and whatever `on_progress` raises.
+    """
+    slots = scene.slots
+    runs = runs_of(scene.track.run[slots])
+    crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
+    dubbed = {frame for run in runs for frame in run}
+    for number, frame in enumerate(scene.source.frames(scene.timeline.source_index[slots])):
+        pair = next(crops) if number in dubbed else None
+        if pair is not None and scene.track.present[slots[number]]:
+            yield paste_back(frame, *pair, scene.track.boxes[slots[number]], settings.paste_mode)
+        else:
+            yield frame
+        on_progress(Progress(Stage.FRAMES, number + 1, scene.frames))
+
+
+def runs_of(run: np.ndarray) -> tuple[range, ...]:
+    """Ranges of frames that belong to one run of the face each; `run`: a track's run numbers, int64 [frames]."""
+    edges = np.flatnonzero(np.diff(run, prepend=-1, append=-1)).tolist()
+    return tuple(range(start, stop) for start, stop in pairwise(edges) if run[start] >= 0)
+
+
+def _dub_runs(
+    scene: Scene,
+    model: DubModel,
+    settings: DubSettings,
+    runs: tuple[range, ...],
+    on_progress: ProgressCallback,
+) -> Iterator[Iterator[tuple[Crop, Crop]]]:
+    clips_of = [plan_clips(len(run), run.start, settings.geometry) for run in runs]
+    steps = _StepCounter(sum(map(len, clips_of)), settings.sampler.steps, on_progress)
+    clip_chain = ClipChain(
+        model.codec,
+        model.denoiser,
+        scene.features,
+        settings.geometry,
+        settings.sampler,
+        finish=_finish(settings),
+        device=model.device,
+        reference=settings.reference,
+    )
+    for run, clips in zip(runs, clips_of, strict=True):
+        slots = slots_of_run(scene, run, padded_frames(len(run), settings.geometry))
+        pairs = clip_chain.run(_crops(scene, settings, slots), clips, steps.of_clip)
+        yield islice(pairs, len(run))
+
+
+def slots_of_run(scene: Scene, run: range, frames: int) -> np.ndarray:
+    """Timeline slots of the `frames` that a run's clips cover, int64 [frames].
+
+    The last clip mostly covers frames past the run's end. They see what the video goes on with, where the run lasts
+    to the end of the output and the face is still there; elsewhere the run is played to and fro.
+    """
+    slots = ping_pong(len(scene.track), run.start + frames)
+    stop = run.stop
+    if stop == scene.frames:
+        same_run = scene.track.run[slots[stop:]] == scene.track.run[slots[run.start]]
+        stop += len(same_run) if same_run.all() else int(np.argmin(same_run))
+    return slots[run.start + ping_pong(stop - run.start, frames)]
+
+
+def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[Crop]:
+    frames = scene.source.frames(scene.timeline.source_index[slots])
+    for slot, frame in zip(slots, frames, strict=True):
+        yield crop_frame(frame, scene.track.boxes[slot], settings.crop_size, settings.crop_mode)
+
+
+def _finish(settings: DubSettings) -> FinishCrop:
+    match = match_color if settings.match_colors else _unchanged
+    return _in_eight_bits(match) if settings.reference else match
+
+
+def _unchanged(generated: Crop, source: Crop) -> Crop:  # noqa: ARG001 (the signature of a FinishCrop)
+    return generated
+
+
+def _in_eight_bits(finish: FinishCrop) -> FinishCrop:
+    """As the release does: 8-bit images go in and come out."""
+
+    def finished(generated: Crop, source: Crop) -> Crop:
+        eight_bit = truncated(generated * 255).astype(np.float32) / 255
+        return truncated(finish(eight_bit, source) * 255).astype(np.float32) / 255
+
+    return finished
+
+
+@dataclass
+class _StepCounter:
+    """Counts sampling steps over all clips."""
+
+    clips: int
+    steps: int
+    on_progress: ProgressCallback
+    started: int = 0
+
+    def of_clip(self, clip: Clip) -> StepCallback:  # noqa: ARG002 (the signature of ClipChain's on_step)
+        before = self.started
+        self.started += 1
+
+        def on_step(step: int, steps: int, latents: torch.Tensor) -> None:  # noqa: ARG001
+            detail = f"clip {before + 1} of {self.clips}, step {step} of {steps}"
+            self.on_progress(Progress(Stage.CLIPS, before * steps + step, self.clips * steps, detail))
+
+        return on_step

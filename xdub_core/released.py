@@ -1,0 +1,98 @@
+"""The released X-Dub outside ComfyUI: its encoders, VAE and DiT from a models folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+
+from xdub_core.audio.encoded import EncodedAudio, SpooledFeatures, spooled_features
+from xdub_core.audio.recording import Recording
+from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
+from xdub_core.audio.whisper import load_whisper
+from xdub_core.codec.wan import load_wan_vae, wan_network_class
+from xdub_core.dub import DubModel
+from xdub_core.errors import MissingModelError
+from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
+from xdub_core.model.checkpoint import load_dit
+from xdub_core.released_files import (
+    DOWNLOAD_COMMAND,
+    find_file,
+    find_files,
+    human_size,
+    missing_file_message,
+    released_file,
+)
+from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.text import EMPTY_PROMPT_FILE, empty_prompt_context
+
+DUB_FILES = ("model", "vae", "text", "whisper", "wav2vec")
+DETECTOR_FILES = ("person_detector", "pose")
+
+
+def require_files(models_dir: Path, keys: Iterable[str]) -> None:
+    """Raise MissingModelError, in one line for all of them, unless `models_dir` holds the released files `keys`.
+
+    Checks diffsynth too, without which the VAE's file is of no use.
+    """
+    keys = tuple(keys)
+    missing = [status for status in find_files(models_dir, map(released_file, keys)) if not status.usable]
+    if len(missing) == 1:
+        raise MissingModelError(missing_file_message(missing[0].file, models_dir, missing[0]))
+    if missing:
+        names = ", ".join(f"{status.file.name} ({human_size(status.file.size_bytes)})" for status in missing)
+        raise MissingModelError(
+            f"{len(missing)} of X-Dub's files are not in {models_dir}: {names}; get them with "
+            f"`{DOWNLOAD_COMMAND} --models-dir {models_dir}`"
+        )
+    if "vae" in keys:
+        wan_network_class()
+
+
+def released_features(
+    recording: Recording,
+    models_dir: Path,
+    device: torch.device | str,
+    spool_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SpooledFeatures:
+    """Whisper's and wav2vec2's features of the whole recording, on disk; the encoders are freed again.
+
+    They run in float32, as the release's do. `progress` gets (rows done, rows in all).
+    """
+    whisper = load_whisper(find_file("whisper", models_dir), device)
+    wav2vec = load_wav2vec(find_file("wav2vec", models_dir), device)
+    return spooled_features(EncodedAudio(recording, whisper, wav2vec), spool_dir, progress)
+
+
+def released_model(
+    models_dir: Path,
+    checkpoint: Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+    batched: bool = True,
+) -> DubModel:
+    """The DiT (from `checkpoint`, or the models folder's) and the Wan2.2 VAE.
+
+    The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
+    """
+    dit = load_dit(checkpoint or find_file("model", models_dir), device=device, dtype=dtype)
+    codec = load_wan_vae(find_file("vae", models_dir), device, dtype)
+    text = find_file("text", models_dir)
+    context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=dit.config.text_dim)
+    return DubModel(codec, DiTDenoiser(dit, context.to(device), batched), device)
+
+
+def released_detector(
+    models_dir: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    settings: RTMWSettings | None = None,
+) -> RTMWDetector:
+    """YOLOX-L and RTMW-x from the models folder."""
+    return load_rtmw_detector(
+        find_file("person_detector", models_dir), find_file("pose", models_dir), dtype, device, settings
+    )
