@@ -1,0 +1,120 @@
+"""The mini's video codec as a network: a causal convolutional VAE, 8x in space and 4x in time.
+
+Pixels are folded into channels first, so that nearly all work is done at an eighth of the resolution:
+
+    frames ─ fold 4x4 ─ stride 2 ─ block ─ 4 frames to one ─ block ─ mean, variance        (each latent by itself)
+    latent and the one before ─ block ─ one to 4 frames ─ block ─ unfold 2x2 ─ blocks ─ unfold 4x4 ─ frames
+
+The first frame of a video stands for four equal ones, so a still picture makes equal latents. The decoder sees the
+latent before the current one (the first one sees itself), which is all the past that a stream has to keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_FOLD = 4
+SPATIAL = 2 * _FOLD
+TEMPORAL = 4
+_MAX_LOG_VARIANCE = 4.0
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Widths of the codec's layers. `channels`: of the latents; the rest in the order of the module's drawing."""
+
+    channels: int = 24
+    frame_width: int = 96
+    latent_width: int = 128
+    decoder_width: int = 160
+    decoder_frame_width: int = 80
+    fine_width: int = 40
+    fine_blocks: int = 2
+
+
+class Block(nn.Module):
+    """A residual block of two 3x3 convolutions that begins as the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.silu(self.first(F.silu(x))))
+
+
+class CodecNet(nn.Module):
+    """The codec's weights; `MiniCodec` makes a `VideoCodec` of it. `mean` and `scale` normalise its latents."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, pixels = config, 3 * _FOLD**2
+        self.fold = nn.Conv2d(pixels, c.frame_width, 3, stride=2, padding=1)
+        self.frame_block = Block(c.frame_width)
+        self.join = nn.Conv2d(TEMPORAL * c.frame_width, c.latent_width, 1)
+        self.latent_block = Block(c.latent_width)
+        self.to_latent = nn.Conv2d(c.latent_width, 2 * c.channels, 3, padding=1)
+        self.from_latent = nn.Conv2d(2 * c.channels, c.decoder_width, 3, padding=1)
+        self.decoder_block = Block(c.decoder_width)
+        self.part = nn.Conv2d(c.decoder_width, TEMPORAL * c.decoder_frame_width, 1)
+        self.decoder_frame_block = Block(c.decoder_frame_width)
+        self.unfold = nn.Conv2d(c.decoder_frame_width, 4 * c.fine_width, 3, padding=1)
+        self.fine_blocks = nn.Sequential(*(Block(c.fine_width) for _ in range(c.fine_blocks)))
+        self.to_pixels = nn.Conv2d(c.fine_width, pixels, 3, padding=1)
+        self.register_buffer("mean", torch.zeros(c.channels))
+        self.register_buffer("scale", torch.ones(c.channels))
+
+    def moments(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames [B, F, 3, H, W] in 0..1, F = 4 (f - 1) + 1 -> mean and log variance [B, C, f, h, w], as they are."""
+        batch, count = frames.shape[:2]
+        x = F.pixel_unshuffle(2 * frames.flatten(0, 1) - 1, _FOLD).contiguous(
+            memory_format=torch.channels_last
+        )
+        x = self.frame_block(self.fold(x)).unflatten(0, (batch, count))
+        x = torch.cat([x[:, :1].expand(-1, TEMPORAL, -1, -1, -1), x[:, 1:]], dim=1)
+        x = x.unflatten(1, (-1, TEMPORAL)).flatten(2, 3).flatten(0, 1)  # [B f, 4 width, h, w]
+        x = self.to_latent(F.silu(self.latent_block(self.join(F.silu(x)))))
+        mean, log_variance = x.unflatten(0, (batch, -1)).transpose(1, 2).chunk(2, dim=1)
+        return mean, log_variance.clamp(-20, _MAX_LOG_VARIANCE)
+
+    def reconstruct(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
+        """Latents [B, C, f, h, w], not normalised -> frames [B, 4 f, 3, H, W], about 0..1, not clamped.
+
+        `before` [B, C, 1, h, w] is the latent that went before them; None at the beginning of a video, where the
+        first of the first four frames' copies is to be left out (see `first_frames`).
+        """
+        past = latents[:, :, :1] if before is None else before
+        pairs = torch.cat([torch.cat([past, latents[:, :, :-1]], dim=2), latents], dim=1)
+        batch, _, count = pairs.shape[:3]
+        x = pairs.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = self.part(F.silu(self.decoder_block(self.from_latent(x))))
+        x = x.unflatten(1, (TEMPORAL, -1)).flatten(0, 1)  # [B f 4, width, h, w]
+        x = F.pixel_shuffle(self.unfold(F.silu(self.decoder_frame_block(x))), 2)
+        x = self.to_pixels(F.silu(self.fine_blocks(x)))
+        return (F.pixel_shuffle(x, _FOLD).unflatten(0, (batch, count * TEMPORAL)) + 1) / 2
+
+    def decode_video(self, latents: Tensor) -> Tensor:
+        """Latents of whole videos -> frames [B, 4 (f - 1) + 1, 3, H, W]; of the first four the last one counts."""
+        return self.reconstruct(latents)[:, TEMPORAL - 1 :]
+
+    def normalise(self, latents: Tensor) -> Tensor:
+        """Latents [B, C, f, h, w] to about zero mean and unit variance in each channel."""
+        return (latents - _per_channel(self.mean)) / _per_channel(self.scale)
+
+    def denormalise(self, latents: Tensor) -> Tensor:
+        """The inverse of `normalise`."""
+        return latents * _per_channel(self.scale) + _per_channel(self.mean)
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    return values[:, None, None, None]

@@ -1,0 +1,166 @@
+"""One small training loop for all of the mini's networks but the DiT: seeded, resumable after a kill, reporting.
+
+A step's randomness comes from (seed, step) alone, so a run that was killed and resumed makes the same network as
+one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train a small network.
+
+    `steps` of `batch` examples each; `learning_rate` is reached after `warmup` steps and falls along a cosine to a
+    hundredth of itself; `save_every` steps the state is written; `autocast`: bfloat16 where it is safe.
+    """
+
+    steps: int
+    batch: int = 8
+    learning_rate: float = 1e-3
+    warmup: int = 50
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    seed: int = 0
+    save_every: int = 200
+    autocast: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.save_every < 1:
+            raise SettingsError(
+                f"training needs at least 1 step, 1 example a batch and 1 step between states, not "
+                f"{self.steps}, {self.batch} and {self.save_every}"
+            )
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """Where a training run stands: `step` of `steps` done, and the last step's losses by name."""
+
+    name: str
+    step: int
+    steps: int
+    losses: Mapping[str, float] = field(default_factory=dict)
+
+
+FitCallback = Callable[[FitProgress], None]
+"""Called after each step; what it raises stops the run there."""
+
+StepLoss = Callable[[torch.Generator], Mapping[str, Tensor]]
+"""One step's losses by name, from the step's own random numbers; they are summed."""
+
+
+def ignore_fit(progress: FitProgress) -> None:
+    """The callback of those who do not care."""
+
+
+def fit(
+    name: str,
+    network: nn.Module,
+    step_loss: StepLoss,
+    settings: FitSettings,
+    state_file: Path | None = None,
+    on_progress: FitCallback = ignore_fit,
+) -> None:
+    """Train `network` in place by AdamW; goes on where `state_file` left off, if it exists.
+
+    The state (weights, optimiser, step) is written whole or not at all, every `save_every` steps and at the end, so
+    a killed run loses no more than that, and a finished one is not repeated.
+
+    Raises CheckpointError where the state belongs to another network or other settings, SamplingError where the loss
+    is not a number, and whatever `on_progress` raises.
+    """
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+        betas=(0.9, 0.98),
+    )
+    first = _restore(state_file, network, optimizer, settings) if state_file is not None else 0
+    device = next(network.parameters()).device
+    network.train()
+    for step in range(first, settings.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(step)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.autocast):
+            losses = step_loss(step_generator(settings.seed, step))
+        total = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(total):
+            raise SamplingError(
+                f"training {name}: the loss of step {step} is not a number: use a lower learning rate"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+        optimizer.step()
+        done = step + 1
+        if state_file is not None and (done % settings.save_every == 0 or done == settings.steps):
+            _save(state_file, network, optimizer, settings, done)
+        on_progress(
+            FitProgress(name, done, settings.steps, {k: float(v.detach()) for k, v in losses.items()})
+        )
+    network.eval()
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one step of one run."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+
+def pick(count: int, batch: int, generator: torch.Generator) -> list[int]:
+    """`batch` indices out of `count` examples, at random."""
+    return torch.randint(count, (batch,), generator=generator).tolist()
+
+
+def _save(
+    state_file: Path, network: nn.Module, optimizer: torch.optim.Optimizer, settings: FitSettings, step: int
+) -> None:
+    state_file.parent.mkdir(parents=True, exist_ok=True)
+    partial = state_file.with_name(state_file.name + ".partial")
+    state = {
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "settings": asdict(settings),
+        "step": step,
+    }
+    torch.save(state, partial)
+    partial.replace(state_file)
+
+
+def _restore(
+    state_file: Path, network: nn.Module, optimizer: torch.optim.Optimizer, settings: FitSettings
+) -> int:
+    if not state_file.exists():
+        return 0
+    try:
+        state: dict[str, Any] = torch.load(state_file, map_location="cpu", weights_only=True)
+        if state["settings"] != asdict(settings):
+            raise CheckpointError(
+                f"{state_file} was written by training with other settings: delete it to start anew"
+            )
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, KeyError, ValueError, EOFError) as error:
+        raise CheckpointError(
+            f"{state_file} is not this network's training state ({type(error).__name__}): delete it to start anew"
+        ) from error
+    return int(state["step"])

@@ -1,0 +1,105 @@
+"""Do the lips speak this sound? The mini's SyncNet (after Chung and Zisserman 2016).
+
+Two towers look at windows of 5 frames (0.2 s): the mouth's pixels, and the audio features of the same time. Both are
+convolutions in time, so a clip of n frames costs n pictures and gives n - 4 windows:
+
+    mouth crops ─ a picture's vector ─ 5 frames to one ─┐
+                                                        ├─ cosine: 1 where they belong together
+    audio features, 2 rows a frame ─ 10 rows to one ────┘
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WINDOW = 5
+"""Frames of a window."""
+ROWS_PER_FRAME = 2
+
+
+@dataclass(frozen=True)
+class SyncConfig:
+    """Sizes of the SyncNet. `crop`: side of the mouth's picture; `audio_width`: of the audio features."""
+
+    audio_width: int = 64
+    crop: int = 32
+    picture_width: int = 32
+    hidden: int = 128
+    width: int = 64
+
+
+class SyncNet(nn.Module):
+    """Both towers; vectors come out with length 1. `temperature` is learnt, and matters in training only."""
+
+    def __init__(self, config: SyncConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, hidden = config.picture_width, config.hidden
+        self.picture = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Flatten(1),
+            nn.Linear(2 * width * (config.crop // 8) ** 2, hidden),
+            nn.LayerNorm(hidden),
+            nn.SiLU(),
+        )
+        self.frames_to_window = nn.Sequential(
+            nn.Conv1d(hidden, hidden, WINDOW), nn.SiLU(), nn.Conv1d(hidden, config.width, 1)
+        )
+        self.rows_to_window = nn.Sequential(
+            nn.Conv1d(config.audio_width, hidden, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv1d(hidden, hidden, ROWS_PER_FRAME * WINDOW, stride=ROWS_PER_FRAME),
+            nn.SiLU(),
+            nn.Conv1d(hidden, config.width, 1),
+        )
+        self.temperature = nn.Parameter(torch.tensor(2.3))
+
+    def see(self, mouths: Tensor) -> Tensor:
+        """Mouth crops [B, F, 3, crop, crop] in 0..1 -> vectors [B, F - 4, width], one a window."""
+        pictures = self.picture(2 * mouths.flatten(0, 1) - 1).unflatten(0, mouths.shape[:2])
+        return F.normalize(self.frames_to_window(pictures.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
+
+    def hear(self, features: Tensor) -> Tensor:
+        """Audio features [B, 2 F, audio_width] of the same F frames -> vectors [B, F - 4, width]."""
+        return F.normalize(self.rows_to_window(features.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
+
+    def similarity(self, mouths: Tensor, features: Tensor) -> Tensor:
+        """The cosine of each window's picture and sound [B, F - 4], -1..1; differentiable in both."""
+        return (self.see(mouths) * self.hear(features)).sum(dim=-1)
+
+
+def sync_loss(network: SyncNet, frames: Tensor, boxes: Tensor, features: Tensor) -> Tensor:
+    """The lip expert's loss (paper, Eq. 13), 0 where lips and sound agree: 1 - the mean cosine of all windows.
+
+    `frames` [B, F, H, W, 3] in 0..1, F >= 5; `boxes` [B, F, 4] the mouths' xyxy in pixels; `features`
+    [B, 2 F, audio_width], the rows of those frames. Freeze the network: only the frames are to learn.
+    """
+    return 1 - network.similarity(crop_mouths(frames, boxes, network.config.crop), features).mean()
+
+
+def crop_mouths(frames: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """Cut boxes [B, F, 4] (xyxy in pixels, continuous edges) out of frames [B, F, H, W, 3].
+
+    Returns [B, F, 3, side, side], bilinear; outside of the frame its edge goes on. Differentiable in the frames. A box
+    should follow the head, not the lips: where its edges follow the speech they tell it.
+    """
+    batch, count, height, width = frames.shape[:4]
+    size = frames.new_tensor([width, height])
+    low, high = boxes[..., :2].to(frames) / size, boxes[..., 2:].to(frames) / size
+    theta = frames.new_zeros(batch * count, 2, 3)
+    theta[:, :, :2] = torch.diag_embed((high - low).flatten(0, 1))
+    theta[:, :, 2] = (high + low - 1).flatten(0, 1)
+    grid = F.affine_grid(theta, [batch * count, 3, side, side], align_corners=False)
+    pictures = frames.flatten(0, 1).permute(0, 3, 1, 2)
+    mouths = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return mouths.unflatten(0, (batch, count))
