@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import NoReturn
 
 from xdub_core.errors import XDubError
 
@@ -18,7 +19,7 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in ("typer", "rich", "click"):
             raise
-        sys.exit(f'error: the command line needs {missing.name}: pip install "comfyui-x-dub[cli]"')
+        _refuse(f'the command line needs {missing.name}: pip install "comfyui-x-dub[cli]"')
 
     debug = "--debug" in sys.argv
     logging.basicConfig(
@@ -29,10 +30,14 @@ def main() -> None:
     except XDubError as error:
         if debug:
             raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        sys.exit(USER_ERROR)
+        _refuse(str(error))
     except KeyboardInterrupt:
         if debug:
             raise
         print("interrupted; no output was written", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(USER_ERROR)

@@ -45,17 +45,21 @@ class DType(str, Enum):
 Debug = Annotated[bool, typer.Option("--debug", help="Log everything, and show where an error comes from.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
     ] = False,
-    debug: Debug = False,  # noqa: ARG001 (read by main)
+    debug: Debug = False,
 ) -> None:
     """Options before the command."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 @app.command("dub")

@@ -19,7 +19,10 @@ from rich.progress import Progress as Bars
 
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
-console = Console(stderr=True)
+answer = Console()
+"""What was asked for: standard output."""
+chatter = Console(stderr=True)
+"""Progress: standard error."""
 
 
 @contextmanager
@@ -33,7 +36,7 @@ def progress_bars() -> Iterator[ProgressCallback]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[detail]}", style="dim"),
-        console=console,
+        console=chatter,
     )
     tasks: dict[Stage, TaskID] = {}
 

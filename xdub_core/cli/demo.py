@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from xdub_core.cli.console import console
+from xdub_core.cli.console import answer
 from xdub_core.cli.dub import UNTRAINED, DubJob, FaceOptions, run_dub
 from xdub_core.dub import DubSettings
 from xdub_core.sample import SAMPLE_BOX, write_sample
@@ -33,7 +33,7 @@ def run_demo(out: Path) -> None:
                 overwrite=True,
             )
         )
-    console.print(
+    answer.print(
         "The model is untrained: it turns the face into noise. Everything around it is the real thing: "
         "see `python -m xdub_core models` for the real model."
     )

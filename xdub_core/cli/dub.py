@@ -13,7 +13,7 @@ import torch
 
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
-from xdub_core.cli.console import console, progress_bars
+from xdub_core.cli.console import answer, progress_bars
 from xdub_core.compose.preview import side_by_side
 from xdub_core.dub import DubModel, DubSettings, Scene, dub
 from xdub_core.errors import MediaError, SettingsError
@@ -129,7 +129,7 @@ def run_dub(job: DubJob) -> None:
         write = stack.enter_context(_Outputs(job, scanned.info, scene))
         for frame in dub(scene, model, job.settings, on_progress):
             write(frame)
-    console.print(f"[green]{job.out}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
+    answer.print(f"[green]{job.out}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
 
 
 def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:

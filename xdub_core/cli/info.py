@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from xdub_core.cli.console import console
+from xdub_core.cli.console import answer
 from xdub_core.errors import CheckpointError
 from xdub_core.model.checkpoint import check_tensors, checkpoint_config
 from xdub_core.model.dit import XDubDiT
@@ -17,13 +17,13 @@ from xdub_core.released_files import human_size
 def show_info(path: Path) -> None:
     """Print what the file is, what is in it, and whether it is a whole X-Dub checkpoint."""
     found = describe_file(path)
-    console.print(f"[bold]{found.path.name}[/]: {found.kind.value}", highlight=False)
+    answer.print(f"[bold]{found.path.name}[/]: {found.kind.value}", highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _facts(found):
         table.add_row(name, value)
-    console.print(table)
+    answer.print(table)
     if found.kind is Kind.XDUB:
-        console.print(_completeness(found), highlight=False)
+        answer.print(_completeness(found), highlight=False)
 
 
 def _facts(found: FileDescription) -> list[tuple[str, str]]:
@@ -37,7 +37,7 @@ def _facts(found: FileDescription) -> list[tuple[str, str]]:
         facts.append(("format", "PyTorch pickle"))
     if found.kind is Kind.XDUB:
         config = checkpoint_config(found)
-        facts.append(("width", f"{config.dim}, {config.layers} blocks of {config.heads} heads"))
+        facts.append(("width", f"{config.dim}, {config.layers} blocks"))
         facts.append(("latents", f"{config.latent_channels} channels"))
         facts.append(("audio", f"{config.audio_dim} features wide, {config.audio_layers} projection layers"))
     return facts

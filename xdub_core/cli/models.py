@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from xdub_core.cli.console import console
+from xdub_core.cli.console import answer
 from xdub_core.released_download import check_disk_space, download, plan_download
 from xdub_core.released_files import (
     DOWNLOAD_COMMAND,
@@ -60,13 +60,13 @@ def list_models(folder: Path) -> None:
             status.file.purpose,
             f"[{_STYLES[status.state]}]{status.state.value}{note}[/]",
         )
-    console.print(table)
+    answer.print(table)
     missing = [status for status in statuses if not status.usable]
     if missing:
         size = human_size(sum(status.file.size_bytes for status in missing))
-        console.print(f"{len(missing)} not there (about {size}): get them with `{DOWNLOAD_COMMAND}`.")
+        answer.print(f"{len(missing)} not there (about {size}): get them with `{DOWNLOAD_COMMAND}`.")
     else:
-        console.print("All there.")
+        answer.print("All there.")
 
 
 @models_app.command("download")
@@ -83,14 +83,14 @@ def download_models(
     wanted = [file for file in FILES if not (without_detector and file.key in ("person_detector", "pose"))]
     plan = plan_download(folder, wanted)
     if not plan.files:
-        console.print(f"Everything is in {folder} already.")
+        answer.print(f"Everything is in {folder} already.")
         return
-    console.print(f"From huggingface.co/{REPOSITORY} to {folder}, about {human_size(plan.size_bytes)}:")
+    answer.print(f"From huggingface.co/{REPOSITORY} to {folder}, about {human_size(plan.size_bytes)}:")
     for file in plan.files:
-        console.print(f"  {file.path}  [dim]{human_size(file.size_bytes)}, {file.purpose}[/]")
+        answer.print(f"  {file.path}  [dim]{human_size(file.size_bytes)}, {file.purpose}[/]")
     check_disk_space(plan)
     if not yes and not typer.confirm("Download?"):
-        console.print("Nothing was downloaded.")
+        answer.print("Nothing was downloaded.")
         return
     download(folder, wanted)
     list_models(folder)

@@ -1,0 +1,283 @@
+"""`python -m xdub_core dub`: what it makes, and how it refuses."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.cli.conftest import BOX, HEIGHT, QUICK, WIDTH, write_video, write_wav
+from xdub_core.cli import dub as dub_module
+from xdub_core.media.reader import VideoReader
+from xdub_core.untrained import untrained_model
+
+
+def dub(run, files, *more, video="video.mp4", audio="voice.wav", out="out.mp4"):
+    return run("dub", "--video", files / video, "--audio", files / audio, "--out", files / out, *QUICK, *more)
+
+
+def frames_of(path):
+    with VideoReader(path) as reader:
+        return np.stack(list(reader.frames(range(reader.info.frames))))
+
+
+def assert_refused(outcome, folder, *words, kept=("video.mp4", "voice.wav")):
+    """Exit code 2, one line of error that has the words, no traceback, and nothing left behind."""
+    assert outcome.code == 2, outcome.err
+    lines = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, outcome.err
+    assert "Traceback" not in outcome.err
+    for word in words:
+        assert word in lines[0]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(kept)
+
+
+def test_the_output_is_as_long_as_the_speech_and_keeps_sound_and_surroundings(run, files):
+    outcome = dub(run, files, "--quality", "1")
+    assert outcome.code == 0, outcome.err
+    source, result = frames_of(files / "video.mp4"), frames_of(files / "out.mp4")
+    assert result.shape == (30, HEIGHT, WIDTH, 3)
+    with av.open(str(files / "out.mp4")) as file:
+        sound = sum(frame.samples for frame in file.decode(audio=0)) / file.streams.audio[0].rate
+    assert sound == pytest.approx(1.2, abs=0.04)
+    shown = [*range(20), *range(18, 8, -1)]
+    difference = np.abs(result[:, :, 84:].astype(int) - source[shown][:, :, 84:])
+    assert difference.mean() < 3  # encoded twice
+    assert np.abs(result[:, 24:56, 32:64].astype(int) - source[shown][:, 24:56, 32:64]).mean() > 10
+
+
+@pytest.mark.parametrize(
+    ("length", "frames"), [("audio", 30), ("source", 20), ("shortest", 20), ("longest", 30)]
+)
+def test_length_can_be_chosen(run, files, length, frames):
+    assert dub(run, files, "--length", length).code == 0
+    assert len(frames_of(files / "out.mp4")) == frames
+
+
+def test_speech_shorter_than_the_video_is_followed_by_silence(run, files):
+    write_wav(files / "short.wav", 0.5 * np.sin(np.arange(8000) / 20))
+    assert dub(run, files, "--length", "source", audio="short.wav").code == 0
+    assert len(frames_of(files / "out.mp4")) == 20
+
+
+def test_the_same_seed_gives_the_same_dub_and_another_another(run, files):
+    for out, seed in (("a.mkv", 1), ("b.mkv", 1), ("c.mkv", 2)):
+        assert dub(run, files, "--seed", seed, "--codec", "ffv1", out=out).code == 0
+    a, b, c = (frames_of(files / name) for name in ("a.mkv", "b.mkv", "c.mkv"))
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_pixels_outside_the_box_are_bit_identical_before_encoding(run, files):
+    assert dub(run, files, "--codec", "ffv1", out="out.mkv").code == 0
+    source, result = frames_of(files / "video.mp4"), frames_of(files / "out.mkv")
+    shown = [*range(20), *range(18, 8, -1)]
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[8:72, 16:80] = False
+    assert np.array_equal(result[:, outside], source[shown][:, outside])
+
+
+def test_preview_shows_both_side_by_side(run, files):
+    assert dub(run, files, "--preview").code == 0
+    preview = frames_of(files / "out.preview.mp4")
+    assert preview.shape == (30, HEIGHT, 2 * WIDTH, 3)
+
+
+def test_faces_in_some_frames_only(run, files):
+    boxes = [[16, 8, 80, 72]] * 8 + [None] * 4 + [[16, 8, 80, 72]] * 8
+    (files / "boxes.json").write_text(json.dumps(boxes))
+    arguments = [argument for argument in QUICK if argument not in ("--box", BOX)]
+    outcome = run(
+        "dub", "--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mkv",
+        *arguments, "--boxes", files / "boxes.json", "--codec", "ffv1", "--length", "source",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    source, result = frames_of(files / "video.mp4"), frames_of(files / "out.mkv")
+    touched = (source != result).any(axis=(1, 2, 3))
+    assert touched.tolist() == [box is not None for box in boxes]
+
+
+def test_no_face_in_the_whole_video(run, files):
+    (files / "boxes.json").write_text(json.dumps([None] * 20))
+    arguments = [argument for argument in QUICK if argument not in ("--box", BOX)]
+    outcome = run(
+        "dub", "--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4",
+        *arguments, "--boxes", files / "boxes.json",
+    )  # fmt: skip
+    assert_refused(outcome, files, "20 frames", "face box", kept=("video.mp4", "voice.wav", "boxes.json"))
+
+
+def test_a_video_of_one_frame_is_held(run, files):
+    write_video(files / "one.mp4", frames=1)
+    assert dub(run, files, video="one.mp4").code == 0
+    assert len(frames_of(files / "out.mp4")) == 30
+
+
+def test_silence_is_dubbed(run, files):
+    write_wav(files / "silent.wav", np.zeros(16000))
+    assert dub(run, files, audio="silent.wav").code == 0
+    assert len(frames_of(files / "out.mp4")) == 25
+
+
+def test_odd_sizes_play(run, files):
+    write_video(files / "odd.mkv", width=97, height=81)
+    assert dub(run, files, video="odd.mkv").code == 0
+    with VideoReader(files / "out.mp4") as reader:
+        assert (reader.info.width, reader.info.height) == (98, 82)
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"), [(0, ("voice.wav",)), (3, ("voice.wav", "short"))], ids=["empty", "3 samples"]
+)
+def test_too_little_sound(run, files, samples, words):
+    write_wav(files / "voice.wav", np.zeros(samples))
+    assert_refused(dub(run, files), files, *words)
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "voice.wav"])
+def test_a_corrupt_file(run, files, name):
+    (files / name).write_bytes(b"\x00\x01garbage" * 500)
+    assert_refused(dub(run, files), files, name)
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "voice.wav"])
+def test_a_missing_file(run, files, name):
+    (files / name).unlink()
+    assert_refused(dub(run, files), files, name, kept=[n for n in ("video.mp4", "voice.wav") if n != name])
+
+
+def test_a_video_that_breaks_off_is_dubbed_as_far_as_it_goes(run, files):
+    """Matroska says 2 s in its header; the data end in the middle."""
+    write_video(files / "long.mkv", frames=50)
+    whole = (files / "long.mkv").read_bytes()
+    (files / "long.mkv").write_bytes(whole[: len(whole) * 2 // 3])
+    outcome = dub(run, files, "--length", "source", video="long.mkv")
+    assert outcome.code == 0, outcome.err
+    assert 5 < len(frames_of(files / "out.mp4")) < 50
+
+
+def test_sound_without_a_picture_as_video(run, files):
+    assert_refused(dub(run, files, video="voice.wav"), files, "voice.wav", "video")
+
+
+def test_an_existing_output_is_kept_unless_told_otherwise(run, files):
+    (files / "out.mp4").write_text("precious")
+    assert_refused(dub(run, files), files, "--overwrite", kept=("video.mp4", "voice.wav", "out.mp4"))
+    assert (files / "out.mp4").read_text() == "precious"
+    assert dub(run, files, "--overwrite").code == 0
+    assert len(frames_of(files / "out.mp4")) == 30
+
+
+def test_a_failing_dub_leaves_the_older_output_alone(run, files, monkeypatch):
+    (files / "out.mp4").write_text("precious")
+    monkeypatch.setattr(dub_module, "untrained_model", broken_model)
+    outcome = dub(run, files, "--overwrite")
+    assert_refused(outcome, files, "NaN", kept=("video.mp4", "voice.wav", "out.mp4"))
+    assert (files / "out.mp4").read_text() == "precious"
+
+
+def broken_model(**options):
+    model = untrained_model(**options)
+    model.denoiser.model.head.head.bias.fill_(torch.nan)
+    return model
+
+
+def test_nan_in_the_latents(run, files, monkeypatch):
+    monkeypatch.setattr(dub_module, "untrained_model", broken_model)
+    assert_refused(dub(run, files), files, "NaN")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write into")
+def test_an_unwritable_folder(run, files):
+    assert_refused(dub(run, files, out="/proc/out.mp4"), files, "/proc/out.mp4", "write")
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("nowhere/out.mp4", ("nowhere",)),
+        ("out.avi", (".avi", ".mp4")),
+        ("video.mp4", ("input",)),
+    ],
+)
+def test_an_impossible_output(run, files, out, words):
+    assert_refused(dub(run, files, out=out), files, *words)
+
+
+def test_a_full_disk(run, files):
+    place = files / "disk"
+    place.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "false", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("cannot mount a small disk here (needs root)")
+    try:
+        outcome = dub(run, files, "--quality", "0", out="disk/out.mp4")
+        assert outcome.code == 2
+        assert outcome.err.count("error: ") == 1
+        assert "full" in outcome.err or "space" in outcome.err
+        assert list(place.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--box", "16,8,80"), ("four numbers",)),
+        (("--box", "16,8,800,72"), ("outside",)),
+        (("--steps", "0"), ("steps",)),
+        (("--audio-scale", "-1"), ("audio scale",)),
+        (("--clip-frames", "12"), ("multiple of 4",)),
+        (("--crop-size", "40"), ("multiple",)),
+        (("--whole-frame",), ("--box", "--whole-frame")),
+        (("--detect-every", "0"), ("--detect-every",)),
+        (("--device", "quantum"), ("quantum", "cpu")),
+        (("--codec", "theora"), ("theora", "h264")),
+        (("--quality", "99"), ("quality",)),
+    ],
+)
+def test_settings_out_of_range(run, files, options, words):
+    assert_refused(dub(run, files, *options), files, *words)
+
+
+def test_missing_models_are_listed_with_the_command_that_gets_them(run, files):
+    outcome = dub(run, files, "--model", "released", "--models-dir", files / "none")
+    assert_refused(outcome, files, "X-Dub_model.safetensors", "12.6 GB", "models download")
+
+
+def test_a_missing_detector_is_named(run, files):
+    arguments = [argument for argument in QUICK if argument not in ("--box", BOX)]
+    outcome = run(
+        "dub", "--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4",
+        *arguments, "--models-dir", files / "none",
+    )  # fmt: skip
+    assert_refused(outcome, files, "yolox", "rtmw")
+
+
+def test_debug_shows_where_an_error_comes_from(run, files):
+    with pytest.raises(Exception, match="steps"):
+        dub(run, files, "--steps", "0", "--debug")
+
+
+def test_real_media_at_the_real_geometry(run, media, tmp_path):
+    """The acceptance command with one step and the first two seconds of speech."""
+    with av.open(str(media / "audio.wav")) as file:
+        rate = file.streams.audio[0].rate
+        sound = np.concatenate([frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)])
+    write_wav(tmp_path / "voice.wav", sound[: 2 * rate] / 32768, rate)
+    outcome = run(
+        "dub", "--video", media / "video.mp4", "--audio", tmp_path / "voice.wav", "--out", tmp_path / "out.mkv",
+        "--model", "untrained", "--box", "24,46,426,448", "--steps", "1", "--codec", "ffv1",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    with VideoReader(media / "video.mp4") as source, VideoReader(tmp_path / "out.mkv") as result:
+        assert result.info.frames == 50
+        outside = np.ones((source.info.height, source.info.width), bool)
+        outside[46:448, 24:426] = False
+        for ours, theirs in zip(result.frames(range(50)), source.frames(range(50)), strict=True):
+            assert np.array_equal(ours[outside], theirs[outside])

@@ -1,0 +1,91 @@
+"""`info`, `models`, `demo`, `--version`, and a mistyped command."""
+
+import builtins
+import re
+import sys
+
+import pytest
+from safetensors.torch import save_file
+
+from xdub_core import __version__
+from xdub_core.media.reader import VideoReader
+from xdub_core.model.checkpoint import save_dit
+from xdub_core.untrained import untrained_model
+
+
+def test_info_tells_a_whole_checkpoint_from_a_part(run, tmp_path):
+    model = untrained_model().denoiser.model
+    save_dit(model, tmp_path / "whole.safetensors")
+    outcome = run("info", tmp_path / "whole.safetensors")
+    assert outcome.code == 0
+    assert "X-Dub checkpoint" in outcome.out
+    assert "complete" in outcome.out
+    state = {name: tensor for name, tensor in model.state_dict().items() if name != "head.head.bias"}
+    save_file(state, tmp_path / "part.safetensors")
+    assert "head.head.bias" in run("info", tmp_path / "part.safetensors").out.replace("\n", "")
+
+
+def test_info_of_no_file(run, tmp_path):
+    outcome = run("info", tmp_path / "none.safetensors")
+    assert outcome.code == 2
+    assert "not there" in outcome.err
+
+
+def test_models_lists_files_sizes_and_state(run, tmp_path):
+    (tmp_path / "Wan2.2_VAE.safetensors").write_bytes(b"")
+    outcome = run("models", "--models-dir", tmp_path)
+    assert outcome.code == 0
+    text = re.sub(r"\s|[│┃]", "", outcome.out)
+    for word in ("X-Dub_model.safetensors", "12.6GB", "missing", "empty", "large-v2.pt", "modelsdownload"):
+        assert word in text
+
+
+def test_download_asks_first_and_takes_no_for_an_answer(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("xdub_core.cli.models.check_disk_space", lambda plan: None)
+    monkeypatch.setattr("typer.confirm", lambda question: False)
+    monkeypatch.setattr("xdub_core.cli.models.download", lambda *args: pytest.fail("downloaded unasked"))
+    outcome = run("models", "download", "--models-dir", tmp_path / "models")
+    assert outcome.code == 0
+    assert "Nothing was downloaded" in outcome.out
+    assert not (tmp_path / "models").exists()
+
+
+def test_download_without_room_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("xdub_core.released_download.free_bytes", lambda folder: 10**9)
+    outcome = run("models", "download", "--yes", "--models-dir", tmp_path)
+    assert outcome.code == 2
+    assert "free" in outcome.err
+
+
+def test_demo_needs_nothing(run, tmp_path):
+    outcome = run("demo", "--out", tmp_path / "demo" / "demo.mp4")
+    assert outcome.code == 0, outcome.err
+    with VideoReader(tmp_path / "demo" / "demo.mp4") as reader:
+        assert reader.info.frames == 100
+    assert "untrained" in outcome.out
+
+
+def test_version(run):
+    assert run("--version").out.strip() == __version__
+
+
+def test_a_mistyped_command(run):
+    outcome = run("dubb")
+    assert outcome.code == 2
+    assert "dubb" in outcome.err
+
+
+def test_without_typer_the_command_line_says_what_to_install(run, monkeypatch):
+    real_import = builtins.__import__
+
+    def no_typer(name, *args, **kwargs):
+        if name == "typer":
+            raise ModuleNotFoundError("No module named 'typer'", name="typer")
+        return real_import(name, *args, **kwargs)
+
+    for name in [name for name in sys.modules if name.startswith("xdub_core.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", no_typer)
+    outcome = run("info")
+    assert outcome.code == 2
+    assert 'error: the command line needs typer: pip install "comfyui-x-dub[cli]"' in outcome.err

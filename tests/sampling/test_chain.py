@@ -1,0 +1,127 @@
+"""The chain of clips: every frame once, continued from what is shown, in memory that does not grow."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from xdub_core.audio.features import tensor_features
+from xdub_core.codec.cosine import CosineCodec
+from xdub_core.sampling.chain import ClipChain
+from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.plan import ClipGeometry, padded_frames, plan_clips
+from xdub_core.sampling.sampler import SamplerSettings
+
+SIZE = 32
+GEOMETRY = ClipGeometry(13, 5)
+
+
+@dataclass
+class Copying:
+    """A denoiser that reproduces its reference: velocity = (latents - reference) / sigma. It notes what it is given."""
+
+    shift: float = 0.0
+    audio: list = field(default_factory=list)
+    motion_latents: list = field(default_factory=list)
+
+    def for_clip(self, reference, audio, motion_latents):
+        self.audio.append(audio)
+        self.motion_latents.append(motion_latents)
+
+        def denoise(latents, sigma):
+            velocity = (latents - reference - self.shift) / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+def smooth_crops(count, size=SIZE, seed=0):
+    """A smooth picture that fades slowly, so that the cosine codec keeps it nearly whole."""
+    y, x = np.mgrid[:size, :size] / size
+    picture = np.stack([x, y, 0.5 + 0 * x], axis=-1) * 0.5 + 0.2
+    return [(picture + 0.1 * np.sin(frame / 9)).astype(np.float32) for frame in range(count)]
+
+
+def chain(denoiser, finish=lambda generated, source: generated, reference=False, border=1):
+    rows = torch.arange(2000.0).unsqueeze(1)
+    return ClipChain(
+        codec=CosineCodec(48),
+        denoiser=denoiser,
+        features=tensor_features(rows),
+        geometry=GEOMETRY,
+        sampler=SamplerSettings(steps=2, border=border),
+        finish=finish,
+        reference=reference,
+    )
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("frames", [1, 13, 14, 40])
+def test_every_frame_comes_once_with_its_own_source(frames, reference):
+    clips = plan_clips(frames, geometry=GEOMETRY)
+    crops = smooth_crops(padded_frames(frames, GEOMETRY))
+    pairs = list(chain(Copying(), reference=reference).run(iter(crops), clips))
+    assert len(pairs) == len(crops)
+    for (generated, source), crop in zip(pairs, crops, strict=True):
+        assert source is crop
+        assert np.abs(generated - crop).mean() < 0.02
+
+
+def test_clips_after_the_first_get_motion_latents_and_later_audio():
+    denoiser = Copying()
+    clips = plan_clips(29, start=10, geometry=GEOMETRY)
+    list(chain(denoiser).run(iter(smooth_crops(29)), clips))
+    assert denoiser.motion_latents == [0, 2, 2]
+    first_rows = [audio[0, 0, 0, 0].item() for audio in denoiser.audio]
+    assert first_rows == [2 * start - 6 for start in (10, 18, 26)]
+
+
+def test_motion_frames_are_the_frames_that_were_shown():
+    """Finishing brightens every frame; the next clip must start from the brightened ones."""
+    crops = smooth_crops(21)
+    seen = []
+
+    class Codec(CosineCodec):
+        def encode(self, frames):
+            if len(frames) == GEOMETRY.motion_frames:
+                seen.append(frames)
+            return super().encode(frames)
+
+    made = chain(Copying(), finish=lambda generated, source: generated + 0.05)
+    made = ClipChain(**{**made.__dict__, "codec": Codec(48)})
+    pairs = list(made.run(iter(crops), plan_clips(21, geometry=GEOMETRY)))
+    assert len(seen) == 1
+    shown = np.stack([generated for generated, _ in pairs[8:13]])
+    # The last four are provisional when they are handed on: their latent is averaged with the next clip's later.
+    np.testing.assert_allclose(seen[0][0].numpy(), shown[0], atol=1e-6)
+    np.testing.assert_allclose(seen[0].numpy(), shown, atol=0.05)
+
+
+def test_frames_appear_as_soon_as_their_clip_is_sampled():
+    taken = []
+
+    def crops():
+        for index, crop in enumerate(smooth_crops(29)):
+            taken.append(index)
+            yield crop
+
+    pairs = chain(Copying()).run(crops(), plan_clips(29, geometry=GEOMETRY))
+    next(pairs)
+    assert len(taken) == 13
+    for _ in range(8):
+        next(pairs)
+    assert len(taken) == 13  # frames 0..8 are final after the first clip
+    next(pairs)
+    assert len(taken) == 21
+
+
+def test_steps_of_each_clip_are_reported():
+    steps = []
+    clips = plan_clips(21, geometry=GEOMETRY)
+
+    def of_clip(clip):
+        return lambda step, total, latents: steps.append((clip.index, step, total))
+
+    list(chain(Copying()).run(iter(smooth_crops(21)), clips, of_clip))
+    assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]

@@ -1,0 +1,165 @@
+"""The whole dub: lengths, untouched pixels, faces that come and go, interruption."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xdub_core.audio.features import tensor_features
+from xdub_core.codec.cosine import CosineCodec
+from xdub_core.dub import DubModel, DubSettings, Scene, dub, runs_of, slots_of_run
+from xdub_core.errors import SamplingError
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.timeline import Timeline, ping_pong
+from xdub_core.progress import Stage
+from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.plan import ClipGeometry
+from xdub_core.sampling.sampler import SamplerSettings
+
+WIDTH, HEIGHT = 80, 64
+BOX = np.array([20.0, 8, 60, 48])
+SETTINGS = DubSettings(
+    crop_size=32, geometry=ClipGeometry(13, 5), sampler=SamplerSettings(steps=2), match_colors=False
+)
+
+
+class Frames:
+    """A source in memory. Each frame's top left pixel holds its number."""
+
+    def __init__(self, count):
+        random = np.random.default_rng(0)
+        self.pictures = random.integers(60, 190, (count, HEIGHT, WIDTH, 3), dtype=np.uint8)
+        self.pictures[:, 0, 0, 0] = np.arange(count)
+
+    def frames(self, indices):
+        yield from (self.pictures[index].copy() for index in indices)
+
+
+class Inventing:
+    """A denoiser that turns every crop into a picture of its own (grey)."""
+
+    def __init__(self):
+        self.clips = 0
+
+    def for_clip(self, reference, audio, motion_latents):
+        self.clips += 1
+
+        def denoise(latents, sigma):
+            velocity = latents / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+def scene(source_frames=20, frames=30, present=None, run=None):
+    present = np.ones(source_frames, bool) if present is None else np.asarray(present, bool)
+    run = np.where(present, 0, -1) if run is None else np.asarray(run)
+    track = FaceTrack(np.tile(BOX, (source_frames, 1)), present, run, (WIDTH, HEIGHT))
+    return Scene(
+        source=Frames(source_frames),
+        timeline=Timeline(np.arange(source_frames)),
+        track=track,
+        features=tensor_features(torch.zeros(500, 3)),
+        frames=frames,
+    )
+
+
+def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progress: None):
+    model = DubModel(CosineCodec(48), denoiser or Inventing())
+    return list(dub(a_scene, model, settings, on_progress))
+
+
+def source_of(a_scene):
+    return a_scene.source.pictures[ping_pong(len(a_scene.track), a_scene.frames)]
+
+
+@pytest.mark.parametrize("frames", [1, 13, 30, 47])
+@pytest.mark.parametrize("reference", [False, True])
+def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, reference):
+    a_scene = scene(frames=frames)
+    result = np.stack(run_dub(a_scene, replace(SETTINGS, reference=reference)))
+    assert len(result) == frames
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[8:48, 20:60] = False
+    source = source_of(a_scene)
+    assert np.array_equal(result[:, outside], source[:, outside])
+    assert (result[:, 20:36, 32:48] != source[:, 20:36, 32:48]).any(axis=(1, 2, 3)).all()
+
+
+def test_frames_without_a_face_pass_through_untouched():
+    present = np.ones(40, bool)
+    present[[5, 6, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]] = False
+    run = np.zeros(40, int)
+    run[20:30], run[30:] = -1, 1
+    a_scene = scene(40, 40, present, run)
+    result, source = run_dub(a_scene), source_of(a_scene)
+    touched = [not np.array_equal(result[i], source[i]) for i in range(40)]
+    assert touched == present.tolist()
+
+
+def test_each_run_of_the_face_is_a_chain_of_its_own():
+    run = np.repeat([0, 1], 13)
+    denoiser = Inventing()
+    run_dub(scene(26, 26, None, run), denoiser=denoiser)
+    assert denoiser.clips == 2
+
+
+def test_a_video_of_one_frame_is_held():
+    result = run_dub(scene(1, 15))
+    assert len(result) == 15
+    assert {frame[0, 0, 0] for frame in result} == {0}
+
+
+def test_deep_frames_stay_deep():
+    a_scene = scene(13, 13)
+    a_scene.source.pictures = a_scene.source.pictures.astype(np.uint16) * 257
+    result = np.stack(run_dub(a_scene))
+    assert result.dtype == np.uint16
+    assert np.array_equal(result[:, :8], source_of(a_scene)[:, :8])
+
+
+def test_progress_counts_steps_and_frames_and_can_interrupt():
+    seen = []
+    run_dub(scene(20, 20), on_progress=seen.append)
+    steps = [(p.done, p.total) for p in seen if p.stage is Stage.CLIPS]
+    frames = [(p.done, p.total) for p in seen if p.stage is Stage.FRAMES]
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert frames == [(n, 20) for n in range(1, 21)]
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_dub(scene(), on_progress=stop)
+
+
+def test_nan_from_the_model_is_told():
+    class Broken(Inventing):
+        def for_clip(self, *args):
+            return lambda latents, sigma: Velocities(*[latents * torch.nan] * 3)
+
+    with pytest.raises(SamplingError, match="NaN"):
+        run_dub(scene(), denoiser=Broken())
+
+
+def test_runs_are_read_off_their_numbers():
+    assert runs_of(np.array([-1, 0, 0, 1, 1, -1, -1, 2])) == (range(1, 3), range(3, 5), range(7, 8))
+    assert runs_of(np.array([-1, -1])) == ()
+
+
+@given(st.lists(st.integers(-1, 2), min_size=1, max_size=40), st.integers(1, 90), st.integers(0, 3))
+def test_clips_only_ever_see_their_own_run(run, frames, longer):
+    run = np.sort(np.array(run))
+    a_scene = scene(len(run), frames, run >= 0, run)
+    for part in runs_of(run[a_scene.slots]):
+        slots = slots_of_run(a_scene, part, len(part) + 13 * longer)
+        assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
+        assert len(set(run[slots])) == 1
+
+
+def test_a_run_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
+    a_scene = scene(20, 15)
+    assert slots_of_run(a_scene, range(15), 25).tolist() == ping_pong(20, 25).tolist()
