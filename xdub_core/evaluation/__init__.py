@@ -1,1 +1,1 @@
-"""How good a dub is, in numbers that are printed beside their floor (the undubbed video) and ceiling (the true dub)."""
+"""How good a dub is, in numbers that stand beside their floor (the undubbed video) and ceiling (the true dub)."""

@@ -5,8 +5,10 @@ Pixels are folded into channels first, so that nearly all work is done at an eig
     frames ─ fold 4x4 ─ stride 2 ─ block ─ 4 frames to one ─ block ─ mean, variance        (each latent by itself)
     latent and the one before ─ block ─ one to 4 frames ─ block ─ unfold 2x2 ─ blocks ─ unfold 4x4 ─ frames
 
-The first frame of a video stands for four equal ones, so a still picture makes equal latents. The decoder sees the
-latent before the current one (the first one sees itself), which is all the past that a stream has to keep.
+Beside either path lies a linear one, which begins as the cosine codec's: training starts from its pictures and has
+to find only what they lack. The first frame of a video stands for four equal ones, so a still picture makes equal
+latents. The decoder sees the latent before the current one (the first one sees itself), which is all the past that a
+stream has to keep.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xdub_core.codec.cosine import CosineCodec
+
 _FOLD = 4
 SPATIAL = 2 * _FOLD
 TEMPORAL = 4
 _MAX_LOG_VARIANCE = 4.0
+_FIRST_LOG_VARIANCE = -6.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class CodecConfig:
 
     channels: int = 24
     frame_width: int = 96
-    latent_width: int = 128
+    latent_width: int = 112
     decoder_width: int = 160
     decoder_frame_width: int = 80
     fine_width: int = 40
@@ -37,13 +42,12 @@ class CodecConfig:
 
 
 class Block(nn.Module):
-    """A residual block of two 3x3 convolutions that begins as the identity."""
+    """A residual block of two 3x3 convolutions."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.silu(self.first(F.silu(x))))
@@ -71,27 +75,45 @@ class CodecNet(nn.Module):
         self.unfold = nn.Conv2d(c.decoder_frame_width, 4 * c.fine_width, 3, padding=1)
         self.fine_blocks = nn.Sequential(*(Block(c.fine_width) for _ in range(c.fine_blocks)))
         self.to_pixels = nn.Conv2d(c.fine_width, pixels, 3, padding=1)
+        self.linear_encoder = nn.Conv2d(TEMPORAL * 3 * SPATIAL**2, c.channels, 1)
+        self.linear_decoder = nn.Conv2d(c.channels, TEMPORAL * 3 * SPATIAL**2, 1)
+        self._initialise()
         self.register_buffer("mean", torch.zeros(c.channels))
         self.register_buffer("scale", torch.ones(c.channels))
 
+    def _initialise(self) -> None:
+        """The linear paths as the cosine codec, the others silent; latents with little noise."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, Block):
+                nn.init.zeros_(module.second.weight)
+        for silent in (self.to_latent, self.to_pixels):
+            nn.init.zeros_(silent.weight)
+        nn.init.constant_(self.to_latent.bias[self.config.channels :], _FIRST_LOG_VARIANCE)
+        basis = _cosine_basis(self.config.channels)
+        self.linear_decoder.weight.data.copy_(basis.T[:, :, None, None])
+        self.linear_encoder.weight.data.copy_((basis / basis.square().sum(1, keepdim=True))[:, :, None, None])
+
     def moments(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Frames [B, F, 3, H, W] in 0..1, F = 4 (f - 1) + 1 -> mean and log variance [B, C, f, h, w], as they are."""
-        batch, count = frames.shape[:2]
-        x = F.pixel_unshuffle(2 * frames.flatten(0, 1) - 1, _FOLD).contiguous(
-            memory_format=torch.channels_last
-        )
-        x = self.frame_block(self.fold(x)).unflatten(0, (batch, count))
-        x = torch.cat([x[:, :1].expand(-1, TEMPORAL, -1, -1, -1), x[:, 1:]], dim=1)
-        x = x.unflatten(1, (-1, TEMPORAL)).flatten(2, 3).flatten(0, 1)  # [B f, 4 width, h, w]
-        x = self.to_latent(F.silu(self.latent_block(self.join(F.silu(x)))))
-        mean, log_variance = x.unflatten(0, (batch, -1)).transpose(1, 2).chunk(2, dim=1)
+        batch = frames.shape[0]
+        pixels = 2 * frames.flatten(0, 1) - 1
+        x = F.pixel_unshuffle(pixels, _FOLD).contiguous(memory_format=torch.channels_last)
+        x = F.silu(_four_to_one(self.frame_block(self.fold(x)), batch))
+        x = self.to_latent(F.silu(self.latent_block(self.join(x))))  # [B f, 2 C, h, w]
+        mean, log_variance = x.chunk(2, dim=1)
+        mean = mean + self.linear_encoder(_four_to_one(F.pixel_unshuffle(pixels, SPATIAL), batch))
+        mean, log_variance = (m.unflatten(0, (batch, -1)).transpose(1, 2) for m in (mean, log_variance))
         return mean, log_variance.clamp(-20, _MAX_LOG_VARIANCE)
 
     def reconstruct(self, latents: Tensor, before: Tensor | None = None) -> Tensor:
         """Latents [B, C, f, h, w], not normalised -> frames [B, 4 f, 3, H, W], about 0..1, not clamped.
 
         `before` [B, C, 1, h, w] is the latent that went before them; None at the beginning of a video, where the
-        first of the first four frames' copies is to be left out (see `first_frames`).
+        first three frames are the first frame's stand-ins and to be left out (`decode_video` does).
         """
         past = latents[:, :, :1] if before is None else before
         pairs = torch.cat([torch.cat([past, latents[:, :, :-1]], dim=2), latents], dim=1)
@@ -100,8 +122,10 @@ class CodecNet(nn.Module):
         x = self.part(F.silu(self.decoder_block(self.from_latent(x))))
         x = x.unflatten(1, (TEMPORAL, -1)).flatten(0, 1)  # [B f 4, width, h, w]
         x = F.pixel_shuffle(self.unfold(F.silu(self.decoder_frame_block(x))), 2)
-        x = self.to_pixels(F.silu(self.fine_blocks(x)))
-        return (F.pixel_shuffle(x, _FOLD).unflatten(0, (batch, count * TEMPORAL)) + 1) / 2
+        x = F.pixel_shuffle(self.to_pixels(F.silu(self.fine_blocks(x))), _FOLD)
+        linear = self.linear_decoder(latents.transpose(1, 2).flatten(0, 1)).unflatten(1, (TEMPORAL, -1))
+        x = x + F.pixel_shuffle(linear.flatten(0, 1), SPATIAL)
+        return (x.unflatten(0, (batch, count * TEMPORAL)) + 1) / 2
 
     def decode_video(self, latents: Tensor) -> Tensor:
         """Latents of whole videos -> frames [B, 4 (f - 1) + 1, 3, H, W]; of the first four the last one counts."""
@@ -114,6 +138,22 @@ class CodecNet(nn.Module):
     def denormalise(self, latents: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         return latents * _per_channel(self.scale) + _per_channel(self.mean)
+
+
+def _four_to_one(x: Tensor, batch: int) -> Tensor:
+    """Frames' maps [B F, D, h, w] -> latents' [B f, 4 D, h, w]; the first frame stands for four."""
+    x = x.unflatten(0, (batch, -1))
+    x = torch.cat([x[:, :1].expand(-1, TEMPORAL, -1, -1, -1), x[:, 1:]], dim=1)
+    return x.unflatten(1, (-1, TEMPORAL)).flatten(2, 3).flatten(0, 1)
+
+
+def _cosine_basis(channels: int) -> Tensor:
+    """What each channel of the cosine codec draws, in -1..1: orthogonal rows [channels, 4 * 3 * 8 * 8]."""
+    codec = CosineCodec(channels, SPATIAL, TEMPORAL, clamp=False)
+    latents = torch.zeros(1, channels, 2, 1, channels)
+    latents[0, :, 1, 0] = torch.eye(channels)
+    drawn = 2 * codec.decode(latents)[1:] - 1  # [4, 8, 8 * channels, 3]
+    return drawn.unflatten(2, (channels, SPATIAL)).permute(2, 0, 4, 1, 3).flatten(1)
 
 
 def _per_channel(values: Tensor) -> Tensor:

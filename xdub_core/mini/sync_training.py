@@ -23,7 +23,7 @@ _MAX_LOG_TEMPERATURE = 4.0
 
 @dataclass(frozen=True)
 class SyncExample:
-    """`frames` uint8 [F, H, W, 3]; `boxes` [F, 4], the mouth's xyxy in pixels; `features` [2 F, width] of that time."""
+    """`frames` uint8 [F, H, W, 3]; `boxes` [F, 4]: the mouth's xyxy in pixels; `features` [2 F, width]."""
 
     frames: Tensor
     boxes: Tensor
@@ -79,9 +79,8 @@ def contrast(network: SyncNet, mouths: Tensor, features: Tensor, neighbour: floa
     seen, heard = network.see(mouths), network.hear(features)
     logits = seen @ heard.transpose(1, 2) * network.temperature.clamp(max=_MAX_LOG_TEMPERATURE).exp()
     count = logits.shape[1]
-    right = torch.eye(count, device=logits.device)
-    near = neighbour * (right.roll(1, 0).triu() + right.roll(1, 0).triu().T).clamp(max=1)
-    target = right + near * (1 - right)
+    beside = torch.ones(count - 1, device=logits.device).diag(1)
+    target = torch.eye(count, device=logits.device) + neighbour * (beside + beside.T)
     target = (target / target.sum(1, keepdim=True)).expand_as(logits)
     sound_of_picture = F.cross_entropy(logits.flatten(0, 1), target.flatten(0, 1))
     picture_of_sound = F.cross_entropy(logits.transpose(1, 2).flatten(0, 1), target.flatten(0, 1))

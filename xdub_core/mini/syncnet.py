@@ -90,8 +90,8 @@ def sync_loss(network: SyncNet, frames: Tensor, boxes: Tensor, features: Tensor)
 def crop_mouths(frames: Tensor, boxes: Tensor, side: int) -> Tensor:
     """Cut boxes [B, F, 4] (xyxy in pixels, continuous edges) out of frames [B, F, H, W, 3].
 
-    Returns [B, F, 3, side, side], bilinear; outside of the frame its edge goes on. Differentiable in the frames. A box
-    should follow the head, not the lips: where its edges follow the speech they tell it.
+    Returns [B, F, 3, side, side], bilinear; outside of the frame its edge goes on. Differentiable in the frames.
+    A box should follow the head, not the lips: where its edges follow the speech they tell it.
     """
     batch, count, height, width = frames.shape[:4]
     size = frames.new_tensor([width, height])
