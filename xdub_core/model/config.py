@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 from xdub_core.errors import CheckpointError
 
@@ -31,10 +32,17 @@ class DiTConfig:
     latent_channels: int = 48
     patch: tuple[int, int, int] = (1, 2, 2)
     eps: float = 1e-6
+    background: bool = False
+    """Whether the model is the mask-based generator of stage I, which sees each noised latent frame beside its
+    masked background, concatenated along channels (paper section 3.1)."""
 
     @property
     def head_dim(self) -> int:
         return self.dim // self.heads
+
+    @property
+    def input_channels(self) -> int:
+        return 2 * self.latent_channels if self.background else self.latent_channels
 
 
 RELEASED = DiTConfig()
@@ -54,8 +62,8 @@ def config_from_shapes(
     Raises CheckpointError when a tensor that tells a size is missing.
     """
     try:
-        patch_weight = shapes["patch_embedding.weight"]
-        dim = patch_weight[0]
+        dim, input_channels, *patch = shapes["patch_embedding.weight"]
+        latent_channels = shapes["head.head.weight"][0] // prod(patch)
         audio_inner, audio_dim = shapes["audio_embedding.proj_in.weight"]
         return DiTConfig(
             dim=dim,
@@ -68,8 +76,9 @@ def config_from_shapes(
             audio_inner_dim=audio_inner,
             audio_head_dim=audio_head_dim or RELEASED.audio_head_dim,
             audio_layers=_count(shapes, _LAYER_KEYS[1]),
-            latent_channels=patch_weight[1],
-            patch=(patch_weight[2], patch_weight[3], patch_weight[4]),
+            latent_channels=latent_channels,
+            patch=(patch[0], patch[1], patch[2]),
+            background=input_channels == 2 * latent_channels,
         )
     except KeyError as missing:
         raise CheckpointError(f"not an X-Dub checkpoint: it has no tensor named {missing}") from None

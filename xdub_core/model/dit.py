@@ -16,11 +16,12 @@ over all tokens.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from xdub_core.errors import SamplingError
 from xdub_core.model.attention import (
@@ -40,12 +41,20 @@ FEED_FORWARD_CHUNKS = 8
 
 @dataclass(frozen=True)
 class ClipConstants:
-    """What stays the same through all steps of a clip: rotations, and each block's text and audio keys/values."""
+    """What stays the same through all steps of a clip: rotations, and each block's text and audio keys/values.
+
+    `grid`: the target's tokens as (frames, height, width); `reference_tokens`: how many tokens come before them.
+    """
 
     grid: tuple[int, int, int]
+    reference_tokens: int
     tables: RotaryTables
     text: tuple[KeysValues, ...]
-    audio: tuple[KeysValues, ...]
+    audio: tuple[KeysValues | None, ...]
+
+    def without_audio(self) -> ClipConstants:
+        """The same with every audio cross-attention switched off (paper section 3.3, "silent branches")."""
+        return replace(self, audio=(None,) * len(self.audio))
 
 
 class Modulation(NamedTuple):
@@ -75,8 +84,10 @@ class XDubDiT(nn.Module):
         factory = {"device": device, "dtype": dtype}
         dim = config.dim
         self.config = config
+        self.checkpoint_blocks = False
+        """Gradient checkpointing: keep only the blocks' inputs and compute them again in the backward pass."""
         self.patch_embedding = operations.Conv3d(
-            config.latent_channels, dim, kernel_size=config.patch, stride=config.patch, **factory
+            config.input_channels, dim, kernel_size=config.patch, stride=config.patch, **factory
         )
         self.text_embedding = nn.Sequential(
             operations.Linear(config.text_dim, dim, **factory),
@@ -96,21 +107,32 @@ class XDubDiT(nn.Module):
         self.head = Head(config, operations, **factory)
 
     def prepare(
-        self, context: Tensor, audio: Tensor, latent_shape: torch.Size | tuple[int, ...]
+        self,
+        context: Tensor,
+        audio: Tensor,
+        latent_shape: torch.Size | tuple[int, ...],
+        reference_stills: int | None = None,
     ) -> ClipConstants:
         """Compute once a clip what no step changes.
 
         `context`: [batch or 1, text tokens, text_dim]; `audio`: [batch, latent frames, 8, audio_dim];
         `latent_shape`: (batch, channels, frames, height, width) of the latents to come.
+        The reference is a video in step with the target, or `reference_stills` single frames, placed in time
+        before it (the generator of stage I).
 
         Raises SamplingError when the sizes do not fit the model or each other.
         """
         grid = self._token_grid(tuple(latent_shape), audio)
+        frames, height, width = grid
+        if reference_stills is not None:
+            frames = reference_stills // self.config.patch[0]
+        positions = None if reference_stills is None else range(-frames, 0)
         text_tokens = self.text_embedding(context)
         audio_tokens = self.audio_embedding(audio).flatten(0, 1)  # [batch * latent frames, 8, dim]
         return ClipConstants(
             grid=grid,
-            tables=rotary_tables(grid, self.config.head_dim, audio.device),
+            reference_tokens=frames * height * width,
+            tables=rotary_tables(grid, self.config.head_dim, audio.device, positions),
             text=tuple(block.cross_attn.keys_values(text_tokens) for block in self._blocks()),
             audio=tuple(block.audio_attn.keys_values(audio_tokens) for block in self._blocks()),
         )
@@ -129,20 +151,35 @@ class XDubDiT(nn.Module):
         video, same shape; `timestep`: [batch] in 0..1000; `motion_latents`: how many leading target frames are
         clean frames of the clip before (their timestep is 0).
         """
+        if self.config.background:
+            raise SamplingError(
+                "this checkpoint is the mask-based generator of stage I, which only makes training data: "
+                "dub with the editor of stage II"
+            )
         if latents.shape != reference.shape:
             raise SamplingError(
                 f"reference latents {list(reference.shape)} and noised latents {list(latents.shape)} differ in "
                 "size: encode the same crops that are being dubbed"
             )
-        frames, height, width = constants.grid
-        reference_tokens = frames * height * width
+        return self.velocity(torch.cat([reference, latents], dim=2), timestep, constants, motion_latents)
+
+    def velocity(
+        self, sequence: Tensor, timestep: Tensor, constants: ClipConstants, motion_latents: int = 0
+    ) -> Tensor:
+        """Velocity of the target, which is the end of `sequence` [batch, input channels, frames, height, width]."""
+        _, height, width = constants.grid
+        reference_tokens = constants.reference_tokens
         clean_tokens = reference_tokens + motion_latents * height * width
 
-        x = self.patch_embedding(torch.cat([reference, latents], dim=2)).flatten(2).transpose(1, 2)
+        x = self.patch_embedding(sequence).flatten(2).transpose(1, 2)
         embedding = self._timestep_embedding(timestep, x)  # [batch, 2, dim]
         modulation = Modulation(self.time_projection(embedding).unflatten(-1, (6, -1)), clean_tokens)
         for block, text, audio in zip(self._blocks(), constants.text, constants.audio, strict=True):
-            x = block(x, modulation, constants.tables, text, audio, reference_tokens)
+            arguments = (x, modulation, constants.tables, text, audio, reference_tokens)
+            if self.checkpoint_blocks and torch.is_grad_enabled():
+                x = checkpoint(block, *arguments, use_reentrant=False)
+            else:
+                x = block(*arguments)
         target = self.head(x[:, reference_tokens:], embedding, clean_tokens - reference_tokens)
         return _unpatchify(target, constants.grid, self.config)
 
@@ -204,10 +241,10 @@ class Block(nn.Module):
         modulation: Modulation,
         tables: RotaryTables,
         text: KeysValues,
-        audio: KeysValues,
+        audio: KeysValues | None,
         reference_tokens: int,
     ) -> Tensor:
-        """`x`: [batch, tokens, dim], the reference's tokens first."""
+        """`x`: [batch, tokens, dim], the reference's tokens first; without `audio`, it is not listened to."""
         vectors = self.modulation.to(x).unsqueeze(1) + modulation.vectors  # [batch, 2, 6, dim]
         shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = vectors.unbind(2)
         clean = modulation.clean_tokens
@@ -217,7 +254,8 @@ class Block(nn.Module):
         del attended
         reference, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
         target = target + self.cross_attn(self.norm3(target), text)
-        target = target + self._hear(self.norm4(target), audio)
+        if audio is not None:
+            target = target + self._hear(self.norm4(target), audio)
         x = torch.cat([reference, target], dim=1)
         del reference, target
         fed = self._feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))

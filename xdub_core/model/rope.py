@@ -17,25 +17,31 @@ class RotaryTables(NamedTuple):
     sin: Tensor
 
 
-def rotary_tables(grid: tuple[int, int, int], head_dim: int, device: torch.device | str) -> RotaryTables:
+def rotary_tables(
+    grid: tuple[int, int, int],
+    head_dim: int,
+    device: torch.device | str,
+    reference_frames: range | None = None,
+) -> RotaryTables:
     """Rotations of the reference's tokens followed by the target's, for a token grid of (frames, height, width).
 
     The target's token sits at (k, i, j). The reference's sits at (k, i + height, j + width): the same moment,
-    shifted in space, so that the two never share a position. Angles are computed in float64.
+    shifted in space, so that the two never share a position. `reference_frames` are the reference's frame positions
+    where they are not the target's. Angles are computed in float64.
     """
     frames, height, width = grid
     spatial = head_dim // 3 // 2 * 2
     temporal = head_dim - 2 * spatial
     frame_angles = _angles(torch.arange(frames), temporal)
     reference = _grid_angles(
-        frame_angles,
+        frame_angles if reference_frames is None else _angles(torch.tensor(reference_frames), temporal),
         _angles(torch.arange(height, 2 * height), spatial),
         _angles(torch.arange(width, 2 * width), spatial),
     )
     target = _grid_angles(
         frame_angles, _angles(torch.arange(height), spatial), _angles(torch.arange(width), spatial)
     )
-    angles = torch.cat([reference, target]).unsqueeze(1)  # [2fhw, 1, head_dim / 2]
+    angles = torch.cat([reference, target]).unsqueeze(1)  # [tokens, 1, head_dim / 2]
     return RotaryTables(angles.cos().float().to(device), angles.sin().float().to(device))
 
 

@@ -1,0 +1,1 @@
+"""LoRA experts and the noise levels at which they act."""

@@ -1,0 +1,140 @@
+"""The expert file: a LoRA in ComfyUI's own key names, with what it is for in the metadata.
+
+    diffusion_model.<module>.lora_A.weight   [rank, in]
+    diffusion_model.<module>.lora_B.weight   [out, rank]
+    diffusion_model.<module>.alpha           scalar; the change of the weight is alpha / rank * B A
+
+Any LoRA loader reads such a file, but only one that knows the noise levels gates it (paper section 3.3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from xdub_core.errors import CheckpointError, SettingsError
+
+PREFIX = "diffusion_model."
+EXPERT_METADATA = "xdub_expert"
+"""Key of the safetensors metadata that holds the ExpertInfo as JSON."""
+LIP_RANGE = (0.4, 0.8)
+TEXTURE_RANGE = (0.0, 0.3)
+"""The noise levels t at which the paper's experts act, ends included (table 8)."""
+
+_A, _B, _ALPHA = ".lora_A.weight", ".lora_B.weight", ".alpha"
+
+
+@dataclass(frozen=True)
+class ExpertInfo:
+    """What an expert is: its `kind` (lip, texture), LoRA `rank` and `alpha`, the range of t in which it acts, both
+    ends included, and the name of the `base` model that it was trained on."""
+
+    kind: str
+    rank: int
+    alpha: float
+    lowest: float
+    highest: float
+    base: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lowest <= self.highest <= 1:
+            raise SettingsError(
+                f"a {self.kind} expert for t from {self.lowest} to {self.highest}: use a range within 0..1"
+            )
+        if self.rank < 1:
+            raise SettingsError(f"a {self.kind} expert of rank {self.rank}: use 1 or more")
+
+    def acts_at(self, sigma: float) -> bool:
+        return self.lowest <= sigma <= self.highest
+
+
+class LowRank(NamedTuple):
+    """One module's change: `down` (A) [rank, in] and `up` (B) [out, rank]."""
+
+    down: Tensor
+    up: Tensor
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A LoRA expert: its change of each Linear layer, by the layer's name in the model."""
+
+    info: ExpertInfo
+    layers: Mapping[str, LowRank]
+
+    @property
+    def scale(self) -> float:
+        return self.info.alpha / self.info.rank
+
+
+def save_expert(expert: Expert, path: Path | str) -> None:
+    """Save an expert as safetensors."""
+    tensors: dict[str, Tensor] = {}
+    for name, layer in expert.layers.items():
+        tensors[PREFIX + name + _A] = layer.down.detach().contiguous()
+        tensors[PREFIX + name + _B] = layer.up.detach().contiguous()
+        tensors[PREFIX + name + _ALPHA] = torch.tensor(expert.info.alpha)
+    save_file(tensors, path, metadata={EXPERT_METADATA: json.dumps(asdict(expert.info))})
+
+
+def load_expert(path: Path | str) -> Expert:
+    """Load an expert's file.
+
+    Raises CheckpointError when it is missing, damaged, no expert of this pack, or its layers are incomplete.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there: give the path of an expert's safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            stated = (file.metadata() or {}).get(EXPERT_METADATA)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}): get it again") from None
+    if stated is None:
+        raise CheckpointError(
+            f"{path} is no X-Dub expert: its metadata does not say at which noise levels it acts. "
+            "Load an ordinary LoRA with a LoRA loader"
+        )
+    names = [name.removeprefix(PREFIX).removesuffix(_A) for name in tensors if name.endswith(_A)]
+    layers = {}
+    for name in names:
+        if (up := tensors.get(PREFIX + name + _B)) is None:
+            raise CheckpointError(
+                f"{path} is incomplete: {name} has a lora_A and no lora_B; get the file again"
+            )
+        layers[name] = LowRank(tensors[PREFIX + name + _A], up)
+    return Expert(ExpertInfo(**json.loads(stated)), layers)
+
+
+def linear_layer(model: nn.Module, name: str, down: Tensor, up: Tensor) -> nn.Module:
+    """The layer that a change is for; raises CheckpointError when the model has none such of that size."""
+    module = dict(model.named_modules()).get(name)
+    weight = getattr(module, "weight", None)
+    if module is None or not isinstance(weight, Tensor) or weight.ndim != 2:
+        raise CheckpointError(
+            f"this expert changes a layer {name} that the model has not: it belongs to another model"
+        )
+    if (up.shape[0], down.shape[1]) != tuple(weight.shape):
+        raise CheckpointError(
+            f"this expert's layer {name} is {up.shape[0]}x{down.shape[1]}, the model's {list(weight.shape)}: "
+            "they are of different sizes of the model"
+        )
+    return module
+
+
+@torch.no_grad()
+def merge_expert(model: nn.Module, expert: Expert) -> None:
+    """Add an expert's change to the model's weights for good, at every noise level."""
+    for name, (down, up) in expert.layers.items():
+        module = linear_layer(model, name, down, up)
+        weight = module.get_parameter("weight")
+        weight.add_((expert.scale * (up.float() @ down.float())).to(weight))

@@ -1,0 +1,1 @@
+"""Stage I (mask-based generator), pair construction, stage II (mask-free editor, lip and texture experts)."""

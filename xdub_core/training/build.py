@@ -1,0 +1,53 @@
+"""A configuration to a model and its objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from xdub_core.experts.adapters import Adapters, new_adapters
+from xdub_core.model.dit import XDubDiT
+from xdub_core.training.config import TrainingConfig
+from xdub_core.training.editor import edit
+from xdub_core.training.generator import REFERENCE_FRAMES, inpaint
+from xdub_core.training.objective import Objective, PixelLosses
+
+
+def build_dit(config: TrainingConfig, device: torch.device | str = "cpu") -> XDubDiT:
+    """The configuration's DiT with PyTorch's own random weights ("meta" costs nothing)."""
+    return XDubDiT(config.model, device=device, dtype=getattr(torch, config.weights))
+
+
+def build_objective(
+    config: TrainingConfig, dit: XDubDiT, context: Tensor, pixels: PixelLosses | None = None
+) -> Objective:
+    """The objective of the configuration's stage around `dit`, whose parameters it freezes where a LoRA is trained.
+
+    `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise experts, with `config.pixels` as settings.
+    """
+    predict = inpaint if config.stage == "generator" else edit
+    dit.checkpoint_blocks = config.gradient_checkpointing
+    dit.requires_grad_(config.expert is None)
+    adapters: Adapters | None = None
+    if config.expert is not None:
+        adapters = new_adapters(dit, config.expert, config.targets, config.trainer.seed).attach(dit)
+    return Objective(dit, predict, context, config.flow, pixels, adapters)
+
+
+def example_shapes(config: TrainingConfig, spatial: int = 16) -> Mapping[str, tuple[int, ...]]:
+    """The shapes of the examples that the configuration's stage needs; `spatial`: pixels per latent pixel."""
+    model, side, latents = config.model, config.crop // spatial, config.clip.latents
+    clip = (model.latent_channels, latents, side, side)
+    shapes: dict[str, tuple[int, ...]] = {
+        "target": clip,
+        "reference": clip,
+        "audio": (latents, 8, model.audio_dim),
+        "face": (1, latents, side, side),
+        "lip": (1, latents, side, side),
+    }
+    if config.stage == "generator":
+        shapes["reference"] = (model.latent_channels, REFERENCE_FRAMES, side, side)
+        shapes["background"] = clip
+    return shapes

@@ -1,0 +1,79 @@
+"""Clips to training examples: frames, masks and speech in, latents out (the names are `objective`'s)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.audio.windows import ROWS_PER_FRAME, audio_windows
+from xdub_core.codec.protocol import VideoCodec, latent_frame_count
+from xdub_core.training.examples import Example
+from xdub_core.training.masks import latent_mask, mask_out
+
+STORED = torch.float16
+"""Latents and features are stored in half precision: finer than any codec's own error."""
+
+
+def generator_example(
+    codec: VideoCodec,
+    frames: Tensor,
+    mask: Tensor,
+    references: Tensor,
+    features: AudioFeatures,
+    start_frame: int,
+    face: Tensor,
+    lip: Tensor,
+) -> dict[str, Tensor]:
+    """An example for stage I.
+
+    `frames`: the segment [F, S, S, 3] in 0..1, at `start_frame` of its recording's `features`; `mask` [F, S, S]: what
+    is to be painted (`masks.visible_face`); `references`: N frames of other segments [N, S, S, 3]; `face`, `lip`:
+    loss masks [F, S, S].
+    """
+    stills = torch.cat([codec.encode(still[None]) for still in references], dim=2)
+    return {
+        "target": _stored(codec.encode(frames)),
+        "background": _stored(codec.encode(mask_out(frames, mask))),
+        "reference": _stored(stills),
+        **_heard_and_weighted(codec, len(frames), features, start_frame, face, lip),
+    }
+
+
+def editor_example(
+    codec: VideoCodec,
+    real: Tensor,
+    synthetic: Tensor,
+    features: AudioFeatures,
+    start_frame: int,
+    face: Tensor,
+    lip: Tensor,
+    rows: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """An example for stage II: from the `synthetic` clip to the `real` one, [F, S, S, 3] in 0..1, whose speech it is.
+
+    `rows`: what the sync scorer hears of the clip, [2 F, width]; None: the features of the clip's own span.
+    """
+    if rows is None:
+        rows = features.read(ROWS_PER_FRAME * start_frame, ROWS_PER_FRAME * (start_frame + len(real)))
+    return {
+        "target": _stored(codec.encode(real)),
+        "reference": _stored(codec.encode(synthetic)),
+        "rows": rows.to(STORED),
+        **_heard_and_weighted(codec, len(real), features, start_frame, face, lip),
+    }
+
+
+def _heard_and_weighted(
+    codec: VideoCodec, frames: int, features: AudioFeatures, start_frame: int, face: Tensor, lip: Tensor
+) -> Example:
+    latents = latent_frame_count(frames, codec.temporal)
+    return {
+        "audio": audio_windows(features, start_frame, latents).to(STORED),
+        "face": latent_mask(face, codec.spatial, codec.temporal).to(STORED),
+        "lip": latent_mask(lip, codec.spatial, codec.temporal).to(STORED),
+    }
+
+
+def _stored(latents: Tensor) -> Tensor:
+    return latents[0].to("cpu", STORED)

@@ -1,0 +1,121 @@
+"""Training examples: their order, which a step number fixes, and their storage in safetensors shards.
+
+An example maps names to tensors; `objective` lists the names. Whatever has a length and gives an example by its
+number can be trained on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from xdub_core.errors import SettingsError
+
+Example = Mapping[str, Tensor]
+
+
+class Examples(Protocol):
+    """A collection of examples that all have the same names and shapes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Example: ...
+
+
+class TensorExamples:
+    """Examples in memory: one tensor [examples, ...] for each name."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        lengths = {name: len(tensor) for name, tensor in tensors.items()}
+        if not lengths or len(set(lengths.values())) != 1:
+            raise SettingsError(f"examples need one tensor or more of equal lengths, not {lengths}")
+        self.tensors = dict(tensors)
+        self._length = next(iter(lengths.values()))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Example:
+        return {name: tensor[index] for name, tensor in self.tensors.items()}
+
+
+class ExampleFolder:
+    """Examples on disk, in numbered shards that are each written whole or not at all.
+
+    Making them can stop and go on: `len` says how many examples are there already.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __len__(self) -> int:
+        return sum(int(path.stem.split("-")[-1]) for path in self.shards())
+
+    def shards(self) -> list[Path]:
+        """The shards in order. A file's name ends in the number of its examples."""
+        return sorted(self.folder.glob("shard-*.safetensors"))
+
+    def add(self, examples: Sequence[Example]) -> None:
+        """Add a shard of examples (nothing, when there are none)."""
+        if examples:
+            name = f"shard-{len(self.shards()):05d}-{len(examples)}.safetensors"
+            save_atomically(collate(examples), self.folder / name)
+
+    def load(self) -> TensorExamples:
+        """All the examples, in memory. Raises SettingsError when there are none."""
+        shards = [load_file(path) for path in self.shards()]
+        if not shards:
+            raise SettingsError(f"{self.folder} holds no examples: make them first")
+        return TensorExamples({name: torch.cat([shard[name] for shard in shards]) for name in shards[0]})
+
+
+def save_atomically(
+    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write safetensors so that, whatever happens, `path` is the old file or the whole new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(dict(tensors), partial, metadata=dict(metadata or {}))
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
+    """Stack examples along a new first dimension."""
+    return {name: torch.stack([example[name] for example in examples]) for name in examples[0]}
+
+
+def batch_indices(length: int, batch_size: int, batch: int, seed: int) -> list[int]:
+    """The examples of batch number `batch`: every epoch is a permutation of its own, drawn by (seed, epoch)."""
+    positions = range(batch * batch_size, (batch + 1) * batch_size)
+    return [int(_permutation(length, position // length, seed)[position % length]) for position in positions]
+
+
+@lru_cache(maxsize=4)
+def _permutation(length: int, epoch: int, seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(length)
+
+
+def load_batches(
+    examples: Examples, indices: Iterable[list[int]], workers: int = 0
+) -> Iterator[dict[str, Tensor]]:
+    """The batches of the given examples, read ahead by `workers` processes."""
+    return iter(
+        DataLoader(
+            examples,  # type: ignore[arg-type]  # a length and items are all that it needs
+            batch_sampler=indices,
+            num_workers=workers,
+            collate_fn=collate,
+            generator=torch.Generator(),
+        )
+    )

@@ -1,0 +1,97 @@
+"""Stage I's G_mask: the DiT that paints the masked mouth, used only to make training pairs (paper section 3.1).
+
+    [0, z_ref]  ++  [z_bg, z_t]        channels in brackets, ++ along frames        -> velocity of the target
+
+The references are single frames. They get frame positions of their own before the clip and, like the editor's
+reference, are shifted in space (the paper leaves their position open; so the editor can start from the generator's
+weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xdub_core.model.dit import ClipConstants, XDubDiT
+from xdub_core.sampling.denoiser import ClipDenoiser
+from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.schedule import TIMESTEPS
+from xdub_core.training.conditions import Conditions
+
+REFERENCE_FRAMES = 4
+"""N, where quality saturates (appendix B.2, table 6)."""
+
+
+def inpaint(
+    dit: XDubDiT,
+    latents: Tensor,
+    timestep: Tensor,
+    conditions: Conditions,
+    motion_latents: int = 0,
+    hear: bool = True,
+) -> Tensor:
+    """G_mask's velocity of `latents` [batch, channels, frames, height, width]; `timestep`: [batch] in 0..1000.
+
+    `conditions.background` is shaped like `latents`; `conditions.reference` is [batch, channels, N, height, width].
+    """
+    constants = dit.prepare(
+        conditions.context, conditions.audio, latents.shape, reference_stills=conditions.reference.shape[2]
+    )
+    constants = constants if hear else constants.without_audio()
+    return dit.velocity(_sequence(latents, conditions), timestep, constants, motion_latents)
+
+
+def _sequence(latents: Tensor, conditions: Conditions) -> Tensor:
+    assert conditions.background is not None  # the generator's conditions have one
+    reference = torch.cat([torch.zeros_like(conditions.reference), conditions.reference], dim=1)
+    target = torch.cat([conditions.background.to(latents), latents], dim=1)
+    return torch.cat([reference.to(latents), target], dim=2)
+
+
+@dataclass(frozen=True)
+class GeneratorDenoiser:
+    """G_mask as a denoiser for `sample_clip`: the "reference" latents it is given are the masked clip's.
+
+    `references`: [batch, channels, N, height, width]. Any batch size; the three branches go as one batch.
+    """
+
+    model: XDubDiT
+    context: Tensor
+    references: Tensor
+
+    @torch.inference_mode()
+    def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
+        weight = self.model.patch_embedding.weight
+        stills = self.references.to(weight)
+        silence = torch.zeros_like(audio)
+        constants = self.model.prepare(
+            self.context.to(weight),
+            torch.cat([silence, silence, audio]).to(weight),
+            torch.cat([reference] * 3).shape,
+            reference_stills=stills.shape[2],
+        )
+        conditions = Conditions(
+            context=self.context,
+            audio=audio,
+            reference=torch.cat([torch.zeros_like(stills), stills, stills]),
+            background=torch.cat([reference.to(weight)] * 3),
+        )
+        return _GeneratorClip(self.model, conditions, constants, motion_latents)
+
+
+@dataclass(frozen=True)
+class _GeneratorClip:
+    model: XDubDiT
+    conditions: Conditions
+    constants: ClipConstants
+    motion_latents: int
+
+    @torch.inference_mode()
+    def __call__(self, latents: Tensor, sigma: float) -> Velocities:
+        branches = torch.cat([latents.to(self.conditions.reference)] * 3)
+        timestep = torch.full((len(branches),), sigma * TIMESTEPS, device=branches.device)
+        sequence = _sequence(branches, self.conditions)
+        velocity = self.model.velocity(sequence, timestep, self.constants, self.motion_latents)
+        return Velocities(*velocity.to(latents).chunk(3))

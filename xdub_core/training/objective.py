@@ -1,0 +1,190 @@
+"""The training objective: one forward from a batch of latents to its losses, for the generator and the editor alike.
+
+Phases differ in data only: the timesteps they draw, what they predict with (`inpaint` or `edit`), whether the weights
+or a LoRA's are trained, and the pixel losses added.
+
+A batch maps names to tensors, b samples at once:
+
+    target       [b, C, f, h, w]      latents of the real clip, which is always the goal
+    reference    [b, C, n, h, w]      the synthetic clip (editor, n = f), or single frames (generator, n = N)
+    background   [b, C, f, h, w]      the masked clip (generator only)
+    audio        [b, f, 8, audio_dim] windows of the real clip's speech
+    face, lip    [b, 1, f, h, w]      loss masks in 0..1 (optional: none, no extra weight)
+    rows         [b, 2 F, width]      what a sync scorer hears, two rows for each of the clip's F frames (sync loss)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from xdub_core.errors import SettingsError
+from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.schedule import TIMESTEPS
+from xdub_core.training.conditions import ConditionDropout, Conditions, Kept, draw_kept, drop_conditions
+from xdub_core.training.flow import NoisedTarget, flow_loss, loss_weights, noise_target, single_step_latents
+from xdub_core.training.rewards import (
+    Embedder,
+    FrameDecoder,
+    PixelLossSettings,
+    SyncScorer,
+    draw_segment,
+    identity_loss,
+    segment_rows,
+    sync_loss,
+)
+from xdub_core.training.timesteps import HIGH_NOISE, TimestepDistribution
+
+Batch = Mapping[str, Tensor]
+
+
+class Predict(Protocol):
+    """How a stage's model is called: `generator.inpaint` or `editor.edit`."""
+
+    def __call__(
+        self,
+        dit: XDubDiT,
+        latents: Tensor,
+        timestep: Tensor,
+        conditions: Conditions,
+        motion_latents: int = 0,
+        hear: bool = True,
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """How targets are noised and weighted.
+
+    A share `motion_probability` of the batches continue a clip: their first `motion_latents` frames stay clean. The
+    mask weights are the paper's w = w_lip = 0.3 (appendix D).
+    """
+
+    timesteps: TimestepDistribution = HIGH_NOISE
+    motion_latents: int = 2
+    motion_probability: float = 0.5
+    face_weight: float = 0.3
+    lip_weight: float = 0.3
+    dropout: ConditionDropout = field(default_factory=ConditionDropout)
+
+
+@dataclass(frozen=True)
+class PixelLosses:
+    """Supervision of single-step decoded pixels: by a sync scorer (lip expert), by embedders (texture expert)."""
+
+    decode: FrameDecoder
+    sync: SyncScorer | None = None
+    identity: tuple[Embedder, ...] = ()
+    settings: PixelLossSettings = field(default_factory=PixelLossSettings)
+
+
+class Objective(nn.Module):
+    """Losses of a batch. Whatever of `dit` and `adapters` asks for gradients is trained.
+
+    `adapters` are LoRA layers already attached to `dit`; they are registered here so that the trainer finds them.
+    """
+
+    context: Tensor
+
+    def __init__(
+        self,
+        dit: XDubDiT,
+        predict: Predict,
+        context: Tensor,
+        settings: FlowSettings,
+        pixels: PixelLosses | None = None,
+        adapters: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.dit = dit
+        self.adapters = adapters
+        self.register_buffer("context", context, persistent=False)
+        self.predict = predict
+        self.settings = settings
+        self.pixels = pixels
+
+    def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """`loss` and its parts, each a scalar. Everything random comes from `generator` (on the CPU)."""
+        target = self._draw_target(batch, generator)
+        kept = draw_kept(len(target.clean), self.settings.dropout, generator)
+        hear = not self._draw_silence(generator)
+        predicted = self.velocity(batch, target, kept, hear)
+        parts = {"flow": flow_loss(predicted, target, self._weights(batch, target))}
+        loss = parts["flow"]
+        for name, weight, part in self._pixel_parts(batch, target, predicted, kept, hear, generator):
+            parts[name] = part
+            loss = loss + weight * part
+        return {"loss": loss, **parts}
+
+    def velocity(
+        self, batch: Batch, target: NoisedTarget, kept: Kept | None = None, hear: bool = True
+    ) -> Tensor:
+        """The model's velocity for a noised target, with the conditions that are kept (all, by default)."""
+        conditions = Conditions(
+            context=self.context,
+            audio=batch["audio"].float(),
+            reference=batch["reference"].float(),
+            background=batch["background"].float() if "background" in batch else None,
+        )
+        if kept is not None:
+            conditions = drop_conditions(conditions, kept)
+        timestep = TIMESTEPS * target.t
+        return self.predict(self.dit, target.latents, timestep, conditions, target.motion_latents, hear)
+
+    def _draw_target(self, batch: Batch, generator: torch.Generator) -> NoisedTarget:
+        settings, clean = self.settings, batch["target"].float()
+        continues = torch.rand((), generator=generator).item() < settings.motion_probability
+        t = settings.timesteps.sample(len(clean), generator)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        return noise_target(clean, noise, t, settings.motion_latents if continues else 0)
+
+    def _draw_silence(self, generator: torch.Generator) -> bool:
+        if self.pixels is None or not self.pixels.identity:
+            return False
+        return torch.rand((), generator=generator).item() < self.pixels.settings.silent
+
+    def _weights(self, batch: Batch, target: NoisedTarget) -> Tensor:
+        none = torch.zeros_like(target.clean[:, :1])
+        face, lip = (batch[name].to(none) if name in batch else none for name in ("face", "lip"))
+        return loss_weights(face, lip, self.settings.face_weight, self.settings.lip_weight)
+
+    def _pixel_parts(
+        self,
+        batch: Batch,
+        target: NoisedTarget,
+        predicted: Tensor,
+        kept: Kept,
+        hear: bool,
+        generator: torch.Generator,
+    ) -> list[tuple[str, float, Tensor]]:
+        """(name, weight, loss) of the pixel losses: sync of samples that hear, identity of silent branches."""
+        pixels = self.pixels
+        if pixels is None or (pixels.sync is None and hear):
+            return []
+        settings, parts = pixels.settings, []
+        with torch.autocast(predicted.device.type, enabled=False):
+            segment = draw_segment(target.clean.shape[2], settings.segment_latents, generator)
+            estimate = single_step_latents(target, predicted, settings.threshold)
+            frames = pixels.decode(estimate[:, :, segment])
+            if pixels.sync is not None and hear:
+                if "rows" not in batch:
+                    raise SettingsError('a sync loss needs the "rows" that its scorer hears in every batch')
+                rows = segment_rows(batch["rows"].float(), segment)
+                each = sync_loss(pixels.sync, frames, rows, min(settings.sync_window, frames.shape[1]))
+                parts.append(("sync", settings.sync_weight, _mean_of(each, kept.audio)))
+            if pixels.identity and not hear:
+                with torch.no_grad():
+                    reference = pixels.decode(batch["reference"].float()[:, :, segment])
+                each = identity_loss(pixels.identity, frames, reference)
+                parts.append(("identity", settings.identity_weight, _mean_of(each, kept.reference)))
+        return parts
+
+
+def _mean_of(values: Tensor, chosen: Tensor) -> Tensor:
+    """The mean of the chosen values, 0 where none is."""
+    chosen = chosen.to(values)
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
