@@ -7,6 +7,7 @@ one that was not.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -142,7 +143,10 @@ def _save(
         "settings": asdict(settings),
         "step": step,
     }
-    torch.save(state, partial)
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(state_file)
 
 

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 WINDOW = 5
 """Frames of a window."""
 ROWS_PER_FRAME = 2
+MOUTH_REGION = (0.25, 0.5, 0.75, 1.0)
+"""Where the mouth is in a face crop: the middle of its lower half."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class SyncConfig:
     """Sizes of the SyncNet. `crop`: side of the mouth's picture; `audio_width`: of the audio features."""
 
     audio_width: int = 64
-    crop: int = 32
+    crop: int = 40
     picture_width: int = 32
     hidden: int = 128
     width: int = 64
@@ -76,6 +78,29 @@ class SyncNet(nn.Module):
     def similarity(self, mouths: Tensor, features: Tensor) -> Tensor:
         """The cosine of each window's picture and sound [B, F - 4], -1..1; differentiable in both."""
         return (self.see(mouths) * self.hear(features)).sum(dim=-1)
+
+
+class RegionScorer:
+    """The SyncNet as a scorer of face crops, whose mouth is always in about the same `region` of the crop.
+
+    `region`: xyxy as fractions of the crop's sides.
+    """
+
+    def __init__(self, network: SyncNet, region: tuple[float, float, float, float] = MOUTH_REGION) -> None:
+        self.network = network.eval()
+        self.region = region
+
+    def __call__(self, frames: Tensor, rows: Tensor) -> Tensor:
+        """Mean cosine [batch] of `frames` [batch, n, H, W, 3] in 0..1, n >= 5, and `rows` [batch, 2 n, width]."""
+        mouths = crop_mouths(frames, region_boxes(frames, self.region), self.network.config.crop)
+        return self.network.similarity(mouths, rows).mean(dim=1)
+
+
+def region_boxes(frames: Tensor, region: tuple[float, float, float, float] = MOUTH_REGION) -> Tensor:
+    """The same box in every frame of [..., F, H, W, 3]: [..., F, 4] xyxy in pixels."""
+    height, width = frames.shape[-3:-1]
+    box = torch.tensor(region, device=frames.device) * torch.tensor([width, height] * 2, device=frames.device)
+    return box.expand(*frames.shape[:-3], 4)
 
 
 def sync_loss(network: SyncNet, frames: Tensor, boxes: Tensor, features: Tensor) -> Tensor:
