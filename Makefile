@@ -36,4 +36,5 @@ $(READY): pyproject.toml Makefile
 	   else echo "installing $(TORCH) for the CPU"; $(BIN)/pip install --quiet uv \
 	        && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu $(TORCH); fi
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-deps "diffsynth>=2.0,<3" einops # the Wan2.2 VAE's code, and nothing that it pulls in
 	touch $(READY)
