@@ -2,11 +2,12 @@
 
     keypoints ─ one-pole filter ─ Savitzky-Golay, moving means ─ square boxes ─ one of three cases ─ boxes
 
-Every float32 and float64 is where the release has it, so that reference boxes come out to the last pixel.
+Up to the raw boxes, every float32 and float64 is where the release has it, so that they are equal to the last bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,7 +24,13 @@ SAVGOL_WINDOWS = (15, 19, 23, 27, 31)
 SAVGOL_ORDER = 2
 POINT_MEANS = (17, 7)
 BOX_MEAN = 7
-BOX_MEANS = (17, 7, 7, 7)
+CALM_MEAN = 5
+"""Moving mean of the boxes that tell what the face does, and how large its box must be."""
+BOX_SAVGOL_WINDOWS = (5, 9, 13, 17, 21)
+CENTER_MEANS = (15, 9, 3, 11)
+CORNER_MEANS = (5, 15), (9, 7)
+SIDE_MEANS = (15, 15), (9, 5)
+"""Windows before and after the Savitzky-Golay passes; found by fitting the release's results, see `settle`."""
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
 FACE_TO_BOX = 1.45
@@ -63,7 +70,7 @@ def smooth_boxes(keypoints: np.ndarray, size: tuple[int, int], reference: bool =
     always square); without, they stay where they are, so that crops do not tremble by single pixels.
     """
     raw = raw_boxes(filter_keypoints(keypoints), size)
-    boxes, case = settle(raw, size)
+    boxes, case = settle(raw, size, reference)
     if reference:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
@@ -90,13 +97,7 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     `filtered`: float32 [frames, 134, 3], coordinates as fractions of `size` = (width, height).
     """
-    points = filtered[:, FACE_INDEX, :2]
-    for window in SAVGOL_WINDOWS:
-        window = _odd_window(window, len(points))
-        if window > SAVGOL_ORDER:
-            points = savgol_filter(points, window, SAVGOL_ORDER, axis=0, mode="mirror")
-    for window in POINT_MEANS:
-        points = moving_mean(points, window)
+    points = _means(_savgol(filtered[:, FACE_INDEX, :2], SAVGOL_WINDOWS), POINT_MEANS)
     eyes, cheeks = points[:, :2].mean(axis=1), points[:, 2:4].mean(axis=1)
     forehead = eyes + FOREHEAD * (eyes - cheeks)
     points = np.concatenate([points, forehead[:, None]], axis=1) * np.array(size, np.float32)
@@ -109,20 +110,33 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _squared(moving_mean(boxes, BOX_MEAN).astype(np.float32)).astype(np.float64)
 
 
-def settle(raw: np.ndarray, size: tuple[int, int]) -> SmoothedBoxes:
-    """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions."""
-    calm = moving_mean(raw, BOX_MEAN)
-    union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])
-    sides = (raw[:, 2:] - raw[:, :2]).max(axis=1)
-    union_side = (union[2:] - union[:2]).max()
-    if sides.min() >= (1 - STILL) * union_side:
-        box = _boxes((union[None, :2] + union[None, 2:]) / 2, union_side[None], size)
+def settle(raw: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
+    """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
+
+    What the release does in the last two cases is known by its results only: this follows them to within a pixel.
+    With `reference`, boxes that change their size grow from their top left corner, as its do, else around their
+    centre.
+    """
+    calm = moving_mean(raw, CALM_MEAN)
+    sides = (calm[:, 2:] - calm[:, :2]).max(axis=1)
+    union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])[None]
+    union_side = (union[:, 2:] - union[:, :2]).max(axis=1)
+    if sides.min() >= (1 - STILL) * union_side[0]:
+        box = _boxes((union[:, :2] + union[:, 2:]) / 2, union_side, size)
         return SmoothedBoxes(np.repeat(box, len(raw), axis=0), SmoothingCase.STILL)
-    centers = _smoothed((raw[:, :2] + raw[:, 2:]) / 2)
     if sides.min() >= (1 - STEADY_SIZE) * sides.max():
+        centers = _savgol(_means((raw[:, :2] + raw[:, 2:]) / 2, CENTER_MEANS), BOX_SAVGOL_WINDOWS)
         sides = np.full(len(raw), sides.max())
         return SmoothedBoxes(_boxes(centers, sides, size), SmoothingCase.STEADY_SIZE)
-    return SmoothedBoxes(_boxes(centers, _smoothed(sides), size), SmoothingCase.MOVING)
+    if not reference:
+        smooth = _savgol(_means(raw, CENTER_MEANS), BOX_SAVGOL_WINDOWS)
+        return SmoothedBoxes(squares_inside(smooth, size), SmoothingCase.MOVING)
+    before, after = CORNER_MEANS
+    corners = _means(_savgol(_means(raw[:, :2], before), BOX_SAVGOL_WINDOWS), after)
+    before, after = SIDE_MEANS
+    sides = (raw[:, 2:] - raw[:, :2]).max(axis=1)
+    sides = _means(_savgol(_means(sides, before), BOX_SAVGOL_WINDOWS), after)
+    return SmoothedBoxes(_boxes(corners + sides[:, None] / 2, sides, size), SmoothingCase.MOVING)
 
 
 def moving_mean(values: np.ndarray, window: int) -> np.ndarray:
@@ -165,9 +179,18 @@ def _squared(boxes: np.ndarray) -> np.ndarray:
     return np.where(uneven[:, None], squares, boxes)
 
 
-def _smoothed(values: np.ndarray) -> np.ndarray:
-    for window in BOX_MEANS:
+def _means(values: np.ndarray, windows: Sequence[int]) -> np.ndarray:
+    for window in windows:
         values = moving_mean(values, window)
+    return values
+
+
+def _savgol(values: np.ndarray, windows: Sequence[int]) -> np.ndarray:
+    """Savitzky-Golay passes over the first axis; windows that the sequence is too short for are cut down."""
+    for window in windows:
+        window = _odd_window(window, len(values))
+        if window > SAVGOL_ORDER:
+            values = savgol_filter(values, window, SAVGOL_ORDER, axis=0, mode="mirror")
     return values
 
 
