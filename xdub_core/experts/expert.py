@@ -117,7 +117,10 @@ def load_expert(path: Path | str) -> Expert:
 
 def linear_layer(model: nn.Module, name: str, down: Tensor, up: Tensor) -> nn.Module:
     """The layer that a change is for; raises CheckpointError when the model has none such of that size."""
-    module = dict(model.named_modules()).get(name)
+    try:
+        module = model.get_submodule(name)
+    except AttributeError:
+        module = None
     weight = getattr(module, "weight", None)
     if module is None or not isinstance(weight, Tensor) or weight.ndim != 2:
         raise CheckpointError(

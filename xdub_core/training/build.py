@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -25,7 +26,8 @@ def build_objective(
 ) -> Objective:
     """The objective of the configuration's stage around `dit`, whose parameters it freezes where a LoRA is trained.
 
-    `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise experts, with `config.pixels` as settings.
+    `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise experts, with `config.pixels` for their
+    settings.
     """
     predict = inpaint if config.stage == "generator" else edit
     dit.checkpoint_blocks = config.gradient_checkpointing
@@ -33,6 +35,8 @@ def build_objective(
     adapters: Adapters | None = None
     if config.expert is not None:
         adapters = new_adapters(dit, config.expert, config.targets, config.trainer.seed).attach(dit)
+    if pixels is not None:
+        pixels = replace(pixels, settings=config.pixels)
     return Objective(dit, predict, context, config.flow, pixels, adapters)
 
 

@@ -28,9 +28,9 @@ CONFIGS = Path(__file__).parent / "configs"
 class TrainingConfig:
     """One phase of training.
 
-    `stage`: the mask-based generator (section 3.1), the editor's full training (3.2), or one of its experts (3.3), which
-    need `expert`. `crop` is in pixels, `text_tokens` the length of the context. `weights` is the precision that the
-    DiT's weights are kept in: bfloat16 will do for what is frozen.
+    `stage`: the mask-based generator (section 3.1), the editor's full training (3.2), or one of its experts (3.3),
+    which need `expert`. `crop` is in pixels, `text_tokens` the length of the context. `weights` is the precision that
+    the DiT's weights are kept in: bfloat16 will do for what is frozen.
     """
 
     stage: Stage

@@ -1,0 +1,223 @@
+"""The training loop: it resumes exactly, survives kill -9, keeps an average, and says when it cannot go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.conftest import TINY, context, tiny_batch, tiny_dit
+from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+from xdub_core.training.checkpoint import FILE_NAME
+from xdub_core.training.editor import edit
+from xdub_core.training.examples import ExampleFolder, TensorExamples, batch_indices
+from xdub_core.training.objective import FlowSettings, Objective
+from xdub_core.training.trainer import LOG_NAME, TrainerSettings, load_weights, train
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def objective(config=TINY):
+    return Objective(tiny_dit(config), edit, context(config), FlowSettings())
+
+
+def examples():
+    return TensorExamples(tiny_batch(5))
+
+
+class StopHere(Exception):  # noqa: N818
+    pass
+
+
+def stop_at(step):
+    def stop(row):
+        if row["step"] == step:
+            raise StopHere
+
+    return stop
+
+
+def weights(trained):
+    return torch.cat([parameter.detach().flatten() for parameter in trained.parameters()])
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Mismatch dtype"
+)  # an RMSNorm of bfloat16 with float32 weights is not fused
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, settings, precision):
+    settings = replace(settings, precision=precision)
+    whole, parts = objective(), objective()
+    whole_average = train(whole, examples(), settings, tmp_path / "whole")
+    with pytest.raises(StopHere):
+        train(parts, examples(), settings, tmp_path / "parts", on_step=stop_at(3))
+    again = objective()
+    average = train(again, examples(), settings, tmp_path / "parts")
+    assert torch.equal(weights(whole), weights(again))
+    assert all(torch.equal(whole_average[name], average[name]) for name in average)
+
+    def losses(folder):
+        return [json.loads(line)["loss"] for line in (folder / LOG_NAME).read_text().splitlines()]
+
+    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+    assert len(losses(tmp_path / "whole")) == settings.steps
+
+
+def test_a_finished_run_is_not_trained_further(tmp_path, settings):
+    train(objective(), examples(), settings, tmp_path)
+    steps, again = [], objective()
+    train(again, examples(), settings, tmp_path, on_step=steps.append)
+    assert steps == []
+    assert not torch.equal(weights(again), weights(objective()))
+
+
+KILLED_RUN = """
+import sys, torch
+torch.set_num_threads(1)
+from tests.training.test_trainer import examples, objective
+from xdub_core.training.trainer import TrainerSettings, train
+settings = TrainerSettings(steps=100000, batch_size=2, precision="float32", checkpoint_every=5, log_every=1)
+train(objective(), examples(), settings, sys.argv[1])
+"""
+
+
+def test_kill_9_loses_no_more_than_one_checkpoint_interval(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    run = subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(tmp_path)], env=environment)
+    log, limit = tmp_path / LOG_NAME, time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n") > 12) and time.monotonic() < limit:
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    reached = json.loads(log.read_text().splitlines()[-1])["step"]
+    settings = TrainerSettings(
+        steps=reached + 5, batch_size=2, precision="float32", checkpoint_every=5, log_every=1
+    )
+    first, resumed, straight = [], objective(), objective()
+    train(resumed, examples(), settings, tmp_path, on_step=lambda row: first.append(row["step"]))
+    assert reached - 5 < first[0] <= reached + 1
+    train(straight, examples(), settings, tmp_path / "straight")
+    assert torch.equal(weights(resumed), weights(straight))
+
+
+PROCESS_RUN = """
+import sys, torch
+torch.set_num_threads(1)
+from dataclasses import replace
+from tests.training.test_trainer import examples, objective, weights
+from xdub_core.training.trainer import TrainerSettings, processes, train
+with processes() as process:
+    settings = TrainerSettings(steps=3, batch_size=2, precision="float32", checkpoint_every=2, log_every=1)
+    trained = objective()
+    train(trained, examples(), settings, sys.argv[1], process=process)
+    torch.save(weights(trained), f"{sys.argv[1]}/weights-{process.rank}.pt")
+"""
+
+
+def test_processes_started_by_torchrun_train_one_model(tmp_path):
+    shared = {
+        "PYTHONPATH": str(REPOSITORY), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(20000 + os.getpid() % 20000),
+    }  # fmt: skip
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS_RUN, str(tmp_path)],
+            env={**os.environ, **shared, "RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    ]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    first, second = (torch.load(tmp_path / f"weights-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, weights(objective()))
+    alone = objective()
+    train(alone, examples(), TrainerSettings(steps=3, batch_size=2, precision="float32"), tmp_path / "alone")
+    assert not torch.equal(first, weights(alone))  # the other process's examples count too
+    assert (tmp_path / LOG_NAME).read_text().count("\n") == 3
+
+
+def test_the_average_follows_the_weights_more_slowly(tmp_path, settings):
+    start = weights(objective())
+    trained, averaged = objective(), objective()
+    load_weights(averaged, train(trained, examples(), replace(settings, steps=20), tmp_path))
+    moved = (weights(trained) - start).norm()
+    assert 0 < (weights(averaged) - weights(trained)).norm() < moved
+
+
+def test_accumulated_batches_count_as_one(tmp_path, settings):
+    """Two half batches give the gradient of the whole one, where nothing is drawn at random between them."""
+
+    class Plain(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3))
+
+        def forward(self, batch, generator):
+            return {"loss": (batch["x"] * self.weight).square().mean()}
+
+    data = TensorExamples({"x": torch.randn(8, 3, generator=torch.Generator().manual_seed(0))})
+    one, two = Plain(), Plain()
+    settings = replace(settings, steps=2)
+    train(one, data, replace(settings, batch_size=4), tmp_path / "one")
+    train(two, data, replace(settings, batch_size=2, accumulate=2), tmp_path / "two")
+    assert torch.allclose(one.weight, two.weight, atol=1e-6)
+
+
+def test_every_epoch_shows_every_example_once_in_an_order_of_its_own():
+    seen = [index for batch in range(6) for index in batch_indices(8, 4, batch, seed=3)]
+    epochs = [seen[i : i + 8] for i in (0, 8, 16)]
+    assert all(sorted(epoch) == list(range(8)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert batch_indices(8, 4, 4, seed=3) == epochs[2][:4]
+    assert batch_indices(8, 4, 4, seed=4) != epochs[2][:4]
+
+
+def test_learning_rate_warms_up_and_falls_along_a_cosine():
+    settings = TrainerSettings(steps=110, learning_rate=1.0, warmup=10, schedule="cosine", final_rate=0.1)
+    rates = [settings.rate(step) for step in (0, 4, 9, 10, 60, 110)]
+    assert rates == pytest.approx([0.1, 0.5, 1.0, 1.0, 0.55, 0.1])
+    assert replace(settings, schedule="constant").rate(100) == 1.0
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path, settings):
+    batch = tiny_batch(5)
+    batch["target"] = batch["target"] * torch.inf
+    with pytest.raises(SamplingError, match="step 1"):
+        train(objective(), TensorExamples(batch), settings, tmp_path)
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, settings):
+    train(objective(), examples(), settings, tmp_path)
+    with pytest.raises(CheckpointError, match="another model"):
+        train(objective(replace(TINY, layers=3)), examples(), settings, tmp_path)
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path, settings):
+    (tmp_path / FILE_NAME).write_bytes(b"x" * 100)
+    with pytest.raises(CheckpointError, match="damaged"):
+        train(objective(), examples(), settings, tmp_path)
+
+
+def test_nothing_to_train_is_told(tmp_path, settings):
+    with pytest.raises(SettingsError, match="nothing to train"):
+        train(objective().requires_grad_(False), examples(), settings, tmp_path)
+
+
+def test_example_folders_grow_by_whole_shards(tmp_path):
+    folder = ExampleFolder(tmp_path)
+    batch = TensorExamples(tiny_batch(5))
+    folder.add([batch[i] for i in range(3)])
+    folder.add([])
+    folder.add([batch[3], batch[4]])
+    assert len(ExampleFolder(tmp_path)) == 5
+    loaded = folder.load()
+    assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in batch.tensors.items())
+    with pytest.raises(SettingsError, match="no examples"):
+        ExampleFolder(tmp_path / "empty").load()
