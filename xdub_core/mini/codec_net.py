@@ -86,13 +86,14 @@ class CodecNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # all of them have one
         for module in self.modules():
             if isinstance(module, Block):
                 nn.init.zeros_(module.second.weight)
         for silent in (self.to_latent, self.to_pixels):
             nn.init.zeros_(silent.weight)
-        nn.init.constant_(self.to_latent.bias[self.config.channels :], _FIRST_LOG_VARIANCE)
+        _, log_variance = self.to_latent.bias.data.chunk(2)  # type: ignore[union-attr]
+        log_variance.fill_(_FIRST_LOG_VARIANCE)
         basis = _cosine_basis(self.config.channels)
         self.linear_decoder.weight.data.copy_(basis.T[:, :, None, None])
         self.linear_encoder.weight.data.copy_((basis / basis.square().sum(1, keepdim=True))[:, :, None, None])

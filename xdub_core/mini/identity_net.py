@@ -2,7 +2,7 @@
 
 It stands where the paper has ArcFace: the filter of pairs (B.6), the texture expert's loss, and CSIM. Similarities
 are calibrated to ArcFace's scale, so that the paper's numbers mean here what they mean there: two different people 0,
-two recordings of one person 0.812 on average (the paper's own measurement, B.6), one picture with itself 1.
+two recordings of one person 0.812 in the middle (the paper measured that mean, B.6), one picture with itself 1.
 
 Its inner layers also give a distance between pictures, as LPIPS has it, but with these features, not VGG's.
 """

@@ -77,7 +77,9 @@ def train_identity(
 
 @torch.no_grad()
 def calibrate(network: IdentityNet, examples: Sequence[IdentityExample], frames: int = 6) -> None:
-    """Measure the mean cosine of strangers and of different recordings of one person.
+    """Measure the mean cosine of strangers, and the median of different recordings of one person.
+
+    (The median, as the scale has a bend there: a mean would depend on a few bad recordings.)
 
     Raises SettingsError unless some person has two recordings and there are two people.
     """
@@ -92,7 +94,7 @@ def calibrate(network: IdentityNet, examples: Sequence[IdentityExample], frames:
     other_recording = (recording[:, None] != recording).to(cosines.device)
     if not (same & other_recording).any() or same.all():
         raise SettingsError("calibrating needs two people, and one of them in two recordings")
-    strangers, within = cosines[~same].mean(), cosines[same & other_recording].mean()
+    strangers, within = cosines[~same].mean(), cosines[same & other_recording].median()
     if within <= strangers:
         raise SettingsError(
             f"the network takes strangers (cosine {strangers:.2f}) for one person ({within:.2f}): train it longer"

@@ -25,7 +25,8 @@ from xdub_core.mini.landmarks import (
     whole_square,
 )
 
-_ABSENT_SHARE = 0.15
+_ABSENT_SHARE = 0.2
+_WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class _Batch(NamedTuple):
     points: Tensor
     openness: Tensor
     present: Tensor
+    """1 where the whole face is in the picture, else 0."""
+    clear: Tensor
+    """1 where that is no matter of opinion: all of the face or none."""
 
 
 def train_landmarks(
@@ -99,7 +103,7 @@ def point_losses(network: PointNet, batch: _Batch) -> dict[str, Tensor]:
     return {
         "points": distance.mean(),
         "openness": 10 * opening,
-        "presence": F.binary_cross_entropy_with_logits(found.presence, batch.present),
+        "presence": F.binary_cross_entropy_with_logits(found.presence, batch.present, batch.clear),
     }
 
 
@@ -116,8 +120,8 @@ def landmark_error(finder: LandmarkFinder, examples: Sequence[LandmarkExample]) 
 def _batch(
     examples: Sequence[LandmarkExample], training: LandmarkTraining, generator: torch.Generator, near: bool
 ) -> _Batch:
-    rng = np.random.default_rng(torch.randint(2**62, (1,), generator=generator).item())
-    pictures, points, openness, present = [], [], [], []
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    pictures, points, openness, present, clear = [], [], [], [], []
     for index in pick(len(examples), training.fit.batch, generator):
         example = examples[index]
         at = int(rng.integers(len(example.frames)))
@@ -125,16 +129,18 @@ def _batch(
         square = _near_square(face, rng) if near else _far_square(frame, training.zoom, rng)
         picture = cut_square(np.ascontiguousarray(frame), square)
         inside = (face - square[:2]) / (square[2] - square[0])
-        there = bool(np.mean((inside > 0) & (inside < 1)) > 0.9)
+        share = float(((inside > 0) & (inside < 1)).all(axis=1).mean())
         if not near and rng.random() < _ABSENT_SHARE:
-            picture, there = _without_face(picture, inside, rng), False
+            picture, share = _without_face(picture, inside, rng), 0.0
         light, contrast = training.light * (2 * rng.random(2) - 1)
         picture = np.clip((picture / 255 - 0.5) * (1 + contrast) + 0.5 + light, 0, 1)
         pictures.append(torch.from_numpy(picture).permute(2, 0, 1).float())
         points.append(torch.from_numpy(inside).float())
         openness.append(float(example.openness[at]))
-        present.append(float(there))
-    return _Batch(torch.stack(pictures), torch.stack(points), torch.tensor(openness), torch.tensor(present))
+        present.append(float(share > _WHOLE))
+        clear.append(float(share > _WHOLE or share < 1 - _WHOLE))
+    numbers = (torch.tensor(values) for values in (openness, present, clear))
+    return _Batch(torch.stack(pictures), torch.stack(points), *numbers)
 
 
 def _far_square(frame: np.ndarray, zoom: float, rng: np.random.Generator) -> np.ndarray:
@@ -153,9 +159,12 @@ def _near_square(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _without_face(picture: np.ndarray, inside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture with its face painted over in its own colours, or noise."""
+    """One plain colour, or the picture with its face painted over."""
+    color = rng.integers(0, 256, 3)
+    if rng.random() < 0.3:
+        return np.broadcast_to(color, picture.shape).astype(np.uint8)
     low, high = np.floor(inside.min(0) * SIDE - 8), np.ceil(inside.max(0) * SIDE + 8)
     (x0, y0), (x1, y1) = low.clip(0, SIDE).astype(int), high.clip(0, SIDE).astype(int)
     painted = picture.copy()
-    painted[y0:y1, x0:x1] = rng.integers(0, 256, 3) if rng.random() < 0.5 else picture[0, 0]
+    painted[y0:y1, x0:x1] = color if rng.random() < 0.5 else picture[0, 0]
     return painted

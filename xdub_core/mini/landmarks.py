@@ -41,7 +41,7 @@ class PointConfig:
 
 
 class Points(NamedTuple):
-    """`points` [n, K, 2] as fractions of the picture; `presence` [n] logits; `openness` [n] of the mouth, about 0..1."""
+    """`points` [n, K, 2] as fractions of the picture; `presence` [n]: logits; `openness` [n] of the mouth, 0..1."""
 
     points: Tensor
     presence: Tensor

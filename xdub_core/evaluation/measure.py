@@ -1,0 +1,117 @@
+"""One dub measured against what is known of it: the source, the true dub, the speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.codec.protocol import VideoCodec
+from xdub_core.evaluation.mouth import landmark_distance
+from xdub_core.evaluation.pictures import psnr, ssim
+from xdub_core.evaluation.sync import sync_score
+from xdub_core.mini.identity_net import IdentityNet, feature_distance, identity_similarity
+from xdub_core.mini.landmarks import FoundFaces
+from xdub_core.mini.syncnet import SyncNet
+
+
+class Finder(Protocol):
+    """Finds landmarks; `LandmarkFinder` is one."""
+
+    def find(self, frames: Sequence[np.ndarray]) -> FoundFaces: ...
+
+
+@dataclass(frozen=True)
+class DubCase:
+    """A held-out dub whose true answer is known. F frames at 25 fps.
+
+    `source`, `truth`: uint8 [F, H, W, 3], the video and the same performance speaking the new speech. `features`
+    [2 F, width]: of the new speech. `mouth_boxes` [F, 4]: xyxy in pixels, following the head. `mouth`: bool
+    [F, H, W], where any speech may change the picture. `source_opening`, `target_opening` [F]: the mouth's true
+    openings.
+    `kind`: "plain", or what makes the scene hard (occlusion, profile, light, ...).
+    """
+
+    name: str
+    source: Tensor
+    truth: Tensor
+    features: Tensor
+    mouth_boxes: Tensor
+    mouth: Tensor
+    source_opening: np.ndarray
+    target_opening: np.ndarray
+    kind: str = "plain"
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The networks that look at dubs. None of them may have met the held-out people or speech."""
+
+    sync: SyncNet
+    finder: Finder
+    identity: IdentityNet
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What came out for one dub.
+
+    Sync: `sync_confidence` (Sync-C), `sync_distance`, `sync_offset` in frames. Against the true dub: `lmd` in percent
+    of the face, `mouth_psnr` in dB, `looks_distance` (`feature_distance`; an LPIPS-like one). Against the source:
+    `outside_psnr`, `outside_ssim`, and `identity` (CSIM, calibrated). `opening` [F]: the mouth, as the finder sees
+    it.
+    """
+
+    name: str
+    kind: str
+    sync_confidence: float
+    sync_distance: float
+    sync_offset: int
+    lmd: float
+    mouth_psnr: float
+    looks_distance: float
+    outside_psnr: float
+    outside_ssim: float
+    identity: float
+    opening: np.ndarray = field(repr=False)
+
+
+def measure(case: DubCase, dubbed: Tensor, judges: Judges) -> Measures:
+    """Measure a dub, uint8 [F, H, W, 3], of a case.
+
+    Raises SettingsError where sizes differ, or the clip is too short for its sync.
+    """
+    outside = ~case.mouth.bool()
+    sync = sync_score(judges.sync, dubbed, case.mouth_boxes, case.features)
+    found = judges.finder.find(list(dubbed.numpy()))
+    true_points = judges.finder.find(list(case.truth.numpy())).points
+    return Measures(
+        name=case.name,
+        kind=case.kind,
+        sync_confidence=sync.confidence,
+        sync_distance=sync.distance,
+        sync_offset=sync.offset,
+        lmd=landmark_distance(found.points, true_points),
+        mouth_psnr=psnr(dubbed, case.truth, case.mouth),
+        looks_distance=feature_distance(judges.identity, dubbed, case.truth),
+        outside_psnr=psnr(dubbed, case.source, outside),
+        outside_ssim=ssim(dubbed, case.source, outside),
+        identity=identity_similarity(judges.identity, dubbed, case.source),
+        opening=found.openness,
+    )
+
+
+def through_codec(codec: VideoCodec, frames: Tensor) -> Tensor:
+    """Frames uint8 [F, H, W, 3] encoded and decoded: the best that any model of that codec's latents can do.
+
+    The last frame is repeated to fill the last latent, and cut off again.
+    """
+    missing = -(len(frames) - 1) % codec.temporal
+    filled = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
+    with torch.no_grad():
+        decoded = codec.decode(codec.encode(filled.float() / 255))
+    return (decoded[: len(frames)] * 255).round().to(torch.uint8)
