@@ -13,6 +13,7 @@ import torch
 from tests.cli.conftest import BOX, HEIGHT, QUICK, WIDTH, write_video, write_wav
 from xdub_core.cli import dub as dub_module
 from xdub_core.media.reader import VideoReader
+from xdub_core.media.writer import VideoWriter
 from xdub_core.untrained import untrained_model
 
 
@@ -99,6 +100,23 @@ def test_faces_in_some_frames_only(run, files):
     source, result = frames_of(files / "video.mp4"), frames_of(files / "out.mkv")
     touched = (source != result).any(axis=(1, 2, 3))
     assert touched.tolist() == [box is not None for box in boxes]
+
+
+def test_boxes_are_given_for_the_sources_own_frames(run, files):
+    """A source of 50 frames a second has 40 frames in the 20 of the timeline."""
+    with VideoWriter(files / "fast.mp4", WIDTH, HEIGHT, 50) as writer:
+        for number in range(40):
+            writer.write(np.full((HEIGHT, WIDTH, 3), 60 + 3 * number, np.uint8))
+    arguments = [argument for argument in QUICK if argument not in ("--box", BOX)]
+    boxes = [[16, 8, 80, 72]] * 40
+    for count, code in ((40, 0), (20, 2)):
+        (files / "boxes.json").write_text(json.dumps(boxes[:count]))
+        outcome = run(
+            "dub", "--video", files / "fast.mp4", "--audio", files / "voice.wav", "--out", files / f"{count}.mp4",
+            *arguments, "--boxes", files / "boxes.json",
+        )  # fmt: skip
+        assert outcome.code == code, outcome.err
+    assert "20 frames" in outcome.err
 
 
 def test_no_face_in_the_whole_video(run, files):

@@ -71,7 +71,9 @@ def dub_command(
     out: Annotated[
         Path, typer.Option(help="The output: .mp4, .mov, .mkv or .webm.", rich_help_panel="Files")
     ],
-    overwrite: Annotated[bool, typer.Option(help="Replace the output.", rich_help_panel="Files")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output.", rich_help_panel="Files")
+    ] = False,
     preview: Annotated[
         bool,
         typer.Option(help="Also write OUT.preview: source and dub side by side.", rich_help_panel="Files"),
@@ -101,6 +103,7 @@ def dub_command(
     low_memory: Annotated[
         bool,
         typer.Option(
+            "--low-memory",
             help="Run guidance's three branches one by one: less memory, a little slower.",
             rich_help_panel="Model",
         ),

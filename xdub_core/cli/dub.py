@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,18 @@ from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.compose.preview import side_by_side
 from xdub_core.dub import DubModel, DubSettings, Scene, dub
-from xdub_core.errors import MediaError, SettingsError
-from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
+from xdub_core.errors import FaceError, MediaError, SettingsError
+from xdub_core.face.boxes import FixedBox, FrameBoxes, WholeFrame, parse_box, read_boxes
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.openmmlab import OpenMMLabDetector
+from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.audio_track import AudioTrack
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.output_file import check_output
 from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
 from xdub_core.media.reader import VideoReader
+from xdub_core.media.timeline import Timeline
 from xdub_core.media.writer import VideoWriter
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released import (
@@ -114,12 +117,11 @@ def run_dub(job: DubJob) -> None:
     scanned = scan_video(job.video)
     plan_encoding(job.out, job.encoding, deep=scanned.info.bit_depth > 8)
     _check_models(job)
-    detector = _detector(job)
+    source = VideoPasses(scanned)
     with ExitStack() as stack:
         recording = stack.enter_context(open_recording(job.audio, spool_dir=job.out.parent))
         on_progress = stack.enter_context(progress_bars())
-        source = VideoPasses(scanned)
-        track = _track(source, detector, job, on_progress)
+        track = _track(source, job, scanned.info, on_progress)
         spoken_frames = frames_of_audio(recording.samples)
         frames = output_frames(len(track), spoken_frames, job.length)
         if frames > spoken_frames:
@@ -175,30 +177,45 @@ def _check_models(job: DubJob) -> None:
     require_files(job.models_dir, [key for key in DUB_FILES if not (key == "model" and checkpoint_given)])
 
 
-def _detector(job: DubJob) -> FaceDetector:
+def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
     face = job.face
     if face.box is not None:
         return FixedBox(parse_box(face.box))
     if face.boxes is not None:
-        return read_boxes(face.boxes)
+        return _boxes_on_timeline(read_boxes(face.boxes), timeline, face.boxes)
     if face.whole_frame:
         return WholeFrame()
+    settings = RTMWSettings(face_threshold=0) if job.settings.reference else RTMWSettings()
     if face.detector is Detector.OPENMMLAB:
         people, pose = (find_file(key, job.models_dir) for key in DETECTOR_FILES)
-        return OpenMMLabDetector(people, pose, device=job.device)
-    return released_detector(job.models_dir, device=job.device)
+        return OpenMMLabDetector(people, pose, device=job.device, settings=settings)
+    return released_detector(job.models_dir, device=job.device, settings=settings)
 
 
-def _track(
-    source: VideoPasses, detector: FaceDetector, job: DubJob, on_progress: ProgressCallback
-) -> FaceTrack:
-    total = len(source.timeline)
+def _boxes_on_timeline(given: FrameBoxes, timeline: Timeline, path: Path) -> FrameBoxes:
+    """Boxes are given for the source's frames; tracking asks for the timeline's."""
+    frames = int(timeline.source_index[-1]) + 1
+    if len(given.boxes) < frames:
+        raise FaceError(
+            f"{path} has boxes for {len(given.boxes)} frames, but the video has {frames}: give one box, or null, for "
+            "each frame"
+        )
+    return FrameBoxes([given.boxes[frame] for frame in timeline.source_index])
+
+
+def _track(source: VideoPasses, job: DubJob, info: VideoInfo, on_progress: ProgressCallback) -> FaceTrack:
+    indices = source.timeline.source_index
+    if job.face.needs_detector:
+        frames = source.frames(indices)
+    else:  # given boxes need no pictures: nothing is decoded
+        blank = np.broadcast_to(np.uint8(0), (info.height, info.width, 3))
+        frames = repeat(blank, len(indices))
     return track_faces(
-        source.frames(source.timeline.source_index),
-        detector,
+        frames,
+        _detector(job, source.timeline),
         every=job.face.every,
         reference=job.settings.reference,
-        progress=lambda done: on_progress(Progress(Stage.FACES, done, total)),
+        progress=lambda done: on_progress(Progress(Stage.FACES, done, len(indices))),
     )
 
 
