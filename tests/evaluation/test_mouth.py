@@ -5,6 +5,7 @@ import pytest
 
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.mouth import landmark_distance, leak, silence_test, within_clip_correlation
+from xdub_core.mini.landmarks import POINTS
 
 
 def track(seed, frames=50):
@@ -12,18 +13,18 @@ def track(seed, frames=50):
 
 
 def test_landmark_distance_is_in_percent_of_the_face():
-    truth = np.zeros((4, 68, 2))
-    truth[:, 0] = (100, 50)
+    truth = np.zeros((4, POINTS, 2))
+    truth[:, -1] = (100, 50)
     moved = truth.copy()
-    moved[:, 48:] += (3, 4)
+    moved[:, :8] += (3, 4)
     assert landmark_distance(moved, truth) == pytest.approx(5)
     assert landmark_distance(10 * moved, 10 * truth) == pytest.approx(5)
 
 
 def test_landmark_distance_looks_at_the_mouth_alone():
-    truth = np.random.default_rng(0).random((4, 68, 2))
+    truth = np.random.default_rng(0).random((4, POINTS, 2))
     moved = truth.copy()
-    moved[:, :48] += 1
+    moved[:, 8:] += 1
     assert landmark_distance(moved, truth) == 0
 
 
@@ -76,4 +77,4 @@ def test_refuses_what_cannot_be_compared():
     with pytest.raises(SettingsError, match="speech opens"):
         silence_test([track(0)], [np.zeros(50)])
     with pytest.raises(SettingsError, match="cannot be compared"):
-        landmark_distance(np.zeros((2, 68, 2)), np.zeros((3, 68, 2)))
+        landmark_distance(np.zeros((2, POINTS, 2)), np.zeros((3, POINTS, 2)))

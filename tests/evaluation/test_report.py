@@ -12,7 +12,7 @@ from xdub_core.errors import SettingsError
 from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_codec
 from xdub_core.evaluation.report import CEILING, FLOOR, SuccessRule, make_report, write_report
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
-from xdub_core.mini.landmarks import FoundFaces
+from xdub_core.mini.landmarks import MOUTH_POINTS, POINTS, FoundFaces
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
 
 FRAMES = 30
@@ -22,9 +22,9 @@ class OpeningByBrightness:
     """Landmarks at fixed places; the mouth is as open as the frame's middle is dark."""
 
     def find(self, frames):
-        points = np.tile(np.linspace([2, 2], [14, 14], 68), (len(frames), 1, 1))
+        points = np.tile(np.linspace([2, 2], [14, 14], POINTS), (len(frames), 1, 1))
         dark = np.array([1 - frame[6:10, 6:10].mean() / 255 for frame in frames])
-        points[:, 48:, 1] += 4 * dark[:, None]
+        points[:, MOUTH_POINTS, 1] += 4 * dark[:, None]
         return FoundFaces(points, np.ones(len(frames)), dark)
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from xdub_core.errors import SettingsError
+from xdub_core.face.smoothing import smooth_boxes
 from xdub_core.mini.fitting import FitSettings
+from xdub_core.mini.heads import LANDMARK_NAMES
 from xdub_core.mini.landmark_training import (
     LandmarkExample,
     LandmarkTraining,
@@ -16,7 +18,9 @@ from xdub_core.mini.landmark_training import (
     train_landmarks,
 )
 from xdub_core.mini.landmarks import (
-    FACE_POINTS,
+    FACE_BOX,
+    MOUTH_POINTS,
+    POINTS,
     LandmarkFinder,
     MiniDetector,
     PointConfig,
@@ -24,27 +28,29 @@ from xdub_core.mini.landmarks import (
     centres_of_mass,
     close_ups,
     cut_square,
+    face_keypoints,
     whole_square,
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
 from talking_dots import draw, openness_track
 
-TINY = PointConfig(points=FACE_POINTS, fine=12, coarse=16)
+TINY = PointConfig(points=POINTS, fine=12, coarse=16)
 
 
 def example(seed, frames=2, side=96):
-    """A drawn head with 68 points on its rim, of which the last 20 lie around the mouth."""
+    """A drawn head: points around its mouth, then on its rim, then the corners of its box."""
     rng = np.random.default_rng(seed)
     centre = tuple(0.5 + 0.1 * (2 * rng.random(2) - 1))
     openness = openness_track(frames, seed)
     pictures, _, _ = draw(openness, side=side, seed=seed, centre=centre)
-    rim, lips = np.linspace(0, 2 * np.pi, 48), np.linspace(0, 2 * np.pi, 20)
+    rim, lips = np.linspace(0, 2 * np.pi, FACE_BOX.start - 8), np.linspace(0, 2 * np.pi, 8)
     points = []
     for opening in openness.numpy():
         head = np.stack([0.38 * np.cos(rim), 0.38 * np.sin(rim)], 1)
         mouth = np.stack([0.14 * np.cos(lips), 0.15 + (0.02 + 0.1 * opening) * np.sin(lips)], 1)
-        points.append((np.concatenate([head, mouth]) + centre) * side)
+        box = [[-0.38, -0.38], [0.38, 0.38]]
+        points.append((np.concatenate([mouth, head, box]) + centre) * side)
     return LandmarkExample(pictures.numpy(), np.stack(points), openness.numpy())
 
 
@@ -84,9 +90,30 @@ def test_is_a_face_detector(trained):
     detection, nothing = MiniDetector(trained, threshold=(there + not_there) / 2).detect(frames)
     assert detection.keypoints.shape == (134, 3)
     assert detection.score == pytest.approx(there)
-    truth = np.concatenate([face.points[0].min(0), face.points[0].max(0)])
-    assert np.abs(detection.box - truth).max() < 10
     assert nothing is None
+    box = smooth_boxes(detection.keypoints[None] / (96, 96, 1), (96, 96)).boxes[0]
+    true_box = smooth_boxes(
+        face_keypoints(face.points[0, FACE_BOX].ravel())[None] / (96, 96, 1), (96, 96)
+    ).boxes[0]
+    assert np.abs(box - true_box).max() < 10
+
+
+def test_crops_are_so_many_face_boxes_large_and_ignore_the_speech():
+    """Through the very smoothing that a dub's track goes through."""
+    keypoints = face_keypoints(np.array([200.0, 300.0, 300.0, 420.0]), crop_factor=1.5)
+    boxes = smooth_boxes(np.stack([keypoints] * 5) / (1000, 1000, 1), (1000, 1000)).boxes
+    np.testing.assert_allclose(boxes[2], [250 - 90, 360 - 90, 250 + 90, 360 + 90], atol=0.1)
+
+
+def test_lips_are_the_first_points():
+    assert {name.split()[-1] for name in LANDMARK_NAMES[MOUTH_POINTS]} <= {
+        "left",
+        "right",
+        "top",
+        "bottom",
+        "inner",
+    }
+    assert not any("lip" in name or "mouth" in name for name in LANDMARK_NAMES[MOUTH_POINTS.stop :])
 
 
 def test_no_frames_no_faces(trained):
@@ -124,8 +151,8 @@ def test_close_ups_are_square_about_the_points():
 
 
 def test_refuses_another_number_of_landmarks():
-    with pytest.raises(SettingsError, match="68 landmarks"):
+    with pytest.raises(SettingsError, match="18 points"):
         train_landmarks([example(0)], LandmarkTraining(PointConfig(points=5)))
     five = PointNet(PointConfig(points=5))
-    with pytest.raises(SettingsError, match="68 points, not 5"):
+    with pytest.raises(SettingsError, match="18 points, not 5"):
         MiniDetector(LandmarkFinder(five, five))

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from xdub_core.errors import SettingsError
-
-MOUTH_POINTS = slice(48, 68)
-"""The lips among the 68 landmarks."""
+from xdub_core.mini.landmarks import MOUTH_POINTS
 
 
 def landmark_distance(points: np.ndarray, truth: np.ndarray, mouth: slice = MOUTH_POINTS) -> float:
     """LMD: mean distance of the mouth's landmarks, in percent of the face's size.
 
     `points`, `truth`: [F, K, 2] in pixels, of the same head pose. The face's size is the larger extent of all the
-    true landmarks, in each frame.
+    true points, in each frame.
     """
     if points.shape != truth.shape:
         raise SettingsError(

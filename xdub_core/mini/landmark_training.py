@@ -31,7 +31,10 @@ _WHOLE = 0.9
 
 @dataclass(frozen=True)
 class LandmarkExample:
-    """`frames` uint8 [F, H, W, 3] with one face; `points` [F, K, 2] in pixels; `openness` [F] of the mouth, 0..1."""
+    """`frames` uint8 [F, H, W, 3] with one face; `points` [F, K, 2] in pixels; `openness` [F] of the mouth, 0..1.
+
+    `points`: the renderer's landmarks, then the two corners of its face box.
+    """
 
     frames: np.ndarray
     points: np.ndarray
@@ -76,7 +79,7 @@ def train_landmarks(
         raise SettingsError("training the landmark finder needs at least one example, but there are none")
     found = examples[0].points.shape[1]
     if found != training.network.points:
-        raise SettingsError(f"the examples have {found} landmarks, the finder {training.network.points}")
+        raise SettingsError(f"the examples have {found} points, the finder {training.network.points}")
     networks = []
     for look in ("far", "near"):
         with torch.random.fork_rng(devices=[]):

@@ -4,6 +4,9 @@ The same small network looks twice: at the whole frame, to find the face, and at
 
     picture ─ fold 4x4 ─ blocks at 1/4 and 1/8 ─ one heat map a landmark at 1/4 ─ centres of mass
                                       └─ is there a face? how far is its mouth open?
+
+Points are the renderer's landmarks, and after them the two corners of its face box, which does not move with the
+speech.
 """
 
 from __future__ import annotations
@@ -21,10 +24,18 @@ from torch import Tensor, nn
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.landmarks import keypoints_from_face68
+from xdub_core.face.smoothing import FACE_TO_BOX, FOREHEAD
+from xdub_core.mini.heads import LANDMARK_NAMES
 
 SIDE = 96
 """Pixels of the picture that the network looks at."""
-FACE_POINTS = 68
+MOUTH_POINTS = slice(0, 8)
+"""The lips among the points."""
+FACE_BOX = slice(len(LANDMARK_NAMES), len(LANDMARK_NAMES) + 2)
+"""The face box's corners among the points."""
+POINTS = FACE_BOX.stop
+CROP_FACTOR = 1.4
+"""How many times as large as the face box the mini's crops are."""
 CLOSE_UP = 1.6
 """The second look's square has this many times the landmarks' larger extent."""
 _FOLD = 4
@@ -33,9 +44,9 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class PointConfig:
-    """Sizes of the network. `points`: landmarks, in the dataset's order."""
+    """Sizes of the network. `points`: how many, in the dataset's order; see the module's docstring."""
 
-    points: int = FACE_POINTS
+    points: int = POINTS
     fine: int = 32
     coarse: int = 64
 
@@ -121,15 +132,20 @@ class LandmarkFinder:
 
 
 class MiniDetector:
-    """The `FaceDetector` of rendered heads. It knows nothing of real people."""
+    """The `FaceDetector` of rendered heads. It knows nothing of real people.
 
-    def __init__(self, finder: LandmarkFinder, threshold: float = 0.5) -> None:
-        if finder.near.config.points != FACE_POINTS:
-            raise SettingsError(
-                f"a face detector needs landmarks of {FACE_POINTS} points, not {finder.near.config.points}"
-            )
+    Its keypoints are those of `face_keypoints`: tracked and smoothed as RTMW's are, they give crops `crop_factor` times
+    as large as the face box.
+    """
+
+    def __init__(
+        self, finder: LandmarkFinder, threshold: float = 0.5, crop_factor: float = CROP_FACTOR
+    ) -> None:
+        if finder.near.config.points != POINTS:
+            raise SettingsError(f"a face detector needs {POINTS} points, not {finder.near.config.points}")
         self.finder = finder
         self.threshold = threshold
+        self.crop_factor = crop_factor
 
     def detect(
         self,
@@ -138,12 +154,50 @@ class MiniDetector:
     ) -> list[Detection | None]:
         """The face of each frame, or None; see `FaceDetector`."""
         found = self.finder.find(frames)
+        boxes = found.points[:, FACE_BOX].reshape(-1, 4)
         return [
-            detection_from_keypoints(keypoints_from_face68(points), float(score))
+            detection_from_keypoints(face_keypoints(box, self.crop_factor), float(score))
             if score >= self.threshold
             else None
-            for points, score in zip(found.points, found.score, strict=True)
+            for box, score in zip(boxes, found.score, strict=True)
         ]
+
+
+def face_keypoints(face_box: np.ndarray, crop_factor: float = CROP_FACTOR) -> np.ndarray:
+    """134 keypoints whose 68 face points are a plain face stretched over a face box [4], xyxy in pixels.
+
+    They do not move with the speech, so neither does the crop. `smooth_boxes` makes crops of them whose side is
+    `crop_factor` times the box's larger one, about its middle: training data and detector cut alike.
+    """
+    low, high = face_box[:2].astype(np.float64), face_box[2:].astype(np.float64)
+    size = (high - low).max() * crop_factor / FACE_TO_BOX
+    return keypoints_from_face68((low + high) / 2 + size * (_plain_face() - 0.5))
+
+
+def _plain_face() -> np.ndarray:
+    """68 points [68, 2] of a face that fills 0..1 from its forehead, as the smoothing reckons it, to its chin."""
+    angle = np.linspace(np.pi, 0, 17)
+    cheek = 0.6
+    eye = FOREHEAD * cheek / (1 + FOREHEAD)  # puts the forehead at 0
+    rise = (cheek - 1) / (np.sin(angle[3]) - 1)  # puts the cheeks, points 3 and 13, at their height
+    jaw = np.stack([0.5 + 0.5 * np.cos(angle), 1 + rise * (np.sin(angle) - 1)], axis=1)
+    turn = np.linspace(np.pi, -np.pi, 7)[:6]
+    almond = np.stack([0.07 * np.cos(turn), -0.03 * np.sin(turn)], axis=1)
+    mouth = np.array([0.5, 0.75])
+    ring = np.linspace(np.pi, -np.pi, 13)[:12]
+    lips = np.stack([0.15 * np.cos(ring), -0.05 * np.sin(ring)], axis=1)
+    parts = [
+        jaw,
+        np.stack([np.linspace(0.18, 0.42, 5), np.full(5, 0.2)], axis=1),
+        np.stack([np.linspace(0.58, 0.82, 5), np.full(5, 0.2)], axis=1),
+        np.stack([np.full(4, 0.5), np.linspace(eye, 0.55, 4)], axis=1),
+        np.stack([np.linspace(0.42, 0.58, 5), np.full(5, 0.58)], axis=1),
+        almond + np.array([0.3, eye]),
+        almond + np.array([0.7, eye]),
+        lips + mouth,
+        0.7 * lips[[0, 2, 3, 4, 6, 8, 9, 10]] + mouth,
+    ]
+    return np.concatenate(parts)
 
 
 def whole_square(width: int, height: int) -> np.ndarray:

@@ -36,7 +36,8 @@ class PhonemeTraining:
     """Everything that decides what recogniser comes out.
 
     `rows`: per example of a batch; `gain`: largest change of loudness in decades of energy (1: 10 dB); `noise`: most
-    decades of energy by which added noise lies above the log-mel's floor.
+    decades of energy by which added noise lies above the log-mel's floor; `warp`: largest stretch of the mel axis, as
+    of a longer or shorter vocal tract; `masked`: most mel bins that are hidden, in each of two places.
     """
 
     network: PhonemeConfig
@@ -46,6 +47,8 @@ class PhonemeTraining:
     rows: int = 200
     gain: float = 1.0
     noise: float = 6.0
+    warp: float = 0.12
+    masked: int = 10
 
 
 def train_phonemes(
@@ -123,13 +126,26 @@ def _batch(
 
 
 def _disturbed(log_mel: Tensor, training: PhonemeTraining, generator: torch.Generator) -> Tensor:
-    """Another loudness, and noise of a random level and tilt, as if they had been there before the log-mel."""
-    gain, level, tilt = torch.rand(3, generator=generator).tolist()
-    energy = log_mel + (2 * gain - 1) * training.gain / _MEL_SCALE
+    """Another vocal tract, loudness, and noise of a random level and tilt, as if before the log-mel; hidden bins."""
+    gain, level, tilt, warp = torch.rand(4, generator=generator).tolist()
+    energy = _warped(log_mel, 1 + training.warp * (2 * warp - 1)) + (2 * gain - 1) * training.gain / _MEL_SCALE
     slope = torch.linspace(0.5 - tilt, tilt - 0.5, len(log_mel))[:, None]
     flutter = torch.rand(log_mel.shape, generator=generator).clamp(min=1e-3).log10() / _MEL_SCALE
     noise = log_mel.min() + level * training.noise / _MEL_SCALE + slope + flutter
-    return torch.maximum(energy, noise)
+    disturbed = torch.maximum(energy, noise)
+    for _ in range(2):
+        width, place = (torch.rand(2, generator=generator) * torch.tensor([training.masked, len(log_mel)])).int()
+        disturbed[place : place + width] = disturbed.mean()
+    return disturbed
+
+
+def _warped(log_mel: Tensor, factor: float) -> Tensor:
+    """The spectrum moved up (factor above 1) or down: bin m shows what bin m / factor showed."""
+    source = (torch.arange(len(log_mel)) / factor).clamp(max=len(log_mel) - 1)
+    low = source.floor().long()
+    high = (low + 1).clamp(max=len(log_mel) - 1)
+    share = (source - low)[:, None]
+    return log_mel[low] * (1 - share) + log_mel[high] * share
 
 
 @torch.no_grad()
