@@ -126,7 +126,7 @@ def light_at(seed: int, seconds: float, moving: bool) -> Light:
         warmth += 0.12 * wander(seed, 10, seconds, 2.0)
     x, y, z = np.array((side, height, 0.85)) / np.linalg.norm((side, height, 0.85))
     key = np.clip(power * np.array((1 + warmth, 1.0, 1 - warmth)), 0.1, 1.2)
-    ambient = (0.98 - 0.55 * power) * 0.8 * np.array((1 - cool, 1.0, 1 + cool))
+    ambient = (0.98 - 0.55 * power) * 0.92 * np.array((1 - cool, 1.0, 1 + cool))
     return Light((float(x), float(y), float(z)), _triple(key), _triple(ambient))
 
 

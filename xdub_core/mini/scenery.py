@@ -119,8 +119,10 @@ def draw_occluder(
         pen.capsule((x - 0.18, y + 0.5), (x - 0.34, y + 0.15), 0.07, skin)
         pen.ball((x, y + 0.42), 0.25, skin)
     elif occluder.kind == "cup":
-        pen.capsule((x - 0.16, y + 0.2), (x + 0.16, y + 0.2), 0.22 * size_factor, colorsys.hsv_to_rgb(hue, 0.6, 0.8))
-        pen.capsule((x - 0.14, y + 0.45), (x + 0.14, y + 0.45), 0.20, colorsys.hsv_to_rgb(hue, 0.6, 0.7))
+        glaze = colorsys.hsv_to_rgb(hue, 0.55, 0.8)
+        for row in np.linspace(0.62, 0.0, 12):
+            half = (0.17 + 0.07 * (1 - row / 0.62)) * size_factor
+            pen.band((x - half, y + row), (x + half, y + row), 0.07, glaze)
     else:
         reach = np.array((np.cos(lean), np.sin(lean))) * 1.1
         pen.capsule((x - reach[0], y + reach[1]), (x + reach[0], y - reach[1]), 0.045, colorsys.hsv_to_rgb(hue, 0.7, 0.7))
@@ -135,14 +137,26 @@ class _Pen:
 
     def capsule(self, start: tuple[float, float], stop: tuple[float, float], radius: float, color: tuple) -> None:
         a, b = (np.array(point) * self.scale + self.origin for point in (start, stop))
-        for layer in range(5):
-            width = max(1, round(2 * radius * self.scale * (1 - 0.17 * layer)))
-            shift = np.array((-0.05, -0.05)) * radius * self.scale * layer
+        for layer in range(8):
+            width = max(1, round(2 * radius * self.scale * (1 - 0.105 * layer)))
+            shift = np.array((-0.032, -0.032)) * radius * self.scale * layer
             p, q = (tuple(int(v) for v in np.round((end + shift) * 16)) for end in (a, b))
-            shade = tuple(255 * min(1.0, channel * (0.62 + 0.12 * layer)) for channel in color)
+            shade = tuple(255 * min(1.0, channel * (0.60 + 0.065 * layer)) for channel in color)
             cv2.line(self.color, p, q, shade, width, cv2.LINE_AA, 4)
             if layer == 0:
                 cv2.line(self.mask, p, q, 255, width, cv2.LINE_AA, 4)
+
+    def band(self, start: tuple[float, float], stop: tuple[float, float], width: float, color: tuple) -> None:
+        """A horizontal slice of something round: dark at its ends."""
+        steps = np.linspace(0, 1, 10)
+        for a, b in zip(steps[:-1], steps[1:], strict=True):
+            turn = 1 - (2 * (a + b) / 2 - 0.8) ** 2
+            ends = [(start[0] + (stop[0] - start[0]) * share, start[1]) for share in (a, b)]
+            corners = [(px, py + side * width / 2) for side in (-1, 1) for px, py in ends[::side]]
+            pixels = np.round((np.array(corners) * self.scale + self.origin) * 16).astype(np.int32)
+            shade = tuple(255 * min(1.0, channel * (0.55 + 0.5 * turn)) for channel in color)
+            cv2.fillPoly(self.color, [pixels], shade, cv2.LINE_8, 4)
+            cv2.fillPoly(self.mask, [pixels], 255, cv2.LINE_8, 4)
 
     def ball(self, centre: tuple[float, float], radius: float, color: tuple) -> None:
         self.capsule(centre, (centre[0] + 1e-3, centre[1]), radius, color)

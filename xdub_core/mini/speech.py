@@ -63,6 +63,16 @@ class Speech:
         """Length in seconds."""
         return len(self.samples) / SAMPLE_RATE
 
+    def cut(self, start: float, stop: float) -> Speech:
+        """The part from `start` to `stop` seconds; its time begins at 0. Phonemes keep their ends outside it."""
+        first, last = round(start * SAMPLE_RATE), round(stop * SAMPLE_RATE)
+        kept = tuple(
+            PhonemeInterval(p.start - start, p.stop - start, p.ipa)
+            for p in self.phonemes
+            if p.stop > start - 1 and p.start < stop + 1
+        )
+        return Speech(self.samples[first:last], kept)
+
 
 _TRAIN_VARIANTS = (
     "f1 f2 f3 f5 m1 m2 m3 m5 m7 Annie Andy Denis Diogo Gene Hugo Jacky Lee Marco Mario Michael "
@@ -146,7 +156,7 @@ def joined(parts: Sequence[Speech]) -> Speech:
 def talk(split: str, voice: Voice, seconds: float, seed: int) -> Speech:
     """Sentences of a split with pauses between them, exactly `seconds` long (cut at the end).
 
-    Begins with 0 to 0.5 s of pause; loudness varies a little by sentence. Deterministic.
+    Begins with 0 to 0.5 s of pause; loudness varies by sentence, samples stay within -1..1. Deterministic.
     """
     rng = np.random.default_rng([seed, 71])
     lines = lines_of(split, voice.language)
