@@ -7,10 +7,13 @@ import torch
 
 from tests.training.conftest import FRAMES, SIDE, TINY, context, tiny_batch, tiny_dit
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.experts.adapters import new_adapters
-from xdub_core.experts.expert import ExpertInfo
+from xdub_core.experts.adapters import Adapters, new_adapters
+from xdub_core.experts.expert import ExpertInfo, load_expert, save_expert
+from xdub_core.model.attention import torch_attention
+from xdub_core.training.attention import float32_attention
 from xdub_core.training.conditions import ConditionDropout, Kept
 from xdub_core.training.editor import edit
+from xdub_core.training.examples import TensorExamples
 from xdub_core.training.flow import noise_target
 from xdub_core.training.generator import inpaint
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
@@ -18,6 +21,7 @@ from xdub_core.training.objective import FlowSettings, Objective, PixelLosses
 from xdub_core.training.probe import probe_audio
 from xdub_core.training.rewards import PixelLossSettings, draw_segment, segment_rows, sync_loss
 from xdub_core.training.timesteps import UNIFORM
+from xdub_core.training.trainer import TrainerSettings, train
 
 EVERYTHING = ConditionDropout(0, 0)
 GENERATOR = replace(TINY, background=True)
@@ -162,6 +166,14 @@ def test_gradient_checkpointing_changes_no_gradient():
         assert torch.allclose(plain, recomputed, rtol=1e-4, atol=1e-6)
 
 
+def test_float32_attention_under_autocast_is_the_float32_attention():
+    random = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 5, 8, generator=random) for _ in range(3))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = float32_attention(q, k, v, 2)
+    assert torch.equal(found, torch_attention(q, k, v, 2))
+
+
 def test_in_place_arithmetic_of_the_blocks_keeps_gradients_true():
     trained = objective("editor").double()
     awake(trained.dit)
@@ -227,6 +239,27 @@ def test_lip_expert_is_trained_by_the_sync_scorer_and_nothing_else_is_trained():
     gradients = {name: p.grad for name, p in trained.named_parameters() if p.grad is not None}
     assert gradients and all(name.startswith("adapters.") for name in gradients)
     assert any(gradient.abs().sum() > 0 for gradient in gradients.values())
+
+
+def test_a_tuned_lip_expert_serves_the_untouched_base_from_its_file(tmp_path):
+    trained = expert_objective("lip", PixelLosses(decode, sync=brightness_scorer))
+    base = {name: tensor.clone() for name, tensor in trained.dit.state_dict().items()}
+    settings = TrainerSettings(
+        steps=5, batch_size=2, learning_rate=1e-2, warmup=1, precision="float32", average=0.0
+    )
+    averaged = train(trained, TensorExamples(tiny_batch()), settings, tmp_path)
+    assert all(name.startswith("adapters.") for name in averaged)
+    assert all(torch.equal(tensor, base[name]) for name, tensor in trained.dit.state_dict().items())
+    save_expert(trained.adapters.expert(), tmp_path / "lip.safetensors")
+    fresh = Objective(awake(tiny_dit()), edit, context(), FlowSettings(dropout=EVERYTHING))
+    target = noise_target(tiny_batch()["target"], torch.zeros(4, 4, 4, 4, 4), torch.full((4,), 0.5))
+    with torch.no_grad():
+        plain = fresh.velocity(tiny_batch(), target)
+        Adapters(load_expert(tmp_path / "lip.safetensors")).attach(fresh.dit)
+        tuned = fresh.velocity(tiny_batch(), target)
+        expected = trained.velocity(tiny_batch(), target)
+    assert torch.allclose(tuned, expected, atol=1e-5)
+    assert not torch.allclose(tuned, plain, atol=1e-3)
 
 
 def test_sync_loss_rewards_frames_that_go_with_the_sound():

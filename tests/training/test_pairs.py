@@ -35,7 +35,7 @@ SEGMENT = ClipGeometry(13, 5)
 
 def redubber(**options):
     dit = awake(tiny_dit(replace(TINY, background=True))).requires_grad_(False)
-    sampler = SamplerSettings(steps=2, guidance=Guidance(1.0, 1.0), border=0)
+    sampler = SamplerSettings(steps=2, guidance=Guidance(1.0, 1.0, dynamic=False), border=0)
     return Redubber(
         dit, context(), CODEC, RedubSettings(SEGMENT, sampler, feather=0.0, references=2, **options)
     )
@@ -69,6 +69,12 @@ def test_other_speech_makes_another_mouth():
     videos, masks = clips(13)
     first, second = (redubber().redub(videos, masks, speech(seed)) for seed in (1, 2))
     assert not torch.allclose(first, second, atol=1e-4)
+
+
+def test_without_guidance_the_dub_is_that_of_guidance_scales_of_one():
+    videos, masks = clips(13)
+    guided, plain = (redubber(guided=guided).redub(videos, masks, speech(1)) for guided in (True, False))
+    assert torch.allclose(guided, plain, atol=1e-4)  # the tests' scales are constant ones
 
 
 def test_clips_of_a_batch_do_not_mix():

@@ -94,9 +94,11 @@ def new_adapters(
         weight = getattr(module, "weight", None)
         if re.fullmatch(targets, name) and isinstance(weight, Tensor) and weight.ndim == 2:
             rows, columns = weight.shape
-            bound = 1 / math.sqrt(columns)
-            down = torch.empty(info.rank, columns).uniform_(-bound, bound, generator=generator)
-            layers[name] = LowRank(down, torch.zeros(rows, info.rank))
+            down = torch.empty(info.rank, columns, device="meta" if weight.is_meta else "cpu")
+            if not weight.is_meta:
+                bound = 1 / math.sqrt(columns)
+                down.uniform_(-bound, bound, generator=generator)
+            layers[name] = LowRank(down, torch.zeros(rows, info.rank, device=down.device))
     if not layers:
         raise SettingsError(
             f"no layer of the model is named like {targets}: give a pattern that matches some"

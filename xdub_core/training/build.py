@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.model.dit import XDubDiT
+from xdub_core.training.attention import training_attention
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.editor import edit
 from xdub_core.training.generator import REFERENCE_FRAMES, inpaint
@@ -18,7 +19,8 @@ from xdub_core.training.objective import Objective, PixelLosses
 
 def build_dit(config: TrainingConfig, device: torch.device | str = "cpu") -> XDubDiT:
     """The configuration's DiT with PyTorch's own random weights ("meta" costs nothing)."""
-    return XDubDiT(config.model, device=device, dtype=getattr(torch, config.weights))
+    attention = training_attention(device)
+    return XDubDiT(config.model, attention=attention, device=device, dtype=getattr(torch, config.weights))
 
 
 def build_objective(

@@ -15,6 +15,7 @@ STORED = torch.float16
 """Latents and features are stored in half precision: finer than any codec's own error."""
 
 
+@torch.no_grad()
 def generator_example(
     codec: VideoCodec,
     frames: Tensor,
@@ -40,6 +41,7 @@ def generator_example(
     }
 
 
+@torch.no_grad()
 def editor_example(
     codec: VideoCodec,
     real: Tensor,

@@ -9,7 +9,7 @@ weights).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,29 +54,34 @@ def _sequence(latents: Tensor, conditions: Conditions) -> Tensor:
 class GeneratorDenoiser:
     """G_mask as a denoiser for `sample_clip`: the "reference" latents it is given are the masked clip's.
 
-    `references`: [batch, channels, N, height, width]. Any batch size; the three branches go as one batch.
+    `references`: [batch, channels, N, height, width]. Any batch size; the three branches go as one batch. Without
+    `guided` there is one branch, with all conditions, and guidance has no effect.
     """
 
     model: XDubDiT
     context: Tensor
     references: Tensor
+    guided: bool = True
 
     @torch.inference_mode()
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
         weight = self.model.patch_embedding.weight
         stills = self.references.to(weight)
-        silence = torch.zeros_like(audio)
+        conditions = Conditions(self.context.to(weight), audio.to(weight), stills, reference.to(weight))
+        if self.guided:
+            silence = torch.zeros_like(conditions.audio)
+            conditions = replace(
+                conditions,
+                audio=torch.cat([silence, silence, conditions.audio]),
+                reference=torch.cat([torch.zeros_like(stills), stills, stills]),
+                background=torch.cat([reference.to(weight)] * 3),
+            )
+        assert conditions.background is not None
         constants = self.model.prepare(
-            self.context.to(weight),
-            torch.cat([silence, silence, audio]).to(weight),
-            torch.cat([reference] * 3).shape,
+            conditions.context,
+            conditions.audio,
+            conditions.background.shape,
             reference_stills=stills.shape[2],
-        )
-        conditions = Conditions(
-            context=self.context,
-            audio=audio,
-            reference=torch.cat([torch.zeros_like(stills), stills, stills]),
-            background=torch.cat([reference.to(weight)] * 3),
         )
         return _GeneratorClip(self.model, conditions, constants, motion_latents)
 
@@ -90,8 +95,10 @@ class _GeneratorClip:
 
     @torch.inference_mode()
     def __call__(self, latents: Tensor, sigma: float) -> Velocities:
-        branches = torch.cat([latents.to(self.conditions.reference)] * 3)
+        count = len(self.conditions.reference) // len(latents)  # branches: 3, or 1
+        branches = torch.cat([latents.to(self.conditions.reference)] * count)
         timestep = torch.full((len(branches),), sigma * TIMESTEPS, device=branches.device)
         sequence = _sequence(branches, self.conditions)
         velocity = self.model.velocity(sequence, timestep, self.constants, self.motion_latents)
-        return Velocities(*velocity.to(latents).chunk(3))
+        found = velocity.to(latents).chunk(count)
+        return Velocities(found[0], found[count // 2], found[-1])

@@ -87,11 +87,14 @@ class Process:
     world: int = 1
 
 
+ALONE = Process()
+
+
 @contextmanager
 def processes(device: torch.device | str = "cpu") -> Iterator[Process]:
     """Join the processes that torchrun started, if any, for as long as the context lasts."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Process()
+        yield ALONE
         return
     dist.init_process_group("nccl" if torch.device(device).type == "cuda" else "gloo")
     try:
@@ -107,7 +110,7 @@ def train(
     folder: Path | str,
     *,
     device: torch.device | str = "cpu",
-    process: Process = Process(),
+    process: Process = ALONE,
     on_step: Callable[[Row], None] | None = None,
 ) -> dict[str, Tensor]:
     """Train what of `objective` asks for gradients, on from the checkpoint in `folder` if there is one.

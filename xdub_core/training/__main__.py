@@ -1,0 +1,90 @@
+"""Train the generator or the editor from a configuration and a folder of examples, on one machine or with torchrun:
+
+    torchrun --nproc-per-node 8 -m xdub_core.training CONFIG.yaml --examples FOLDER --out FOLDER --empty-prompt FILE
+
+The same command again goes on where it stopped. Experts are trained from Python, with the networks that supervise
+them: `run_stage(..., pixels=PixelLosses(...))`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from xdub_core.errors import SettingsError, XDubError
+from xdub_core.model.checkpoint import load_dit
+from xdub_core.text import load_empty_prompt, padded_context
+from xdub_core.training.attention import training_attention
+from xdub_core.training.config import load_config
+from xdub_core.training.examples import ExampleFolder
+from xdub_core.training.run import run_stage
+from xdub_core.training.trainer import Row, processes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    device = torch.device(options.device)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    try:
+        _train(options, device)
+    except XDubError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def _train(options: argparse.Namespace, device: torch.device) -> None:
+    config = load_config(options.config)
+    if config.expert is not None:
+        raise SettingsError(
+            f"{options.config} trains an expert: call run_stage from Python, with the networks that supervise it"
+        )
+    examples = ExampleFolder(options.examples).load()
+    context = padded_context(load_empty_prompt(options.empty_prompt), config.text_tokens)
+    dit = None
+    if options.init is not None:
+        weights = getattr(torch, config.weights)
+        attention = training_attention(device)
+        dit = load_dit(options.init, device=device, dtype=weights, attention=attention)
+    with processes(device) as process, tqdm(total=config.trainer.steps, disable=process.rank > 0) as bar:
+
+        def show(row: Row) -> None:
+            bar.n = int(row["step"])
+            bar.set_postfix(loss=f"{row['loss']:.4f}")
+
+        run_stage(
+            config,
+            examples,
+            context,
+            options.out,
+            dit=dit,
+            device=device,
+            process=process,
+            on_step=show,
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m xdub_core.training", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("config", type=Path, help="YAML file; see xdub_core/training/configs")
+    parser.add_argument("--examples", type=Path, required=True, help="folder of encoded examples")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the checkpoint, the log and the model"
+    )
+    parser.add_argument("--empty-prompt", type=Path, required=True, help="the kept embedding of the prompt")
+    parser.add_argument("--init", type=Path, help="checkpoint to start from (random weights without)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

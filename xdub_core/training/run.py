@@ -1,0 +1,70 @@
+"""One phase of training from its configuration to a model's or an expert's file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from xdub_core.errors import SettingsError
+from xdub_core.experts.adapters import Adapters
+from xdub_core.experts.expert import save_expert
+from xdub_core.model.checkpoint import save_dit
+from xdub_core.model.dit import XDubDiT
+from xdub_core.training.build import build_dit, build_objective
+from xdub_core.training.config import TrainingConfig
+from xdub_core.training.examples import Examples
+from xdub_core.training.initial import initialise
+from xdub_core.training.objective import PixelLosses
+from xdub_core.training.trainer import ALONE, Process, Row, load_weights, train
+
+MODEL_FILE = "model.safetensors"
+
+
+def run_stage(
+    config: TrainingConfig,
+    examples: Examples,
+    context: Tensor,
+    folder: Path | str,
+    *,
+    dit: XDubDiT | None = None,
+    pixels: PixelLosses | None = None,
+    device: torch.device | str = "cpu",
+    process: Process = ALONE,
+    on_step: Callable[[Row], None] | None = None,
+) -> Path:
+    """Train a phase in `folder`, on from where it stopped, and return the file that it made there.
+
+    That is `model.safetensors` (the averaged weights), or `<kind>.safetensors` for an expert. `dit` is what the phase
+    starts from (None: random weights); in the end it holds the averaged weights, or is as before where an expert was
+    trained. `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise an expert.
+
+    Raises SettingsError when an expert has no model to start from, and what `train` raises.
+    """
+    folder = Path(folder)
+    if dit is None:
+        if config.expert is not None:
+            raise SettingsError(f"the {config.stage} expert needs the trained editor to start from")
+        dit = build_dit(config, device)
+        initialise(dit, torch.Generator(device).manual_seed(config.trainer.seed))
+    objective = build_objective(config, dit, context, pixels)
+    averaged = train(
+        objective, examples, config.trainer, folder, device=device, process=process, on_step=on_step
+    )
+    load_weights(objective, averaged)
+    dit.checkpoint_blocks = False
+    dit.eval().requires_grad_(False)
+    adapters = objective.adapters
+    path = folder / (f"{adapters.info.kind}.safetensors" if isinstance(adapters, Adapters) else MODEL_FILE)
+    partial = path.with_name(f".{path.name}.partial")
+    if isinstance(adapters, Adapters):
+        adapters.detach()
+    if process.rank == 0:
+        if isinstance(adapters, Adapters):
+            save_expert(adapters.expert(), partial)
+        else:
+            save_dit(dit, partial)
+        partial.replace(path)
+    return path
