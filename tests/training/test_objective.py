@@ -10,12 +10,14 @@ from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.experts.expert import ExpertInfo, load_expert, save_expert
 from xdub_core.model.attention import torch_attention
+from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.training.attention import float32_attention
+from xdub_core.training.channelwise import ChannelwiseDenoiser, edit_channelwise
 from xdub_core.training.conditions import ConditionDropout, Kept
 from xdub_core.training.editor import edit
 from xdub_core.training.examples import TensorExamples
 from xdub_core.training.flow import noise_target
-from xdub_core.training.generator import inpaint
+from xdub_core.training.generator import GeneratorDenoiser, inpaint
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.objective import FlowSettings, Objective, PixelLosses
 from xdub_core.training.probe import probe_audio
@@ -152,6 +154,45 @@ def test_generator_starts_from_a_video_models_weights_and_first_ignores_the_back
 def test_the_generator_is_refused_as_an_editor():
     with pytest.raises(SamplingError, match="stage I"):
         tiny_dit(GENERATOR)(None, None, None, None)
+
+
+def test_channelwise_editor_sees_its_reference_and_samples_as_it_was_trained():
+    model = awake(tiny_dit(GENERATOR)).requires_grad_(False)
+    trained = Objective(model, edit_channelwise, context(), FlowSettings(dropout=EVERYTHING))
+    batch = {name: tensor[:1] for name, tensor in tiny_batch(2).items()}
+    target = noise_target(batch["target"], torch.zeros_like(batch["target"]), torch.tensor([0.5]))
+    conditions = {
+        "none": Kept(audio=torch.tensor([False]), reference=torch.tensor([False])),
+        "reference": Kept(audio=torch.tensor([False]), reference=torch.tensor([True])),
+        "reference_audio": Kept(audio=torch.tensor([True]), reference=torch.tensor([True])),
+    }
+    clip = ChannelwiseDenoiser(model, context()).for_clip(batch["reference"], batch["audio"], 0)
+    found = clip(target.latents, 0.5)._asdict()
+    for name, kept in conditions.items():
+        assert torch.allclose(found[name], trained.velocity(batch, target, kept), atol=1e-5)
+    assert not torch.allclose(found["none"], found["reference"], atol=1e-3)
+    assert not torch.allclose(found["reference"], found["reference_audio"], atol=1e-3)
+
+
+@pytest.mark.parametrize("motion", [0, 2])
+def test_generator_and_editor_sample_as_they_were_trained(motion):
+    batch = {name: tensor[:1] for name, tensor in tiny_batch(2, background=True).items()}
+    target = noise_target(batch["target"], torch.zeros_like(batch["target"]), torch.tensor([0.5]), motion)
+    generator = awake(tiny_dit(GENERATOR)).requires_grad_(False)
+    trained = Objective(generator, inpaint, context(), FlowSettings(dropout=EVERYTHING))
+    denoiser = GeneratorDenoiser(generator, context(), batch["reference"])
+    found = denoiser.for_clip(batch["background"], batch["audio"], motion)(target.latents, 0.5)
+    assert torch.allclose(found.reference_audio, trained.velocity(batch, target), atol=1e-5)
+
+    batch = {name: tensor[:1] for name, tensor in tiny_batch(2).items()}
+    editor = awake(tiny_dit()).requires_grad_(False)
+    trained = Objective(editor, edit, context(), FlowSettings(dropout=EVERYTHING))
+    clip = DiTDenoiser(editor, context()).for_clip(batch["reference"], batch["audio"], motion)
+    none = Kept(audio=torch.tensor([False]), reference=torch.tensor([False]))
+    assert torch.allclose(clip(target.latents, 0.5).none, trained.velocity(batch, target, none), atol=1e-5)
+    assert torch.allclose(
+        clip(target.latents, 0.5).reference_audio, trained.velocity(batch, target), atol=1e-5
+    )
 
 
 def test_gradient_checkpointing_changes_no_gradient():

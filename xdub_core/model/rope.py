@@ -63,8 +63,8 @@ def _angles(positions: Tensor, dim: int) -> Tensor:
 def _grid_angles(frame: Tensor, row: Tensor, column: Tensor) -> Tensor:
     f, h, w = len(frame), len(row), len(column)
     parts = [
-        frame.view(f, 1, 1, -1).expand(f, h, w, -1),
-        row.view(1, h, 1, -1).expand(f, h, w, -1),
-        column.view(1, 1, w, -1).expand(f, h, w, -1),
+        frame[:, None, None].expand(f, h, w, -1),
+        row[None, :, None].expand(f, h, w, -1),
+        column[None, None].expand(f, h, w, -1),
     ]
     return torch.cat(parts, dim=-1).flatten(0, 2)  # [fhw, head_dim / 2]

@@ -11,10 +11,11 @@ from torch import Tensor
 from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.model.dit import XDubDiT
 from xdub_core.training.attention import training_attention
+from xdub_core.training.channelwise import edit_channelwise
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.editor import edit
 from xdub_core.training.generator import REFERENCE_FRAMES, inpaint
-from xdub_core.training.objective import Objective, PixelLosses
+from xdub_core.training.objective import Objective, PixelLosses, Predict
 
 
 def build_dit(config: TrainingConfig, device: torch.device | str = "cpu") -> XDubDiT:
@@ -31,7 +32,9 @@ def build_objective(
     `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise experts, with `config.pixels` for their
     settings.
     """
-    predict = inpaint if config.stage == "generator" else edit
+    predict: Predict = edit_channelwise if config.concatenation == "channels" else edit
+    if config.stage == "generator":
+        predict = inpaint
     dit.checkpoint_blocks = config.gradient_checkpointing
     dit.requires_grad_(config.expert is None)
     adapters: Adapters | None = None

@@ -30,7 +30,8 @@ class TrainingConfig:
 
     `stage`: the mask-based generator (section 3.1), the editor's full training (3.2), or one of its experts (3.3),
     which need `expert`. `crop` is in pixels, `text_tokens` the length of the context. `weights` is the precision that
-    the DiT's weights are kept in: bfloat16 will do for what is frozen.
+    the DiT's weights are kept in: bfloat16 will do for what is frozen. `concatenation` of the editor's reference by
+    "channels" is the ablation of table 4.
     """
 
     stage: Stage
@@ -44,6 +45,7 @@ class TrainingConfig:
     crop: int = 512
     text_tokens: int = 512
     weights: Literal["float32", "bfloat16"] = "float32"
+    concatenation: Literal["tokens", "channels"] = "tokens"
     gradient_checkpointing: bool = True
 
     def __post_init__(self) -> None:
@@ -52,10 +54,10 @@ class TrainingConfig:
             raise SettingsError(
                 f"the stage {self.stage} {'needs' if tunes else 'has no'} expert: see the section 'expert'"
             )
-        if (self.stage == "generator") != self.model.background:
+        if (self.stage == "generator" or self.concatenation == "channels") != self.model.background:
             raise SettingsError(
                 f"the stage {self.stage} with model.background {self.model.background}: "
-                "the generator's model has a background, the editor's has none"
+                "the generator's model has a background (and the channel-wise editor's), the editor's has none"
             )
 
 

@@ -83,11 +83,13 @@ class GeneratorDenoiser:
             conditions.background.shape,
             reference_stills=stills.shape[2],
         )
-        return _GeneratorClip(self.model, conditions, constants, motion_latents)
+        return GeneratorClip(self.model, conditions, constants, motion_latents)
 
 
 @dataclass(frozen=True)
-class _GeneratorClip:
+class GeneratorClip:
+    """A clip's denoiser with one branch of `conditions` after the other, or with one branch alone."""
+
     model: XDubDiT
     conditions: Conditions
     constants: ClipConstants

@@ -177,7 +177,9 @@ class _Run:
         if (
             process.world > 1
         ):  # audio attention is left out of some steps, so some parameters have no gradient
-            self.forward = DistributedDataParallel(objective, find_unused_parameters=True)
+            self.forward = DistributedDataParallel(
+                objective, find_unused_parameters=True, gradient_as_bucket_view=True
+            )
 
     def batches(self, examples: Examples, start: int) -> Iterator[dict[str, Tensor]]:
         """The batches from step `start` on, `accumulate` for each step."""
