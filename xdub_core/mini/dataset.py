@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -208,7 +209,9 @@ class TalkingHeads:
                     on_progress(done, len(wanted))
             return
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)
+        ) as pool:
             for _ in pool.map(self._fill_one, missing, chunksize=2):
                 done += 1
                 if on_progress:
@@ -278,5 +281,7 @@ def _load(path: Path) -> Example | None:
     for name in _MASKS:
         arrays[name] = np.unpackbits(arrays[name], axis=-1, count=size).astype(bool)
     arrays["audio"] = arrays["audio"].astype(np.float32) / np.float32(32767)
-    numbers = {name: int(arrays.pop(name)) for name in ("audio_start", "identity", "voice")}
-    return Example(**arrays, **numbers)
+    values: dict[str, Any] = dict(arrays)
+    for name in ("audio_start", "identity", "voice"):
+        values[name] = int(values[name])
+    return Example(**values)

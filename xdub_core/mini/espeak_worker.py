@@ -16,7 +16,13 @@ import sys
 
 NO_LIBRARY, NO_VOICE = 3, 4
 
-_NAMES = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.1.dylib", "libespeak-ng.dylib", "libespeak-ng.dll")
+_NAMES = (
+    "libespeak-ng.so.1",
+    "libespeak-ng.so",
+    "libespeak-ng.1.dylib",
+    "libespeak-ng.dylib",
+    "libespeak-ng.dll",
+)
 _RETRIEVAL, _PHONEMES, _IPA, _DO_NOT_EXIT = 1, 0x1, 0x2, 0x8000
 _RATE, _PITCH = 1, 3
 _EVENT_END, _EVENT_PHONEME = 0, 7
@@ -40,7 +46,9 @@ class _Event(ctypes.Structure):
     )
 
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 def load_library() -> ctypes.CDLL | None:

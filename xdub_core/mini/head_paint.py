@@ -52,9 +52,11 @@ class Canvas:
         total = np.zeros((self.height, self.width), dtype=np.float32)
         for size in sizes:
             sx, sy = (size, size) if isinstance(size, float | int) else size
-            field = rng.normal(size=total.shape).astype(np.float32)
-            field = cv2.GaussianBlur(field, (0, 0), max(sx * self.resolution, 0.4), None, max(sy * self.resolution, 0.4))
-            total += field / field.std()
+            grain = rng.normal(size=total.shape).astype(np.float32)
+            field = cv2.GaussianBlur(
+                grain, (0, 0), max(sx * self.resolution, 0.4), None, max(sy * self.resolution, 0.4)
+            )
+            total += np.asarray(field / np.std(field), dtype=np.float32)
         return total / np.sqrt(len(sizes))
 
 
@@ -89,13 +91,15 @@ def paint_skin(identity: Identity, canvas: Canvas) -> np.ndarray:
     image[:] = skin
     nose_y = identity.eye_y + identity.nose_length
     texture = canvas.noise(rng, 0.09, 0.03, 0.012)
-    image *= 1 + (0.030 * identity.skin_roughness * texture)[..., None]
+    image *= 1 + (0.022 * identity.skin_roughness * texture)[..., None]
     redness = 0.10 * identity.blush * canvas.pair(0.42, identity.eye_y + 0.33, 0.17, 0.13)
     redness = redness + 0.05 * canvas.blob(0, nose_y - 0.05, 0.10, 0.08)
     redness = redness + 0.012 * identity.skin_roughness * canvas.noise(rng, 0.12)
     image *= 1 + redness[..., None] * np.array((0.5, -0.9, -0.7), dtype=np.float32)
     if identity.freckles:
-        dots = (canvas.noise(rng, 0.011) > 2.1).astype(np.float32) * canvas.pair(0.28, identity.eye_y + 0.25, 0.28, 0.16)
+        dots = (canvas.noise(rng, 0.011) > 2.1).astype(np.float32) * canvas.pair(
+            0.28, identity.eye_y + 0.25, 0.28, 0.16
+        )
         image *= 1 - 0.45 * identity.freckles * cv2.GaussianBlur(dots, (0, 0), 0.7)[..., None]
     socket = 0.16 * canvas.pair(identity.eye_x * 0.95, identity.eye_y - 0.03, 0.16, 0.10)
     socket = socket + 0.10 * canvas.pair(identity.eye_x, identity.eye_y + 0.13, 0.11, 0.03)
@@ -117,15 +121,32 @@ def _paint_beard(identity: Identity, canvas: Canvas, image: np.ndarray, rng: np.
         return
     mouth = identity.mouth_y
     moustache = canvas.polygon(
-        [(-0.30, mouth + 0.03), (-0.20, mouth - 0.11), (0, mouth - 0.15), (0.20, mouth - 0.11), (0.30, mouth + 0.03)]
-        + [(0.18, mouth - 0.02), (-0.18, mouth - 0.02)]
+        [
+            (-0.30, mouth + 0.03),
+            (-0.20, mouth - 0.11),
+            (0, mouth - 0.15),
+            (0.20, mouth - 0.11),
+            (0.30, mouth + 0.03),
+            (0.18, mouth - 0.02),
+            (-0.18, mouth - 0.02),
+        ]
     )
     goatee = canvas.polygon(
-        [(-0.30, mouth), (-0.32, mouth + 0.18), (-0.22, 1.0), (0.22, 1.0), (0.32, mouth + 0.18), (0.30, mouth)]
-        + [(0.2, mouth + 0.09), (-0.2, mouth + 0.09)]
+        [
+            (-0.30, mouth),
+            (-0.32, mouth + 0.18),
+            (-0.22, 1.0),
+            (0.22, 1.0),
+            (0.32, mouth + 0.18),
+            (0.30, mouth),
+            (0.20, mouth + 0.09),
+            (-0.20, mouth + 0.09),
+        ]
     )
     sides = np.abs(canvas.x) - 0.06 * canvas.noise(rng, 0.05)
-    edge = mouth - 0.16 + 0.25 * np.clip((0.62 - sides) / 0.4, 0, 1) - 0.5 * np.clip((sides - 0.62) / 0.3, 0, 1)
+    edge = (
+        mouth - 0.16 + 0.25 * np.clip((0.62 - sides) / 0.4, 0, 1) - 0.5 * np.clip((sides - 0.62) / 0.3, 0, 1)
+    )
     full = np.clip((canvas.y - edge) / 0.06, 0, 1)
     cover = {
         "stubble": 0.45 * np.maximum(full, moustache),
@@ -200,6 +221,14 @@ def paint_hair(identity: Identity, canvas: Canvas) -> np.ndarray | None:
     return np.clip(image, 0, 1)
 
 
+def lowest_row(hair: np.ndarray | None, canvas: Canvas) -> float:
+    """The y down to which a hair painting reaches, with a little margin."""
+    if hair is None:
+        return -2.0
+    rows = np.flatnonzero((hair[..., 3] > 0).any(axis=1))
+    return float(canvas.y[rows[-1], 0]) + 0.08 if len(rows) else -2.0
+
+
 class EyePainter:
     """Paints one person's eyes into the skin painting: lids, gaze, blinks."""
 
@@ -209,7 +238,9 @@ class EyePainter:
         reach = identity.eye_size * 1.35
         self._regions = []
         for side in (-1, 1):
-            x0, y0 = (np.array((side * identity.eye_x - reach, identity.eye_y - reach)) - CANVAS_BOX[:2]) * canvas.resolution
+            x0, y0 = (
+                np.array((side * identity.eye_x - reach, identity.eye_y - reach)) - CANVAS_BOX[:2]
+            ) * canvas.resolution
             size = int(2 * reach * canvas.resolution)
             self._regions.append((side, slice(int(y0), int(y0) + size), slice(int(x0), int(x0) + size)))
 
@@ -222,7 +253,9 @@ class EyePainter:
         person, canvas = self.identity, self.canvas
         cx, cy, size = side * person.eye_x, person.eye_y, person.eye_size
         open_share = (1 - pose.blink) * (1 + 0.10 * pose.brow)
-        upper = cy - size * (0.62 * open_share - 0.12 * pose.blink) * (1 - self._t**2) - 0.012 * side * self._t
+        upper = (
+            cy - size * (0.62 * open_share - 0.12 * pose.blink) * (1 - self._t**2) - 0.012 * side * self._t
+        )
         lower = cy + size * 0.36 * (1 - self._t**2) - 0.012 * side * self._t
         x = cx + size * self._t
         top_line, bottom_line = np.stack((x, upper), 1), np.stack((x, lower), 1)
@@ -239,7 +272,9 @@ class EyePainter:
 
         if pose.blink < 0.98:
             slit = mask_of(np.concatenate((top_line, bottom_line[::-1])))
-            ball = self._ball(patch.shape, top, left, cx + 0.32 * size * pose.gaze[0], cy + 0.25 * size * pose.gaze[1])
+            ball = self._ball(
+                patch.shape, top, left, cx + 0.32 * size * pose.gaze[0], cy + 0.25 * size * pose.gaze[1]
+            )
             patch += (ball - patch) * slit[..., None]
         crease = mask_of(top_line - (0, 0.30 * size * (0.4 + 0.6 * open_share)), 1)
         patch *= (1 - 0.28 * crease)[..., None]

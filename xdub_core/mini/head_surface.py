@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xdub_core.mini.identity import Identity
 from xdub_core.mini.motion import Pose
@@ -164,13 +165,13 @@ def cast(shape: HeadShape, turn: np.ndarray, sx: np.ndarray, sy: np.ndarray, jaw
     return Surface(radius * angle, rest_y, origin[1] + t * direction[1], normal, inside)
 
 
-def point_on(shape: HeadShape, arc: np.ndarray, y: np.ndarray, jaw: float = 0.0) -> np.ndarray:
+def point_on(shape: HeadShape, arc: ArrayLike, y: ArrayLike, jaw: float = 0.0) -> np.ndarray:
     """Object-space points [n, 3] of painter's coordinates [n] (y of the rest shape, moved by the jaw)."""
-    arc, y = np.asarray(arc, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    arcs, y = np.asarray(arc, dtype=np.float64), np.asarray(y, dtype=np.float64)
     m, z0 = _Egg(shape, 0.0).profile(y)
     ring = np.sqrt(np.clip(1 - np.abs(y) ** shape.squareness, 0.01, 1))
     radius = shape.width * m * ring
-    angle = arc / radius
+    angle = arcs / radius
     x = radius * np.sin(angle)
     moved = y
     for _ in range(8 if jaw > 0 else 0):  # solves moved - jaw_shift(moved) = y

@@ -1,8 +1,8 @@
 """Draws a synthetic head: one picture and its truth from a person, a pose, a light and a mouth.
 
-Geometry is computed on a grid of a quarter of the drawing's size and enlarged; paintings are fetched at full drawing size;
-the drawing is twice the picture's size and averaged down. Everything is deterministic, and nothing but the jaw and
-the mouth depends on the mouth's parameters.
+Geometry is computed on a grid of a quarter of the drawing's size and enlarged; paintings are fetched at the
+drawing's full size; the drawing is twice the picture's size and averaged down. Everything is deterministic, and
+nothing but the jaw and the mouth depends on the mouth's parameters.
 """
 
 from __future__ import annotations
@@ -13,11 +13,24 @@ import cv2
 import numpy as np
 
 from xdub_core.mini import head_paint, head_surface, mouth_paint, scenery
+from xdub_core.mini.drawing import (
+    SUPERSAMPLING,
+    Frame,
+    View,
+    bumped_normals,
+    clip01,
+    rounded,
+    shading,
+    share_of,
+    three_channels,
+    tint,
+    window_of,
+)
 from xdub_core.mini.head_surface import HeadShape, Surface
 from xdub_core.mini.identity import Identity
 from xdub_core.mini.motion import Light, Pose
 
-SUPERSAMPLING = 2
+_HANGING = ("long", "bob", "scarf")
 LANDMARK_NAMES = (
     "mouth left",
     "mouth right",
@@ -36,25 +49,6 @@ LANDMARK_NAMES = (
     "brow left",
     "brow right",
 )
-
-
-@dataclass(frozen=True)
-class View:
-    """The window of the scene that a picture shows.
-
-    Attributes:
-        box: left, top, right, bottom in scene units (head units around the head's mean place).
-        width, height: of the picture, pixels; the box must have their proportions.
-    """
-
-    box: tuple[float, float, float, float]
-    width: int
-    height: int
-
-    @property
-    def scale(self) -> float:
-        """Pixels to a scene unit."""
-        return self.width / (self.box[2] - self.box[0])
 
 
 @dataclass(frozen=True)
@@ -94,9 +88,7 @@ class HeadRenderer:
         self._skin = head_paint.paint_skin(identity, canvas)
         self._relief = head_paint.paint_relief(identity, canvas)
         self._hair = head_paint.paint_hair(identity, canvas)
-        self._hair_reach = None if self._hair is None else cv2.dilate(
-            np.ascontiguousarray(self._hair[..., 3]), np.ones((9, 9), np.uint8)
-        )
+        self._hair_bottom = head_paint.lowest_row(self._hair, canvas)
         self._eyes = head_paint.EyePainter(identity, canvas)
         self._mouth = mouth_paint.MouthPainter(identity, resolution * 1.1)
         self._body = scenery.paint_body(identity, resolution * 0.6)
@@ -118,14 +110,14 @@ class HeadRenderer:
 
         The view's size must be even.
         """
-        frame = _Frame(view, pose)
+        frame = Frame(view, pose)
         jaw = float(np.clip(mouth_paint.named(mouth)["jaw"] * self.identity.expressiveness, 0, 1))
         image = self._scene(frame, light)
         self._ears(image, frame, light)
         surface = head_surface.cast(self._shape, frame.turn, frame.sx, frame.sy, jaw)
-        cover = self._head(image, frame, surface, pose, light, mouth, jaw)
+        cover = self._head(image, frame, surface, pose, light, mouth)
         if self._hair is not None:
-            self._hair_layer(image, frame, light)
+            self._hair_layer(image, frame, light, self._hair, surface.inside)
         self._accessories(image, frame, light)
         occluded = self._occlude(image, frame, occluder, seconds, light)
         small = cv2.resize(image, (view.width, view.height), interpolation=cv2.INTER_AREA)
@@ -141,12 +133,12 @@ class HeadRenderer:
             np.concatenate((lips.min(axis=0), lips.max(axis=0))).astype(np.float32),
             face_mask,
             self._jaw_mask(frame, view),
-            shrink(occluded) > 0.02,
+            shrink(occluded) > 0,
         )
 
     # -- layers, from back to front ------------------------------------------------------------------------------
 
-    def _scene(self, frame: _Frame, light: Light) -> np.ndarray:
+    def _scene(self, frame: Frame, light: Light) -> np.ndarray:
         """Background, then hair behind the shoulders, then neck and shoulders."""
         box, resolution = scenery.BACKGROUND_BOX, self.resolution * 0.4
         to_frame = frame.from_scene(box, resolution)
@@ -154,36 +146,37 @@ class HeadRenderer:
             self._background, to_frame, frame.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
         strength = np.array(light.ambient) + 0.55 * np.array(light.key)
-        _tint(image, 0.55 + 0.45 * strength)
+        tint(image, 0.55 + 0.45 * strength)
         self._back_hair(image, frame, strength)
         drift = (0.45 * frame.pose.shift[0], 0.3 * frame.pose.shift[1])
         to_frame = frame.from_scene(scenery.BODY_BOX, self.resolution * 0.6, drift, 0.25 * frame.pose.roll)
-        top = max(0, min(frame.size[1] - 2, int((scenery.BODY_BOX[1] + 0.4) * frame.scene_scale + frame.scene_origin[1])))
+        first = int((scenery.BODY_BOX[1] + 0.4) * frame.scene_scale + frame.scene_origin[1])
+        top = max(0, min(frame.size[1] - 2, first))
         to_frame[1, 2] -= top
         lower = (frame.size[0], frame.size[1] - top)
         body = cv2.warpAffine(self._body, to_frame, lower, flags=cv2.INTER_LINEAR)
         color = cv2.cvtColor(body, cv2.COLOR_RGBA2RGB)
-        _tint(color, strength)
-        image[top:] *= 1 - _three(body[..., 3])
-        image[top:] += color
+        tint(color, strength)
+        image[top:] *= 1 - three_channels(body[..., 3])
+        image[top:] += np.asarray(color)
         return image
 
-    def _back_hair(self, image: np.ndarray, frame: _Frame, strength: np.ndarray) -> None:
+    def _back_hair(self, image: np.ndarray, frame: Frame, strength: np.ndarray) -> None:
         style, width = self.identity.hair_style, self.identity.head_width
         color = np.array(self.identity.hair) * strength * 0.62
-        if style in ("long", "bob", "scarf"):
+        if style in _HANGING:
             low = {"long": 1.75, "bob": 1.02, "scarf": 1.35}[style]
             w = width * (1.12 + self.identity.hair_volume)
             outline = [(-w, -0.2), (-w * 1.04, 0.5), (-w * 1.0, low - 0.15), (-w * 0.7, low)]
             outline += [(w * 0.7, low), (w * 1.0, low - 0.15), (w * 1.04, 0.5), (w, -0.2)]
             points = np.array([(x, y, -0.25) for x, y in outline])
-            frame.paint(image, _rounded(frame.project(points)), color)
+            frame.paint(image, rounded(frame.project(points)), color)
         elif style == "bun":
             centre = frame.project(np.array([[0.0, -1.12, -0.25]]))[0]
             frame.paint(image, frame.ring(centre, 0.33), color * 1.25)
 
-    def _ears(self, image: np.ndarray, frame: _Frame, light: Light) -> None:
-        if self.identity.hair_style in ("long", "bob", "scarf", "beanie"):
+    def _ears(self, image: np.ndarray, frame: Frame, light: Light) -> None:
+        if self.identity.hair_style in (*_HANGING, "beanie"):
             return
         strength = np.array(light.ambient) + 0.45 * np.array(light.key)
         color = np.array(self.identity.skin) * np.array((0.95, 0.86, 0.84)) * strength
@@ -200,30 +193,29 @@ class HeadRenderer:
     def _head(
         self,
         image: np.ndarray,
-        frame: _Frame,
+        frame: Frame,
         surface: Surface,
         pose: Pose,
         light: Light,
         mouth: np.ndarray,
-        jaw: float,
     ) -> np.ndarray:
         """The face; returns its coverage [h, w]."""
         arc, rest_y, height = self._relieve(surface, frame)
         skin = self._skin.copy()
         self._eyes.paint(skin, pose)
         color = self._fetch(skin, arc, rest_y, frame)
-        normal = _bumped(surface.normal, height, frame)
-        shade = _shading(normal, light, 0.10 if self.identity.style == "cartoon" else 0.16)
-        self._mouth_layer(color, frame, arc, surface.y + (rest_y - surface.rest_y), mouth, jaw)
+        normal = bumped_normals(surface.normal, height, frame)
+        shade = shading(normal, light, 0.10 if self.identity.style == "cartoon" else 0.16)
+        self._mouth_layer(color, frame, arc, surface.y + (rest_y - surface.rest_y), mouth)
         color *= frame.enlarge(shade)
-        cover = _clip01(frame.enlarge(surface.inside) * frame.scale + 0.5)
+        cover = clip01(frame.enlarge(surface.inside) * frame.scale + 0.5)
         if self.identity.style == "cartoon":
             edge = np.clip(frame.enlarge(surface.inside / 0.035), 0.25, 1)
-            color *= _three(edge)
-        image += (color - image) * _three(cover)
+            color *= three_channels(edge)
+        image += np.asarray((color - image) * three_channels(cover), dtype=np.float32)
         return cover
 
-    def _relieve(self, surface: Surface, frame: _Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _relieve(self, surface: Surface, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Painter's coordinates seen through the relief (parallax of the nose), and the height there."""
         first = self._sample_relief(surface.arc, surface.rest_y)
         rows, columns = np.indices(first.shape, dtype=np.float32)
@@ -238,12 +230,12 @@ class HeadRenderer:
         map_x, map_y = _canvas_pixels(arc, y, self.resolution)
         return cv2.remap(self._relief, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    def _fetch(self, painting: np.ndarray, arc: np.ndarray, y: np.ndarray, frame: _Frame) -> np.ndarray:
+    def _fetch(self, painting: np.ndarray, arc: np.ndarray, y: np.ndarray, frame: Frame) -> np.ndarray:
         map_x, map_y = (frame.enlarge(grid) for grid in _canvas_pixels(arc, y, self.resolution))
         return cv2.remap(painting, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def _mouth_layer(
-        self, color: np.ndarray, frame: _Frame, arc: np.ndarray, y: np.ndarray, mouth: np.ndarray, jaw: float
+        self, color: np.ndarray, frame: Frame, arc: np.ndarray, y: np.ndarray, mouth: np.ndarray
     ) -> None:
         """The mouth over the skin, in place; `y` is not taken back to rest: the painted lips move by themselves."""
         left, top, right, bottom = mouth_paint.PATCH_BOX
@@ -261,31 +253,40 @@ class HeadRenderer:
         resolution = self._mouth.resolution
         map_x = (frame.enlarge(arc)[window] - left) * resolution - 0.5
         map_y = (frame.enlarge(y)[window] - (middle + top)) * resolution - 0.5
-        layer = cv2.remap(self._mouth.paint(mouth), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        color[window] *= 1 - _three(layer[..., 3])
+        layer = cv2.remap(
+            self._mouth.paint(mouth), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        )
+        color[window] *= 1 - three_channels(layer[..., 3])
         color[window] += cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)
 
-    def _hair_layer(self, image: np.ndarray, frame: _Frame, light: Light) -> None:
+    def _hair_layer(
+        self, image: np.ndarray, frame: Frame, light: Light, painting: np.ndarray, head: np.ndarray
+    ) -> None:
+        """Hair or a hat; `head` is the distance inside the head's own outline."""
         shell = head_surface.cast(self._hair_shape, frame.turn, frame.sx, frame.sy)
         map_x, map_y = _canvas_pixels(shell.arc / self._hair_shape.size, shell.rest_y, self.resolution)
-        rows = np.flatnonzero((self._coarse_alpha(map_x, map_y) > 0).any(axis=1))
+        inside = shell.inside
+        if self.identity.hair_style not in _HANGING:  # hair lies closer to the head the lower it is
+            room = 0.03 + self._hair_shape.inflate * clip01((0.05 - shell.y) * 1.6)
+            inside = np.minimum(inside, head + room)
+        lowest = self._hair_bottom
+        rows = np.flatnonzero(((inside > -0.1) & (shell.rest_y < lowest)).any(axis=1))
         if not len(rows):
             return
         part = slice(0, min(len(map_x), int(rows[-1]) + 3))
         stop = part.stop * frame.coarse
-        enlarge = lambda grid: cv2.resize(grid[part], (frame.size[0], stop), interpolation=cv2.INTER_LINEAR)  # noqa: E731
+
+        def enlarge(grid: np.ndarray) -> np.ndarray:
+            return cv2.resize(grid[part], (frame.size[0], stop), interpolation=cv2.INTER_LINEAR)
+
         layer = cv2.remap(
-            self._hair, enlarge(map_x), enlarge(map_y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            painting, enlarge(map_x), enlarge(map_y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        cover = _clip01(enlarge(shell.inside) * frame.scale + 0.5) * layer[..., 3]
-        color = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) * enlarge(_shading(shell.normal, light, 0.22))
-        image[:stop] += (color - image[:stop]) * _three(cover)
+        cover = clip01(enlarge(inside) * frame.scale + 0.5) * layer[..., 3]
+        color = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) * enlarge(shading(shell.normal, light, 0.22))
+        image[:stop] += (color - image[:stop]) * three_channels(cover)
 
-    def _coarse_alpha(self, map_x: np.ndarray, map_y: np.ndarray) -> np.ndarray:
-        alpha = self._hair_reach
-        return cv2.remap(alpha, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-    def _accessories(self, image: np.ndarray, frame: _Frame, light: Light) -> None:
+    def _accessories(self, image: np.ndarray, frame: Frame, light: Light) -> None:
         strength = np.array(light.ambient) + 0.5 * np.array(light.key)
         person = self.identity
         if person.hair_style == "cap":
@@ -297,12 +298,16 @@ class HeadRenderer:
         if person.glasses_style != "none":
             self._glasses(image, frame, strength)
 
-    def _glasses(self, image: np.ndarray, frame: _Frame, strength: np.ndarray) -> None:
+    def _glasses(self, image: np.ndarray, frame: Frame, strength: np.ndarray) -> None:
         person = self.identity
         t = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         power = 1.0 if person.glasses_style == "round" else 0.55
         x = np.sign(np.cos(t)) * np.abs(np.cos(t)) ** power * 0.215
-        y = np.sign(np.sin(t)) * np.abs(np.sin(t)) ** power * (0.19 if person.glasses_style == "round" else 0.155)
+        y = (
+            np.sign(np.sin(t))
+            * np.abs(np.sin(t)) ** power
+            * (0.19 if person.glasses_style == "round" else 0.155)
+        )
         depth = person.head_depth + 0.02
         width = 0.055 if person.glasses_style == "thick" else 0.032
         color = np.array(person.glasses) * (0.6 + 0.4 * strength)
@@ -314,22 +319,33 @@ class HeadRenderer:
             frame.paint(image, points, np.array((0.9, 0.95, 1.0)) * strength, 0.07)
             frame.line(cover, points, width, closed=True)
             edge_x = side * (person.eye_x + 0.22)
-            arm = np.array([(edge_x, person.eye_y, depth - 0.5 * edge_x**2), (side * person.head_width, -0.02, 0.05)])
+            arm = np.array(
+                [(edge_x, person.eye_y, depth - 0.5 * edge_x**2), (side * person.head_width, -0.02, 0.05)]
+            )
             frame.line(cover, frame.project(arm), width * 0.8)
-        bridge = np.array([(-person.eye_x + 0.2, person.eye_y, depth), (person.eye_x - 0.2, person.eye_y, depth)])
+        bridge = np.array(
+            [(-person.eye_x + 0.2, person.eye_y, depth), (person.eye_x - 0.2, person.eye_y, depth)]
+        )
         frame.line(cover, frame.project(bridge), width)
-        window = _window(cover)
-        image[window] += (color.astype(np.float32) - image[window]) * _share(cover[window])
+        window = window_of(cover)
+        image[window] += (color.astype(np.float32) - image[window]) * share_of(cover[window])
 
     def _occlude(
-        self, image: np.ndarray, frame: _Frame, occluder: scenery.Occluder | None, seconds: float, light: Light
+        self,
+        image: np.ndarray,
+        frame: Frame,
+        occluder: scenery.Occluder | None,
+        seconds: float,
+        light: Light,
     ) -> np.ndarray:
         cover = np.zeros(image.shape[:2], dtype=np.float32)
-        drawn = occluder and scenery.draw_occluder(occluder, seconds, frame.scene_origin, frame.scene_scale, frame.size)
+        drawn = occluder and scenery.draw_occluder(
+            occluder, seconds, frame.scene_origin, frame.scene_scale, frame.size
+        )
         if drawn:
             strength = (np.array(light.ambient) + 0.55 * np.array(light.key)).astype(np.float32)
-            window = _window(drawn[1])
-            share = _share(drawn[1][window])
+            window = window_of(drawn[1])
+            share = share_of(drawn[1][window])
             cover[window] = share[..., 0]
             image[window] *= 1 - share
             image[window] += drawn[0][window].astype(np.float32) * (strength / 255)
@@ -337,7 +353,7 @@ class HeadRenderer:
 
     # -- truth ---------------------------------------------------------------------------------------------------
 
-    def _points(self, frame: _Frame, mouth: np.ndarray, jaw: float) -> tuple[np.ndarray, np.ndarray]:
+    def _points(self, frame: Frame, mouth: np.ndarray, jaw: float) -> tuple[np.ndarray, np.ndarray]:
         person = self.identity
         lips = mouth_paint.mouth_shape(person, mouth).landmarks
         surface = self._surface_points(lips[:, 0], person.mouth_y + lips[:, 1], jaw)
@@ -363,135 +379,16 @@ class HeadRenderer:
         points[:, 1] = y
         return points
 
-    def _jaw_mask(self, frame: _Frame, view: View) -> np.ndarray:
+    def _jaw_mask(self, frame: Frame, view: View) -> np.ndarray:
         """Where any jaw or mouth could change the picture: from the mouth patch's top down to the lowest chin."""
         lowest = head_surface.cast(self._shape, frame.turn, frame.sx, frame.sy, 1.0)
         top = self.identity.mouth_y + mouth_paint.PATCH_BOX[1]
         depth = np.minimum(lowest.inside + 1.5 / view.scale, lowest.y - top)
-        return cv2.resize(depth, (view.width, view.height), interpolation=cv2.INTER_LINEAR) > -2.5 / view.scale
-
-
-class _Frame:
-    """Where things are in one drawing (pixels of the supersampled picture)."""
-
-    coarse = 4  # drawing pixels to a point of the geometry grid
-
-    def __init__(self, view: View, pose: Pose) -> None:
-        self.pose = pose
-        self.size = (view.width * SUPERSAMPLING, view.height * SUPERSAMPLING)
-        self.scene_scale = view.scale * SUPERSAMPLING
-        self.scene_origin = (-view.box[0] * self.scene_scale, -view.box[1] * self.scene_scale)
-        self.scale = self.scene_scale * pose.scale
-        self.centre = np.array(self.scene_origin) + np.array(pose.shift) * self.scene_scale
-        self.turn = head_surface.rotation(pose)
-        width, height = self.size[0] // self.coarse, self.size[1] // self.coarse
-        columns = (np.arange(width, dtype=np.float32) + 0.5) * self.coarse
-        rows = (np.arange(height, dtype=np.float32) + 0.5) * self.coarse
-        sx = ((columns - self.centre[0]) / self.scale).astype(np.float32)
-        sy = ((rows - self.centre[1]) / self.scale).astype(np.float32)
-        self.sx, self.sy = np.meshgrid(sx, sy)
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Object points [n, 3] to drawing pixels [n, 2]."""
-        return (points @ self.turn.T)[:, :2] * self.scale + self.centre
-
-    def enlarge(self, grid: np.ndarray) -> np.ndarray:
-        """A field on the geometry grid at every drawing pixel."""
-        return cv2.resize(grid, self.size, interpolation=cv2.INTER_LINEAR)
-
-    def from_scene(
-        self,
-        box: tuple[float, float, float, float],
-        resolution: float,
-        shift: tuple[float, float] = (0.0, 0.0),
-        roll: float = 0.0,
-    ) -> np.ndarray:
-        """Affine matrix [2, 3] from a painting over `box` to the drawing, turned by `roll` around (0, 1.2)."""
-        factor = self.scene_scale / resolution
-        c, s = np.cos(roll), np.sin(roll)
-        turn = np.array([[c, -s], [s, c]])
-        pivot = np.array((0.0, 1.2))
-        corner = turn @ (np.array(box[:2]) - pivot) + pivot + np.array(shift)
-        offset = corner * self.scene_scale + np.array(self.scene_origin)
-        return np.concatenate((turn * factor, offset[:, None]), axis=1)
-
-    def paint(self, image: np.ndarray, points: np.ndarray, color: np.ndarray, opacity: float = 1.0) -> None:
-        """Fill a polygon of drawing pixels."""
-        mask = np.zeros(self.size[::-1], dtype=np.uint8)
-        cv2.fillPoly(mask, [np.round((points - 0.5) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-        window = _window(mask)
-        image[window] += (color.astype(np.float32) - image[window]) * (_share(mask[window]) * np.float32(opacity))
-
-    def ring(self, centre: np.ndarray, radius: float) -> np.ndarray:
-        """A circle's outline [40, 2], radius in head units."""
-        t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-        return centre + radius * self.scale * np.stack((np.cos(t), np.sin(t)), axis=1)
-
-    def line(self, mask: np.ndarray, points: np.ndarray, width: float, closed: bool = False) -> None:
-        """A line of a width in head units into a uint8 mask."""
-        pixels = np.round((points - 0.5) * 16).astype(np.int32)
-        cv2.polylines(mask, [pixels], closed, 255, max(1, round(width * self.scale)), cv2.LINE_AA, 4)
+        return (
+            cv2.resize(depth, (view.width, view.height), interpolation=cv2.INTER_LINEAR) > -2.5 / view.scale
+        )
 
 
 def _canvas_pixels(arc: np.ndarray, y: np.ndarray, resolution: float) -> tuple[np.ndarray, np.ndarray]:
     left, top = head_paint.CANVAS_BOX[:2]
     return (arc - left) * np.float32(resolution) - 0.5, (y - top) * np.float32(resolution) - 0.5
-
-
-def _three(plane: np.ndarray) -> np.ndarray:
-    """One plane as three channels (much faster to multiply by than a broadcast last axis)."""
-    return cv2.merge((plane, plane, plane))
-
-
-def _tint(image: np.ndarray, color: np.ndarray) -> None:
-    rows = image.reshape(image.shape[0], -1)
-    rows *= np.tile(color.astype(np.float32), image.shape[1])
-
-
-def _clip01(values: np.ndarray) -> np.ndarray:
-    return np.minimum(np.maximum(values, 0), 1)
-
-
-def _window(mask: np.ndarray) -> tuple[slice, slice]:
-    """The part of a uint8 mask that is not zero."""
-    left, top, width, height = cv2.boundingRect(mask)
-    return slice(top, top + height), slice(left, left + width)
-
-
-def _share(mask: np.ndarray) -> np.ndarray:
-    """uint8 coverage as float32 0..1, [h, w, 1]."""
-    return (mask.astype(np.float32) * np.float32(1 / 255))[..., None]
-
-
-def _rounded(points: np.ndarray) -> np.ndarray:
-    """A closed outline with its corners cut off three times (Chaikin)."""
-    for _ in range(3):
-        following = np.roll(points, -1, axis=0)
-        points = np.stack((0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following), axis=1).reshape(-1, 2)
-    return points
-
-
-def _bumped(normal: np.ndarray, height: np.ndarray, frame: _Frame) -> np.ndarray:
-    """Normals tilted by the slope of the relief."""
-    slope = np.float32(frame.scale / frame.coarse / 8)
-    bumped = normal.copy()
-    bumped[..., 0] -= cv2.Sobel(height, cv2.CV_32F, 1, 0) * slope
-    bumped[..., 1] -= cv2.Sobel(height, cv2.CV_32F, 0, 1) * slope
-    bumped /= np.sqrt(np.einsum("...i,...i", bumped, bumped) + 1e-9)[..., None]
-    return bumped
-
-
-def _shading(normal: np.ndarray, light: Light, gloss: float) -> np.ndarray:
-    """Light on a surface: wrapped key light, light from above, a little gloss; float32 [h, w, 3]."""
-    direction = np.array(light.direction, dtype=np.float32)
-    facing = normal @ direction
-    diffuse = np.clip((facing + 0.25) / 1.25, 0, 1)
-    half = direction + np.array((0, 0, 1), dtype=np.float32)
-    half /= np.linalg.norm(half)
-    shine = np.clip(normal @ half, 0, 1) ** 24
-    above = 0.82 - 0.18 * normal[..., 1]
-    rim = 1 - 0.25 * (1 - np.clip(normal[..., 2], 0, 1)) ** 2
-    key, ambient = np.array(light.key, dtype=np.float32), np.array(light.ambient, dtype=np.float32)
-    shade = diffuse[..., None] * key + above[..., None] * ambient
-    shade *= rim[..., None]
-    return (shade * 1.04 + (gloss * shine)[..., None] * key).astype(np.float32)

@@ -13,7 +13,20 @@ import numpy as np
 
 Color = tuple[float, float, float]
 
-HAIR_STYLES = ("bald", "short", "fringe", "side", "long", "bob", "afro", "bun", "receding", "beanie", "cap", "scarf")
+HAIR_STYLES = (
+    "bald",
+    "short",
+    "fringe",
+    "side",
+    "long",
+    "bob",
+    "afro",
+    "bun",
+    "receding",
+    "beanie",
+    "cap",
+    "scarf",
+)
 BEARD_STYLES = ("none", "none", "none", "none", "stubble", "moustache", "goatee", "full")
 GLASSES_STYLES = ("none", "none", "none", "none", "round", "square", "thick")
 STYLES = ("natural", "natural", "natural", "cartoon")
@@ -92,7 +105,12 @@ _HAIRS: tuple[Color, ...] = (
     (0.86, 0.85, 0.83),
 )
 _VIVID_HAIRS: tuple[Color, ...] = ((0.25, 0.35, 0.75), (0.80, 0.30, 0.55), (0.25, 0.60, 0.45))
-_CARTOON_SKINS: tuple[Color, ...] = ((0.55, 0.78, 0.50), (0.55, 0.70, 0.92), (0.98, 0.80, 0.35), (0.85, 0.62, 0.85))
+_CARTOON_SKINS: tuple[Color, ...] = (
+    (0.55, 0.78, 0.50),
+    (0.55, 0.70, 0.92),
+    (0.98, 0.80, 0.35),
+    (0.85, 0.62, 0.85),
+)
 _IRISES: tuple[Color, ...] = (
     (0.28, 0.17, 0.09),
     (0.40, 0.26, 0.13),
@@ -112,7 +130,11 @@ def make_identity(seed: int) -> Identity:
     skin = _jitter(choose(_CARTOON_SKINS) if cartoon and rng.random() < 0.5 else choose(_SKINS), 0.03, rng)
     hair_style = choose(HAIR_STYLES)
     hat = hair_style in ("beanie", "cap", "scarf")
-    hair = _cloth_color(rng) if hat else _jitter(choose(_VIVID_HAIRS if rng.random() < 0.1 else _HAIRS), 0.03, rng)
+    hair = (
+        _cloth_color(rng)
+        if hat
+        else _jitter(choose(_VIVID_HAIRS if rng.random() < 0.1 else _HAIRS), 0.03, rng)
+    )
     feminine = rng.random() < 0.5
     return Identity(
         seed=seed,
@@ -161,7 +183,9 @@ def _jitter(color: Color, amount: float, rng: np.random.Generator) -> Color:
 
 
 def _cloth_color(rng: np.random.Generator) -> Color:
-    return colorsys.hsv_to_rgb(float(rng.random()), float(rng.uniform(0.15, 0.75)), float(rng.uniform(0.2, 0.85)))
+    return colorsys.hsv_to_rgb(
+        float(rng.random()), float(rng.uniform(0.15, 0.75)), float(rng.uniform(0.2, 0.85))
+    )
 
 
 def _lip_color(skin: Color, redness: float, rng: np.random.Generator) -> Color:

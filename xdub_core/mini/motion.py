@@ -68,7 +68,9 @@ def pose_at(seed: int, seconds: float, settings: MotionSettings) -> Pose:
     rest = np.random.default_rng([seed, 29]).uniform(-1, 1, 3)
 
     def angle(channel: int, span: float) -> float:
-        return float(np.radians(span * (0.45 * rest[channel] + 0.75 * wander(seed, channel, seconds, settings.speed))))
+        return float(
+            np.radians(span * (0.45 * rest[channel] + 0.75 * wander(seed, channel, seconds, settings.speed)))
+        )
 
     return Pose(
         yaw=angle(0, settings.yaw),
@@ -94,7 +96,9 @@ def _blink(seed: int, seconds: float) -> float:
 def _gaze(seed: int, seconds: float) -> tuple[float, float]:
     """Jumps between seeded points, a new one every 0.9 s, each reached in 80 ms."""
     slot, inside = int(np.floor(seconds / 0.9)), (seconds / 0.9) % 1.0
-    here, before = (np.random.default_rng([seed, 37, index + 2]).normal(0, 0.35, 2) for index in (slot, slot - 1))
+    here, before = (
+        np.random.default_rng([seed, 37, index + 2]).normal(0, 0.35, 2) for index in (slot, slot - 1)
+    )
     share = min(inside * 0.9 / 0.08, 1.0)
     x, y = np.clip(before + (here - before) * share, -1, 1)
     return float(x), float(y) * 0.5

@@ -12,11 +12,13 @@ A mouth track is float32 [frames, 8], columns in the order of `MOUTH_PARAMETERS`
 - bite 0..1: lower lip under the upper teeth (f, v)
 """
 
+# ruff: noqa: RUF001 (phonetic letters look like others)
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -124,7 +126,7 @@ def viseme_intervals(phonemes: Sequence[PhonemeInterval]) -> tuple[np.ndarray, n
     for phoneme in phonemes:
         names = visemes_of(phoneme.ipa)
         edges = np.linspace(phoneme.start, phoneme.stop, len(names) + 1)
-        times.extend(zip(edges[:-1], edges[1:], strict=True))
+        times.extend(pairwise(edges))
         classes.extend(VISEMES.index(name) for name in names)
     return np.array(times, dtype=np.float64).reshape(-1, 2), np.array(classes, dtype=np.int64)
 
@@ -176,10 +178,9 @@ def _with_closures(
         if value != bilabial and not long_rest:
             continue
         middle, half = (start + stop) / 2, max((stop - start), _CLOSURE_SECONDS) / 2
-        if long_rest:
-            half = max(half - 0.07, 0.02)
-        distance = np.maximum(np.abs(centres - middle) - half * 0.6, 0.0)
-        closed = np.maximum(closed, np.clip(1.0 - distance / (half * 0.4 + 0.045), 0.0, 1.0))
+        full, fade = (half - 0.09, 0.06) if long_rest else (half * 0.6, half * 0.4 + 0.045)
+        distance = np.maximum(np.abs(centres - middle) - full, 0.0)
+        closed = np.maximum(closed, np.clip(1.0 - distance / fade, 0.0, 1.0))
     smooth = closed * closed * (3 - 2 * closed)
     track = track.copy()
     track[:, 0] *= 1 - smooth

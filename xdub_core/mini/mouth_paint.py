@@ -147,14 +147,18 @@ class MouthPainter:
         tongue_top = bottom - (0.10 + 0.35 * pose["tongue"]) * (bottom - top) - 0.012
         tongue = _ramp((rows - tongue_top - 0.35 * columns**2 / half) / 0.02)
         red = np.array((0.66, 0.28, 0.29), dtype=np.float32)
-        inside += (red * (0.75 + 0.25 * _ramp((rows - tongue_top) / 0.06))[..., None] - inside) * tongue[..., None]
+        inside += (red * (0.75 + 0.25 * _ramp((rows - tongue_top) / 0.06))[..., None] - inside) * tongue[
+            ..., None
+        ]
         arch = 0.35 * columns**2  # the row of teeth curves around the jaw
         edge = top - 0.012 + (0.030 + 0.060 * pose["teeth"]) - arch
         teeth = _ramp((edge - rows) / 0.010) * _ramp((half * 0.96 - np.abs(columns)) / 0.03)
         teeth = teeth * min(1.0, 0.15 + pose["teeth"] * 1.2)
         lower_edge = bottom - 0.030 * min(shape.opening / 0.1, 1.0) + arch
         lower = _ramp((rows - lower_edge) / 0.010) * _ramp((half * 0.7 - np.abs(columns)) / 0.03)
-        lower = lower * (0.6 * min(1.0, shape.opening / 0.12) * (1 - pose["tongue"]) * (1 - pose["protrusion"]))
+        lower = lower * (
+            0.6 * min(1.0, shape.opening / 0.12) * (1 - pose["tongue"]) * (1 - pose["protrusion"])
+        )
         gaps = 1 - 0.10 * np.exp(-((((columns / 0.052) % 1.0) - 0.5) ** 2) / 0.008)
         falloff = (1 - 0.45 * (columns / half) ** 2) * gaps
         enamel = np.array(self.identity.teeth, dtype=np.float32) * falloff[..., None]
@@ -172,7 +176,9 @@ class MouthPainter:
         under = np.exp(-(((rows - low - 0.035) / 0.035) ** 2)) * np.exp(-((columns / (0.55 * half)) ** 2))
         sides = np.exp(-((rows - corner) ** 2 + (np.abs(columns) - half - 0.012) ** 2) / 0.022**2)
         fold_x = half + 0.055 + 0.20 * np.abs(rows - corner + 0.1)
-        folds = np.exp(-(((np.abs(columns) - fold_x) / 0.022) ** 2)) * np.exp(-(((rows - corner + 0.04) / 0.10) ** 2))
+        folds = np.exp(-(((np.abs(columns) - fold_x) / 0.022) ** 2)) * np.exp(
+            -(((rows - corner + 0.04) / 0.10) ** 2)
+        )
         depth = 0.10 + 0.14 * max(pose["width"], 0)
         strength = (0.20 + 0.10 * pose["protrusion"]) * under + 0.28 * sides + depth * folds
         return strength.astype(np.float32)

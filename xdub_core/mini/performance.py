@@ -42,7 +42,7 @@ class Performance:
     identity: Identity
     mouth: np.ndarray
     seed: int = 0
-    motion: MotionSettings = MotionSettings()
+    motion: MotionSettings = field(default_factory=MotionSettings)
     light: int = 0
     moving_light: bool = False
     background: int = 0
@@ -117,7 +117,9 @@ class SceneCamera:
         wide = tall * self.width / self.height
         left, top, right, bottom = BACKGROUND_BOX
         if wide > right - left or tall > bottom - top:
-            raise SettingsError(f"a head of {self.head:g} of the picture shows more than the scene: make it larger")
+            raise SettingsError(
+                f"a head of {self.head:g} of the picture shows more than the scene: make it larger"
+            )
         return View((-wide / 2, 0.25 - tall / 2, wide / 2, 0.25 + tall / 2), self.width, self.height)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -22,7 +23,10 @@ def paint_background(seed: int, resolution: float) -> np.ndarray:
     left, top, right, bottom = BACKGROUND_BOX
     width, height = round((right - left) * resolution), round((bottom - top) * resolution)
     colors = [
-        np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.85)), dtype=np.float32)
+        np.array(
+            colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.85)),
+            dtype=np.float32,
+        )
         for _ in range(4)
     ]
     angle = rng.uniform(0, 2 * np.pi)
@@ -64,13 +68,20 @@ def paint_body(identity: Identity, resolution: float) -> np.ndarray:
     cloth = np.clip((y - slope) / soft, 0, 1)
     color = np.array(identity.cloth, dtype=np.float32) * (1 - 0.25 * (x / 2.2) ** 2)[..., None]
     fold = cv2.GaussianBlur(rng.normal(size=(height, width)).astype(np.float32), (0, 0), 0.16 * resolution)
-    pattern = [np.zeros_like(fold), np.sin(y * 40) + 0 * x, np.sin(x * 34) + 0 * y, np.sin(x * 30) * np.sin(y * 30)]
+    pattern = [
+        np.zeros_like(fold),
+        np.sin(y * 40) + 0 * x,
+        np.sin(x * 34) + 0 * y,
+        np.sin(x * 30) * np.sin(y * 30),
+    ]
     tone = 1 + 0.10 * fold / fold.std() + 0.14 * pattern[identity.cloth_pattern]
     tone *= 1 - 0.35 * np.exp(-(((y - slope) / 0.05) ** 2)) * (np.abs(x) < 0.6)
     color = color * tone[..., None]
     alpha = np.maximum(neck, cloth)
     body = neck_color * (1 - cloth[..., None]) + color * cloth[..., None]
-    return np.concatenate((np.clip(body, 0, 1) * alpha[..., None], alpha[..., None]), axis=-1).astype(np.float32)
+    return np.concatenate((np.clip(body, 0, 1) * alpha[..., None], alpha[..., None]), axis=-1).astype(
+        np.float32
+    )
 
 
 @dataclass(frozen=True)
@@ -125,17 +136,27 @@ def draw_occluder(
             pen.band((x - half, y + row), (x + half, y + row), 0.07, glaze)
     else:
         reach = np.array((np.cos(lean), np.sin(lean))) * 1.1
-        pen.capsule((x - reach[0], y + reach[1]), (x + reach[0], y - reach[1]), 0.045, colorsys.hsv_to_rgb(hue, 0.7, 0.7))
+        pen.capsule(
+            (x - reach[0], y + reach[1]),
+            (x + reach[0], y - reach[1]),
+            0.045,
+            colorsys.hsv_to_rgb(hue, 0.7, 0.7),
+        )
+    color[mask == 0] = 0
     return (color, mask) if mask.any() else None
 
 
 class _Pen:
     """Shaded round shapes, drawn from dark and wide to light and narrow."""
 
-    def __init__(self, color: np.ndarray, mask: np.ndarray, origin: tuple[float, float], scale: float) -> None:
+    def __init__(
+        self, color: np.ndarray, mask: np.ndarray, origin: tuple[float, float], scale: float
+    ) -> None:
         self.color, self.mask, self.origin, self.scale = color, mask, np.array(origin), scale
 
-    def capsule(self, start: tuple[float, float], stop: tuple[float, float], radius: float, color: tuple) -> None:
+    def capsule(
+        self, start: tuple[float, float], stop: tuple[float, float], radius: float, color: tuple
+    ) -> None:
         a, b = (np.array(point) * self.scale + self.origin for point in (start, stop))
         for layer in range(8):
             width = max(1, round(2 * radius * self.scale * (1 - 0.105 * layer)))
@@ -149,7 +170,7 @@ class _Pen:
     def band(self, start: tuple[float, float], stop: tuple[float, float], width: float, color: tuple) -> None:
         """A horizontal slice of something round: dark at its ends."""
         steps = np.linspace(0, 1, 10)
-        for a, b in zip(steps[:-1], steps[1:], strict=True):
+        for a, b in pairwise(steps):
             turn = 1 - (2 * (a + b) / 2 - 0.8) ** 2
             ends = [(start[0] + (stop[0] - start[0]) * share, start[1]) for share in (a, b)]
             corners = [(px, py + side * width / 2) for side in (-1, 1) for px, py in ends[::side]]

@@ -74,11 +74,17 @@ class Speech:
         return Speech(self.samples[first:last], kept)
 
 
+# fmt: off
 _TRAIN_VARIANTS = (
-    "f1 f2 f3 f5 m1 m2 m3 m5 m7 Annie Andy Denis Diogo Gene Hugo Jacky Lee Marco Mario Michael "
-    "adam anika antonio belinda benjamin caleb david edward grandma iven linda max pablo paul steph victor"
-).split()
-_HELD_OUT_VARIANTS = "f4 m4 m6 Alicia Henrique Mike boris michel shelby zac".split()
+    "f1", "f2", "f3", "f5", "m1", "m2", "m3", "m5", "m7", "Annie", "Andy", "Denis", "Diogo", "Gene",
+    "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "adam", "anika", "antonio", "belinda",
+    "benjamin", "caleb", "david", "edward", "grandma", "iven", "linda", "max", "pablo", "paul",
+    "steph", "victor",
+)
+_HELD_OUT_VARIANTS = (
+    "f4", "m4", "m6", "Alicia", "Henrique", "Mike", "boris", "michel", "shelby", "zac",
+)
+# fmt: on
 _ACCENTS = ("en", "en-us", "en-gb-scotland", "en-gb-x-rp", "en-us", "en", "en-us", "en-gb-x-gbclan")
 _LANGUAGES = ("de", "fr", "es", "it")
 
@@ -182,7 +188,9 @@ def _speak(text: str, voice: Voice) -> tuple[dict, bytes]:
         raise MissingModelError(f"espeak-ng has no voice {voice.name!r}: install its full voice data")
     if done.returncode != 0:
         how = _INSTALL.get(sys.platform, "`apt-get install espeak-ng libespeak-ng1`")
-        reason = "" if done.returncode == espeak_worker.NO_LIBRARY else f" ({done.stderr.decode()[-200:].strip()})"
+        reason = (
+            "" if done.returncode == espeak_worker.NO_LIBRARY else f" ({done.stderr.decode()[-200:].strip()})"
+        )
         raise MissingModelError(f"the espeak-ng speech library cannot be used{reason}: install it with {how}")
     head, _, sound = done.stdout.partition(b"\n")
     return json.loads(head), sound
