@@ -102,7 +102,7 @@ def test_crops_are_so_many_face_boxes_large_and_ignore_the_speech():
     """Through the very smoothing that a dub's track goes through."""
     keypoints = face_keypoints(np.array([200.0, 300.0, 300.0, 420.0]), crop_factor=1.5)
     boxes = smooth_boxes(np.stack([keypoints] * 5) / (1000, 1000, 1), (1000, 1000)).boxes
-    np.testing.assert_allclose(boxes[2], [250 - 90, 360 - 90, 250 + 90, 360 + 90], atol=0.1)
+    np.testing.assert_allclose(boxes[2], [250 - 90, 366 - 90, 250 + 90, 366 + 90], atol=0.1)
 
 
 def test_lips_are_the_first_points():

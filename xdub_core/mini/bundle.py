@@ -29,7 +29,8 @@ from xdub_core.mini.syncnet import SyncConfig, SyncNet
 LARGEST_BYTES = 20_000_000
 """What all the files may take together."""
 DIT, LIP_EXPERT, TEXTURE_EXPERT = "dit.safetensors", "lip_expert.safetensors", "texture_expert.safetensors"
-_CONFIG, _NETWORK = "mini_config", "mini_network"
+_METADATA = "xdub_mini"
+"""One key, so that equal networks make equal files: safetensors does not keep the order of several."""
 _MAKE_IT = "make it with `python -m xdub_core train mini`"
 
 
@@ -74,8 +75,8 @@ def save_network(name: str, network: nn.Module, folder: Path | str, half: bool =
     path = Path(folder) / f"{name}.safetensors"
     partial = path.with_name(f".{path.name}.partial")
     tensors = {key: _stored(tensor, half) for key, tensor in network.state_dict().items()}
-    config = network.config
-    save_file(tensors, partial, metadata={_NETWORK: name, _CONFIG: json.dumps(asdict(config))})  # type: ignore[call-overload]
+    described = json.dumps({"network": name, "sizes": asdict(network.config)})  # type: ignore[call-overload]
+    save_file(tensors, partial, metadata={_METADATA: described})
     partial.replace(path)
     return path
 
@@ -91,14 +92,14 @@ def load_network(name: str, folder: Path | str) -> Any:
         raise MissingModelError(f"xdub-mini lacks {path}: {_MAKE_IT}, or get the folder whole")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            described = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
             tensors = {key: _loaded(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {_MAKE_IT} ({error})") from error
-    if metadata.get(_NETWORK) != name:
-        kind = metadata.get(_NETWORK) or "no network of xdub-mini"
+    if described.get("network") != name:
+        kind = described.get("network") or "no network of xdub-mini"
         raise CheckpointError(f"{path} holds {kind}, not {name}: {_MAKE_IT}")
-    network = _built(name, metadata.get(_CONFIG, ""), path)
+    network = _built(name, described.get("sizes") or {}, path)
     try:
         network.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
@@ -134,20 +135,13 @@ def _by_name(networks: MiniNetworks) -> dict[str, nn.Module]:
     }
 
 
-def _built(name: str, config: str, path: Path) -> nn.Module:
+def _built(name: str, sizes: dict[str, Any], path: Path) -> nn.Module:
     config_type, network_type = _KINDS[name]
-    try:
-        values = json.loads(config)
-        known = {field.name for field in fields(config_type)}
-        if set(values) != known:
-            raise ValueError(f"sizes {sorted(set(values) ^ known)}")
-        return network_type(
-            config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-        )
-    except (ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} states no sizes that this version knows ({error}): {_MAKE_IT}"
-        ) from error
+    known = {field.name for field in fields(config_type)}
+    if set(sizes) != known:
+        names = ", ".join(sorted(set(sizes) ^ known))
+        raise CheckpointError(f"{path} is of another version of xdub-mini (sizes: {names}): {_MAKE_IT}")
+    return network_type(config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}))
 
 
 def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:

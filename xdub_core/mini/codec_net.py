@@ -5,10 +5,10 @@ Pixels are folded into channels first, so that nearly all work is done at an eig
     frames ─ fold 4x4 ─ stride 2 ─ block ─ 4 frames to one ─ block ─ mean, variance        (each latent by itself)
     latent and the one before ─ block ─ one to 4 frames ─ block ─ unfold 2x2 ─ blocks ─ unfold 4x4 ─ frames
 
-Beside either path lies a linear one, which begins as the cosine codec's: training starts from its pictures and has
-to find only what they lack. The first frame of a video stands for four equal ones, so a still picture makes equal
-latents. The decoder sees the latent before the current one (the first one sees itself), which is all the past that a
-stream has to keep.
+Beside either path lies a linear one, which begins as the cosine codec's, or better, as the principal components of
+the training pictures (`start_from_components`): training has to find only what they lack. The first frame of a video
+stands for four equal ones, so a still picture makes equal latents. The decoder sees the latent before the current one
+(the first one sees itself), which is all the past that a stream has to keep.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xdub_core.codec.cosine import CosineCodec
+from xdub_core.errors import SettingsError
 
 _FOLD = 4
 SPATIAL = 2 * _FOLD
@@ -32,9 +33,9 @@ _FIRST_LOG_VARIANCE = -6.0
 class CodecConfig:
     """Widths of the codec's layers. `channels`: of the latents; the rest in the order of the module's drawing."""
 
-    channels: int = 24
+    channels: int = 32
     frame_width: int = 96
-    latent_width: int = 112
+    latent_width: int = 104
     decoder_width: int = 160
     decoder_frame_width: int = 80
     fine_width: int = 40
@@ -132,6 +133,28 @@ class CodecNet(nn.Module):
         """Latents of whole videos -> frames [B, 4 (f - 1) + 1, 3, H, W]; of the first four the last one counts."""
         return self.reconstruct(latents)[:, TEMPORAL - 1 :]
 
+    @torch.no_grad()
+    def start_from_components(self, blocks: Tensor, weight: Tensor) -> None:
+        """Let the linear paths be the principal components of `blocks` [n, 768] (see `blocks_of`), weighted by [n].
+
+        Each channel then has unit variance over all blocks. Raises SettingsError for fewer blocks than channels.
+        """
+        count = self.config.channels
+        if len(blocks) < count:
+            raise SettingsError(
+                f"{count} components cannot be found in {len(blocks)} blocks: give more pictures"
+            )
+        blocks, weight = blocks.double(), weight.double()[:, None]
+        mean = (weight * blocks).sum(0) / weight.sum()
+        centred = blocks - mean
+        _, directions = torch.linalg.eigh((weight * centred).T @ centred)
+        components = directions[:, -count:].flip(1)  # [768, C]
+        size = (centred @ components).std(dim=0).clamp(min=1e-4)
+        self.linear_encoder.weight.copy_((components / size).T[:, :, None, None])
+        self.linear_encoder.bias.copy_(-(mean @ components) / size)  # type: ignore[union-attr]
+        self.linear_decoder.weight.copy_((components * size)[:, :, None, None])
+        self.linear_decoder.bias.copy_(mean)  # type: ignore[union-attr]
+
     def normalise(self, latents: Tensor) -> Tensor:
         """Latents [B, C, f, h, w] to about zero mean and unit variance in each channel."""
         return (latents - _per_channel(self.mean)) / _per_channel(self.scale)
@@ -139,6 +162,12 @@ class CodecNet(nn.Module):
     def denormalise(self, latents: Tensor) -> Tensor:
         """The inverse of `normalise`."""
         return latents * _per_channel(self.scale) + _per_channel(self.mean)
+
+
+def blocks_of(frames: Tensor) -> Tensor:
+    """Frames [B, F, D, H, W] as blocks of 4 frames x 8 x 8 pixels, one for each place of the latents: [n, 256 D]."""
+    folded = _four_to_one(F.pixel_unshuffle(frames.flatten(0, 1), SPATIAL), len(frames))
+    return folded.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def _four_to_one(x: Tensor, batch: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xdub_core.codec.protocol import latent_frame_count
 from xdub_core.errors import SettingsError
-from xdub_core.mini.codec_net import CodecConfig, CodecNet
+from xdub_core.mini.codec_net import CodecConfig, CodecNet, blocks_of
 from xdub_core.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
 
 _CHARBONNIER = 0.01
@@ -33,7 +33,7 @@ class CodecLoss:
 
     edges: float = 0.5
     structure: float = 0.05
-    mouth: float = 5.0
+    mouth: float = 10.0
     kl: float = 1e-5
 
 
@@ -76,7 +76,10 @@ def train_codec(
         raise SettingsError("training a codec needs at least one example, but there are none")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.fit.seed)
-        network = CodecNet(training.network).to(device)
+        network = CodecNet(training.network)
+    if state_file is None or not state_file.exists():
+        network.start_from_components(*_blocks(examples, training))
+    network = network.to(device)
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         frames, mouth = _batch(examples, training, generator, device)
@@ -112,11 +115,9 @@ def codec_losses(
 
 
 @torch.no_grad()
-def measure_latents(
-    network: CodecNet, examples: Sequence[CodecExample], window: int, count: int = 64
-) -> None:
-    """Set the network's `mean` and `scale` from the latents of up to `count` examples, evenly spaced."""
-    chosen = range(0, len(examples), max(1, len(examples) // count))
+def measure_latents(network: CodecNet, examples: Sequence[CodecExample], window: int) -> None:
+    """Set the network's `mean` and `scale` from the latents of some of the examples, evenly spaced."""
+    chosen = _some(examples)
     latents = [network.moments(_video(examples[i], 0, window, network.mean.device))[0] for i in chosen]
     values = torch.cat([z.transpose(0, 1).flatten(1) for z in latents], dim=1)  # [C, all]
     network.mean.copy_(values.mean(dim=1))
@@ -156,6 +157,21 @@ def _batch(
         videos.append(_video(example, start, training.window, device))
         mouths.append(example.mouth[None, start : start + training.window, None].float().to(device))
     return torch.cat(videos), torch.cat(mouths)
+
+
+def _some(examples: Sequence[CodecExample], count: int = 64) -> range:
+    return range(0, len(examples), max(1, len(examples) // count))
+
+
+def _blocks(examples: Sequence[CodecExample], training: CodecTraining) -> tuple[Tensor, Tensor]:
+    """Blocks of some of the examples, and their weights: those of the mouth count more."""
+    blocks, weights = [], []
+    for index in _some(examples):
+        example = examples[index]
+        blocks.append(blocks_of(2 * _video(example, 0, training.window, "cpu") - 1))
+        mouth = example.mouth[None, : training.window, None].float()
+        weights.append(1 + training.loss.mouth * blocks_of(mouth).mean(1))
+    return torch.cat(blocks), torch.cat(weights)
 
 
 def _video(example: CodecExample, start: int, window: int, device: torch.device | str) -> Tensor:

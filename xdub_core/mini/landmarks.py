@@ -34,8 +34,8 @@ MOUTH_POINTS = slice(0, 8)
 FACE_BOX = slice(len(LANDMARK_NAMES), len(LANDMARK_NAMES) + 2)
 """The face box's corners among the points."""
 POINTS = FACE_BOX.stop
-CROP_FACTOR = 1.4
-"""How many times as large as the face box the mini's crops are."""
+CROP_FACTOR, CROP_DROP = 1.3, 0.05
+"""The standard crop's side in face boxes (the larger side), and how far its middle lies below the box's."""
 CLOSE_UP = 1.6
 """The second look's square has this many times the landmarks' larger extent."""
 _FOLD = 4
@@ -167,11 +167,12 @@ def face_keypoints(face_box: np.ndarray, crop_factor: float = CROP_FACTOR) -> np
     """134 keypoints whose 68 face points are a plain face stretched over a face box [4], xyxy in pixels.
 
     They do not move with the speech, so neither does the crop. `smooth_boxes` makes crops of them whose side is
-    `crop_factor` times the box's larger one, about its middle: training data and detector cut alike.
+    `crop_factor` times the box's larger one, as the standard crop lies: training data and detector cut alike.
     """
     low, high = face_box[:2].astype(np.float64), face_box[2:].astype(np.float64)
-    size = (high - low).max() * crop_factor / FACE_TO_BOX
-    return keypoints_from_face68((low + high) / 2 + size * (_plain_face() - 0.5))
+    side = (high - low).max()
+    middle = (low + high) / 2 + np.array([0.0, CROP_DROP * side])
+    return keypoints_from_face68(middle + side * crop_factor / FACE_TO_BOX * (_plain_face() - 0.5))
 
 
 def _plain_face() -> np.ndarray:

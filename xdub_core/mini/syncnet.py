@@ -19,8 +19,8 @@ from torch import Tensor, nn
 WINDOW = 5
 """Frames of a window."""
 ROWS_PER_FRAME = 2
-MOUTH_REGION = (0.25, 0.5, 0.75, 1.0)
-"""Where the mouth is in a face crop: the middle of its lower half."""
+MOUTH_REGION = (0.22, 0.34, 0.78, 0.90)
+"""Where the mouth is in the standard crop, whatever the head does: xyxy as fractions of the crop's sides."""
 
 
 @dataclass(frozen=True)
