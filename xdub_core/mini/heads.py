@@ -267,7 +267,7 @@ class HeadRenderer:
         map_x, map_y = _canvas_pixels(shell.arc / self._hair_shape.size, shell.rest_y, self.resolution)
         inside = shell.inside
         if self.identity.hair_style not in _HANGING:  # hair lies closer to the head the lower it is
-            room = 0.03 + self._hair_shape.inflate * clip01((0.05 - shell.y) * 1.6)
+            room = 0.03 + self._hair_shape.inflate * clip01((-0.25 - shell.y) * 2.2)
             inside = np.minimum(inside, head + room)
         lowest = self._hair_bottom
         rows = np.flatnonzero(((inside > -0.1) & (shell.rest_y < lowest)).any(axis=1))

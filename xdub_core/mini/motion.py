@@ -63,6 +63,7 @@ def _sines(seed: int, channel: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.uniform((0.08, 0.2, 0.4, 0.8), (0.2, 0.4, 0.8, 1.3)), rng.uniform(0, 2 * np.pi, 4)
 
 
+@lru_cache(maxsize=512)
 def pose_at(seed: int, seconds: float, settings: MotionSettings) -> Pose:
     """The head of this motion seed at this moment."""
     rest = np.random.default_rng([seed, 29]).uniform(-1, 1, 3)
