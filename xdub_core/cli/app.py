@@ -14,6 +14,7 @@ from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import RELEASED, UNTRAINED, Detector, DubJob, FaceOptions, Length, run_dub
 from xdub_core.cli.info import show_info
 from xdub_core.cli.models import ModelsDir, models_app
+from xdub_core.cli.train import train_app
 from xdub_core.dub import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.media.encode_settings import CODECS, PRESETS, EncodeSettings
@@ -31,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(train_app, name="train")
 
 
 class DType(str, Enum):

@@ -1,0 +1,115 @@
+"""The whole chain that makes xdub-mini, at a scale that proves the plumbing: it resumes, and what it ships loads."""
+
+import pytest
+import torch
+
+from xdub_core.errors import SettingsError
+from xdub_core.experts.adapters import Adapters
+from xdub_core.experts.denoiser import ExpertDenoiser
+from xdub_core.experts.expert import load_expert
+from xdub_core.mini.bundle import DIT, LIP_EXPERT, TEXTURE_EXPERT, bundle_bytes, load_networks
+from xdub_core.mini.codec import MiniCodec
+from xdub_core.mini.make import MiniMaker
+from xdub_core.mini.recipe import recipe
+from xdub_core.mini.speech import espeak_available
+from xdub_core.model.checkpoint import load_dit
+from xdub_core.model.config import DiTConfig
+from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+
+STAGES = ("codec", "phonemes", "sync", "identity", "generator", "editor", "lip", "texture")
+needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A tiny mini, made in one go, and the names of the steps in order."""
+    folder, seen = tmp_path_factory.mktemp("mini"), []
+    maker = MiniMaker(recipe("tiny"), folder, on_progress=lambda progress: seen.append(progress.name))
+    maker.make()
+    return maker, list(dict.fromkeys(seen))
+
+
+@needs_speech
+def test_every_stage_of_the_paper_comes_in_its_order(made):
+    _, seen = made
+    assert [name for name in seen if name in STAGES] == list(STAGES)
+    assert seen.index("generator") < seen.index("making pairs") < seen.index("editor")
+
+
+@needs_speech
+def test_what_is_shipped_samples(made):
+    maker, _ = made
+    networks = load_networks(maker.shipped)
+    dit = load_dit(maker.shipped / DIT, dtype=torch.float32)
+    experts = [
+        Adapters(load_expert(maker.shipped / name)).attach(dit) for name in (LIP_EXPERT, TEXTURE_EXPERT)
+    ]
+    codec = MiniCodec(networks.codec)
+    size = maker.recipe.heads.size
+    inputs = ClipInputs(
+        codec.encode(torch.rand(13, size, size, 3)), torch.zeros(1, 4, 8, dit.config.audio_dim)
+    )
+    denoiser = ExpertDenoiser(DiTDenoiser(dit, maker.context), experts)
+    frames = codec.decode(sample_clip(denoiser, inputs, SamplerSettings(steps=4)))
+    assert frames.shape == (13, size, size, 3)
+    assert torch.isfinite(frames).all()
+
+
+@needs_speech
+def test_nothing_is_made_twice(made):
+    maker, _ = made
+    again = []
+    MiniMaker(maker.recipe, maker.folder, on_progress=lambda progress: again.append(progress.name)).make()
+    assert set(again) <= {"drawing heads"}
+
+
+@needs_speech
+def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
+    class StoppedError(Exception):
+        pass
+
+    def stop_in_the_codec(progress):
+        if progress.name == "codec":
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_codec).make()
+    drawn = sorted(tmp_path.glob("clips/*/*.npz"))
+    assert len(drawn) == recipe("tiny").clips
+    before = [path.stat().st_mtime_ns for path in drawn]
+    with pytest.raises(StoppedError):
+        MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_codec).make()
+    assert [path.stat().st_mtime_ns for path in drawn] == before
+
+
+@needs_speech
+def test_the_bundle_stays_small(made):
+    maker, _ = made
+    assert bundle_bytes(maker.shipped) < 20_000_000
+
+
+def test_the_full_recipe_fits_the_shipped_size():
+    """In half precision the DiT, by far the largest part, leaves room for the rest."""
+    with torch.device("meta"):
+        dit = XDubDiT(recipe("full").dit)
+    assert 2 * sum(p.numel() for p in dit.parameters()) < 12_000_000
+
+
+def test_the_generator_alone_sees_a_background():
+    assert recipe("full").stage("generator").model.background
+    assert not recipe("full").stage("editor").model.background
+    assert isinstance(recipe("full").stage("editor").model, DiTConfig)
+
+
+def test_phases_sample_the_papers_noise_levels():
+    alphas = {
+        stage: recipe("full").stage(stage).flow.timesteps.alpha for stage in ("editor", "lip", "texture")
+    }
+    assert alphas == {"editor": 5.0, "lip": 1.5, "texture": 0.2}
+
+
+def test_unknown_recipes_are_refused():
+    with pytest.raises(SettingsError, match="full or tiny"):
+        recipe("huge")

@@ -1,0 +1,67 @@
+"""`python -m xdub_core train mini`: make the small model from nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from xdub_core.cli.console import answer, chatter
+from xdub_core.mini.fitting import FitProgress
+
+train_app = typer.Typer(help="Train models by the paper's method.", no_args_is_help=True)
+
+
+@train_app.callback()
+def train() -> None:
+    """Train models by the paper's method."""
+
+
+@train_app.command("mini")
+def train_mini(
+    folder: Annotated[Path, typer.Option(help="Work folder; training goes on from what is in it.")] = Path(
+        "out/mini"
+    ),
+    scale: Annotated[str, typer.Option(help="'full' as shipped, or 'tiny' to see the chain run.")] = "full",
+    workers: Annotated[int, typer.Option(help="Processes that draw the heads.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the training itself; 0: PyTorch's choice.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda...")] = "cpu",
+) -> None:
+    """Make xdub-mini: talking heads, small networks, generator, pairs, editor, experts. Stop and start at will.
+
+    Needs espeak-ng (Debian: apt-get install espeak-ng).
+    """
+    from xdub_core.mini.make import MiniMaker
+    from xdub_core.mini.recipe import recipe
+
+    if threads:
+        torch.set_num_threads(threads)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}", style="dim"),
+    )
+    with Progress(*columns, console=chatter) as bars:
+        tasks = {}
+
+        def show(progress: FitProgress) -> None:
+            if progress.name not in tasks:
+                tasks[progress.name] = bars.add_task(progress.name, losses="")
+            losses = " ".join(f"{name} {value:.3g}" for name, value in progress.losses.items())
+            bars.update(tasks[progress.name], completed=progress.step, total=progress.steps, losses=losses)
+
+        shipped = MiniMaker(recipe(scale), folder, workers, device, show).make()
+    answer.print(f"[green]{shipped}[/] holds the model.")

@@ -1,0 +1,324 @@
+"""Making xdub-mini from nothing: talking heads, small networks, the generator, its pairs, the editor, its experts.
+
+Every step leaves its result in the work folder and is skipped where that is there already; a step that was cut short
+goes on from its last checkpoint. So the whole can be stopped and started at will.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.audio.features import AudioFeatures, TensorFeatures
+from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
+from xdub_core.experts.expert import load_expert, save_expert
+from xdub_core.mini.bundle import (
+    DIT,
+    LIP_EXPERT,
+    TEXTURE_EXPERT,
+    MiniNetworks,
+    load_network,
+    load_networks,
+    save_network,
+)
+from xdub_core.mini.codec import MiniCodec
+from xdub_core.mini.codec_training import train_codec
+from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
+from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
+from xdub_core.mini.identity_net import identity_similarity
+from xdub_core.mini.identity_training import train_identity
+from xdub_core.mini.landmark_training import train_landmarks
+from xdub_core.mini.net_examples import (
+    codec_example,
+    identity_example,
+    landmark_example,
+    speech_example,
+    sync_example,
+)
+from xdub_core.mini.phoneme_training import train_phonemes
+from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
+from xdub_core.mini.recipe import GEOMETRY, MiniRecipe
+from xdub_core.mini.sync_training import train_sync
+from xdub_core.mini.syncnet import RegionScorer
+from xdub_core.model.checkpoint import load_dit, save_dit
+from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.training.augmentation import AugmentationRates, augment_pair
+from xdub_core.training.config import Stage
+from xdub_core.training.encoding import editor_example, generator_example
+from xdub_core.training.examples import ExampleFolder
+from xdub_core.training.filtering import PairFilter
+from xdub_core.training.initial import editor_from_generator
+from xdub_core.training.objective import PixelLosses
+from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
+from xdub_core.training.run import run_stage
+
+To = TypeVar("To")
+
+PAIR_BATCH = 8
+SHIPPED_DTYPE = torch.float16
+
+
+class Mapped(Sequence[To]):
+    """Clips as something else, made when it is asked for."""
+
+    def __init__(self, clips: TalkingHeads, make: Callable[[Example], To]) -> None:
+        self._items, self._make = clips, make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> To: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[To]: ...
+    def __getitem__(self, index: int | slice) -> To | Sequence[To]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        return self._make(self._items[index])
+
+
+@dataclass(frozen=True)
+class MiniMaker:
+    """Makes the mini in `folder` by `recipe`. `workers` processes draw the heads."""
+
+    recipe: MiniRecipe
+    folder: Path
+    workers: int = 1
+    device: torch.device | str = "cpu"
+    on_progress: FitCallback = ignore_fit
+
+    def make(self) -> Path:
+        """Do all that is not done yet; returns the folder of the shipped files.
+
+        Raises MissingModelError without espeak-ng, and whatever `on_progress` raises.
+        """
+        clips = self.clips()
+        networks = self.networks(clips)
+        generator = self._generator(clips, networks)
+        self._pairs(clips, networks, generator)
+        editor = self._editor(generator)
+        for kind in ("lip", "texture"):
+            self._expert(kind, editor, networks)
+        return self.shipped
+
+    @property
+    def shipped(self) -> Path:
+        """The folder of the files that make the mini."""
+        return self.folder / "shipped"
+
+    @property
+    def context(self) -> Tensor:
+        """The mini's empty prompt, [1, 1, text_dim]."""
+        return torch.zeros(1, 1, self.recipe.dit.text_dim)
+
+    def heads(self, split: str, length: int) -> TalkingHeads:
+        """The clips of a split, kept in the work folder."""
+        return TalkingHeads(split, length=length, config=self.recipe.heads, cache=self.folder / "clips")
+
+    def clips(self) -> TalkingHeads:
+        """The training clips, all drawn."""
+        heads = self.heads("train", self.recipe.clips)
+        heads.fill_cache(workers=self.workers, on_progress=self._counted("drawing heads"))
+        return heads
+
+    def networks(self, clips: TalkingHeads) -> MiniNetworks:
+        """The small networks: codec, speech features, sync scorer, landmarks, looks."""
+        r = self.recipe
+        every = Mapped(clips, lambda clip: clip)
+        self._network("codec", lambda state: train_codec(
+            Mapped(clips, codec_example), r.codec, state, self.on_progress, self.device
+        ))  # fmt: skip
+        self._network("phonemes", lambda state: train_phonemes(
+            [speech_example(clip) for clip in every], r.phonemes, state, self.on_progress, self.device
+        ))  # fmt: skip
+        phonemes: PhonemeNet = load_network("phonemes", self.shipped)
+        self._network("sync", lambda state: train_sync(
+            [sync_example(clip, phonemes) for clip in every], r.sync, state, self.on_progress, self.device
+        ))  # fmt: skip
+        self._network("identity", lambda state: train_identity(
+            [identity_example(clip) for clip in every], r.identity, state, self.on_progress, self.device
+        ))  # fmt: skip
+        if not (self.shipped / "landmarks_near.safetensors").exists():
+            finder = train_landmarks(
+                Mapped(clips, landmark_example), r.landmarks, self.folder / "landmarks", self.on_progress
+            )
+            save_network("landmarks_far", finder.far, self.shipped)
+            save_network("landmarks_near", finder.near, self.shipped)
+        return load_networks(self.shipped)
+
+    def _network(self, name: str, train: Callable[[Path], torch.nn.Module]) -> None:
+        if not (self.shipped / f"{name}.safetensors").exists():
+            self.shipped.mkdir(parents=True, exist_ok=True)
+            save_network(name, train(self.folder / f"{name}.state").cpu(), self.shipped)
+
+    def _generator(self, clips: TalkingHeads, networks: MiniNetworks) -> XDubDiT:
+        path = self.folder / "generator" / "model.safetensors"
+        if not path.exists():
+            examples = ExampleFolder(self.folder / "segments")
+            codec, done = MiniCodec(networks.codec), self._counted("encoding segments")
+            for number in range(len(examples) // self.recipe.windows, len(clips)):
+                examples.add(list(self._segments(clips[number], number, codec, networks.phonemes)))
+                done(number + 1, len(clips))
+            self._stage("generator", examples)
+        return load_dit(path)
+
+    def _segments(
+        self, clip: Example, number: int, codec: MiniCodec, phonemes: PhonemeNet
+    ) -> Iterator[dict[str, Tensor]]:
+        rng = np.random.default_rng([1, number])
+        frames, features = _unit(clip.frames), all_features(clip.audio, phonemes)
+        mask, face, lip = (_mask(part) for part in (clip.inpainting_masks, clip.face_masks, lip_masks(clip)))
+        first = clip.audio_start // SAMPLES_PER_FRAME
+        for start in self._starts(rng, len(frames)):
+            span = slice(start, start + GEOMETRY.frames)
+            stills = other_frames(rng, len(frames), span.start, span.stop)
+            yield generator_example(
+                codec,
+                frames[span],
+                mask[span],
+                frames[stills],
+                features,
+                first + start,
+                face[span],
+                lip[span],
+            )
+
+    def _pairs(self, clips: TalkingHeads, networks: MiniNetworks, generator: XDubDiT) -> None:
+        """Dub every clip anew with another recording of its speaker, keep the good ones, encode them (B.1 to B.7)."""
+        examples = ExampleFolder(self.folder / "pairs")
+        finished = self.folder / "pairs" / "batches-done"
+        done = int(finished.read_text()) if finished.exists() else 0
+        batches = [
+            (take, range(start, min(start + PAIR_BATCH, len(clips))))
+            for take in range(1, self.recipe.pair_takes + 1)
+            for start in range(0, len(clips), PAIR_BATCH)
+        ]
+        count = self._counted("making pairs")
+        for number in range(done, len(batches)):
+            take, members = batches[number]
+            examples.add(self._pair_batch(clips, members, take, networks, generator))
+            finished.write_text(str(number + 1))
+            count(number + 1, len(batches))
+
+    def _pair_batch(
+        self, clips: TalkingHeads, members: range, take: int, networks: MiniNetworks, generator: XDubDiT
+    ) -> list[dict[str, Tensor]]:
+        codec, rng = MiniCodec(networks.codec), np.random.default_rng([2, take, members.start])
+        redubber = Redubber(
+            generator,
+            self.context,
+            codec,
+            RedubSettings(
+                segment=GEOMETRY,
+                sampler=SamplerSettings(
+                    steps=self.recipe.pair_steps, border=0, seed=int(rng.integers(2**31))
+                ),
+                guided=False,
+            ),
+        )
+        sources = [clips[number] for number in members]
+        first = sources[0].audio_start // SAMPLES_PER_FRAME
+        real = torch.stack([_unit(clip.frames) for clip in sources])
+        masks = torch.stack([_mask(clip.inpainting_masks) for clip in sources])
+        speech = [
+            Speech(all_features(clips.speech(number, take).samples, networks.phonemes), first)
+            for number in members
+        ]
+        synthetic = redubber.redub(real, masks, speech)
+        examples: list[dict[str, Tensor]] = []
+        for clip, number, original, dubbed in zip(sources, members, real, synthetic, strict=True):
+            if rng.random() < self.recipe.rendered_share:
+                dubbed = _unit(clips.dubbed(number, take).frames)
+            elif identity_similarity(networks.identity, original, dubbed) < PairFilter().identity:
+                continue
+            original, dubbed = augment_pair(original, dubbed, rng, AugmentationRates())
+            features = all_features(clip.audio, networks.phonemes)
+            face, lip = _mask(clip.face_masks), _mask(lip_masks(clip))
+            for start in self._starts(rng, len(original)):
+                span = slice(start, start + GEOMETRY.frames)
+                examples.append(
+                    editor_example(
+                        codec, original[span], dubbed[span], features, first + start, face[span], lip[span]
+                    )
+                )
+        return examples
+
+    def _starts(self, rng: np.random.Generator, frames: int) -> list[int]:
+        return rng.integers(0, frames - GEOMETRY.frames + 1, self.recipe.windows).tolist()
+
+    def _editor(self, generator: XDubDiT) -> XDubDiT:
+        shipped = self.shipped / DIT
+        if not shipped.exists():
+            path = self.folder / "editor" / "model.safetensors"
+            if not path.exists():
+                self._stage("editor", ExampleFolder(self.folder / "pairs"), editor_from_generator(generator))
+            save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
+        return load_dit(shipped, dtype=torch.float32)
+
+    def _expert(self, kind: Stage, editor: XDubDiT, networks: MiniNetworks) -> None:
+        shipped = self.shipped / {"lip": LIP_EXPERT, "texture": TEXTURE_EXPERT}[kind]
+        if shipped.exists():
+            return
+        codec = MiniCodec(networks.codec)
+        pixels = PixelLosses(
+            decode=codec.decode_batch,
+            sync=RegionScorer(networks.sync) if kind == "lip" else None,
+            identity=(networks.identity,) if kind == "texture" else (),
+        )
+        path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
+        save_expert(load_expert(path), shipped)
+
+    def _stage(
+        self,
+        stage: Stage,
+        examples: ExampleFolder,
+        dit: XDubDiT | None = None,
+        pixels: PixelLosses | None = None,
+    ) -> Path:
+        config = self.recipe.stage(stage)
+        steps = config.trainer.steps
+
+        def report(row: dict[str, float]) -> None:
+            losses = {name: value for name, value in row.items() if name != "step"}
+            self.on_progress(FitProgress(stage, int(row["step"]), steps, losses))
+
+        return run_stage(
+            config,
+            examples.load(),
+            self.context,
+            self.folder / stage,
+            dit=dit,
+            pixels=pixels,
+            device=self.device,
+            on_step=report,
+        )
+
+    def _counted(self, name: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.on_progress(FitProgress(name, done, total))
+
+
+def all_features(audio: np.ndarray, phonemes: PhonemeNet) -> AudioFeatures:
+    """The features of a clip's whole sound (float32 [samples] at 16 kHz), in memory."""
+    with recording_from_waveform(audio[None], SAMPLE_RATE, name="a clip's sound") as recording:
+        features = MiniFeatures(recording, phonemes)
+        return TensorFeatures(features.read(0, features.rows))
+
+
+def lip_masks(clip: Example) -> np.ndarray:
+    """The box around the lips in each frame, float32 [F, S, S]."""
+    return codec_example(clip).mouth.numpy()
+
+
+def _unit(frames: np.ndarray) -> Tensor:
+    return torch.from_numpy(frames).float() / 255
+
+
+def _mask(mask: np.ndarray) -> Tensor:
+    return torch.from_numpy(mask).float()
