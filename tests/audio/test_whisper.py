@@ -171,10 +171,13 @@ class TestWrongFiles:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (lambda s: s.pop("encoder.blocks.1.mlp.2.bias"), r"lacks layers\.1\.fc2\.bias"),
-            (lambda s: s.pop("encoder.positional_embedding"), r"lacks embed_positions\.weight"),
-            (lambda s: s.update({"encoder.extra": torch.zeros(1)}), r"unexpected encoder\.extra"),
-            (lambda s: s.update({"encoder.conv2.bias": torch.zeros(3)}), r"conv2\.bias \[3\] for \[16\]"),
+            (lambda s: s.pop("encoder.blocks.1.mlp.2.bias"), r"1 missing \(layers\.1\.fc2\.bias\)"),
+            (lambda s: s.pop("encoder.positional_embedding"), r"1 missing \(embed_positions\.weight\)"),
+            (lambda s: s.update({"encoder.extra": torch.zeros(1)}), r"1 unexpected \(encoder\.extra\)"),
+            (
+                lambda s: s.update({"encoder.conv2.bias": torch.zeros(3)}),
+                r"1 of another size \(encoder\.conv2\.bias is \[3\], not \[16\]\)",
+            ),
         ],
     )
     def test_incomplete_or_foreign_tensors(self, tmp_path, hf_whisper, change, message):

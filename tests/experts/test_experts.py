@@ -22,9 +22,10 @@ from xdub_core.experts.expert import (
 )
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
-from xdub_core.model.identify import Kind, describe_file
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.weights.identify import describe_file
+from xdub_core.weights.kinds import Kind
 
 TINY = DiTConfig(
     dim=32, heads=2, layers=2, ffn_dim=64, frequency_dim=32, text_dim=8, audio_dim=6,

@@ -9,9 +9,11 @@ import torch
 from torch.nn.utils import parametrize
 
 from xdub_core.audio.wav2vec import Wav2VecEncoder
-from xdub_core.audio.weights import StoredTensors, load_strictly, looks_like, open_tensors
 from xdub_core.errors import CheckpointError
+from xdub_core.weights.strict import load_strictly, wrong_file
+from xdub_core.weights.tensor_file import TensorFile, json_beside, open_tensors
 
+_WHOLE = "a complete wav2vec2 model"
 _PREFIX = "wav2vec2."
 _HEAD_WIDTH = 64  # of every released wav2vec2; used where there is no config.json
 _STRIDES = (5, 2, 2, 2, 2, 2, 2)
@@ -42,29 +44,28 @@ def load_wav2vec(
 
     stored = open_tensors(path)
     names = _names(stored)
-    ours = stored.config.get("model_type") == "wav2vec2"
-    settings = dict(stored.config) if ours else _inferred_config(stored, names)
+    config = json_beside(stored, "config.json")
+    ours = config.get("model_type") == "wav2vec2"
+    settings = dict(config) if ours else _inferred_config(stored, names)
     settings |= {
         "mask_time_prob": 0.0,  # the masking of training would need an embedding that extraction has no use for
         "mask_feature_prob": 0.0,
     }
-    normalize = bool(stored.preprocessor.get("do_normalize", True)) if ours else True
+    preprocessor = json_beside(stored, "preprocessor_config.json") if ours else {}
+    normalize = bool(preprocessor.get("do_normalize", True))
     with torch.device("meta"):
         encoder = Wav2VecEncoder(Wav2Vec2Config(**settings), normalize)
-    load_strictly(encoder.model, stored, names, "a complete wav2vec2 model", torch.float32, "cpu")
+    load_strictly(encoder.model, stored, names, what=_WHOLE, dtype=torch.float32, copy=True)
     conv = encoder.model.encoder.pos_conv_embed.conv
     parametrize.remove_parametrizations(conv, "weight")  # computed once here and not at each call
     return encoder.to(device=device, dtype=dtype).requires_grad_(False)
 
 
-def _names(stored: StoredTensors) -> dict[str, str]:
+def _names(stored: TensorFile) -> dict[str, str]:
     """transformers' name of each tensor -> its name in the file."""
     prefix = _PREFIX if any(name.startswith(_PREFIX) for name in stored.shapes) else ""
     if f"{prefix}feature_extractor.conv_layers.0.conv.weight" not in stored.shapes:
-        raise CheckpointError(
-            f"{stored.path} is not a wav2vec2 model: it looks like {looks_like(stored.shapes)}. "
-            "Give wav2vec2-base-960h."
-        )
+        raise wrong_file(stored, "a wav2vec2 model", advice="give wav2vec2-base-960h")
     names = {}
     for stored_name in stored.shapes:
         name = stored_name.removeprefix(prefix)
@@ -75,12 +76,12 @@ def _names(stored: StoredTensors) -> dict[str, str]:
     return names
 
 
-def _inferred_config(stored: StoredTensors, names: dict[str, str]) -> dict[str, Any]:
+def _inferred_config(stored: TensorFile, names: dict[str, str]) -> dict[str, Any]:
     """The sizes that tensors show; base-960h's strides and head width for what they do not."""
 
     def shape(name: str) -> tuple[int, ...]:
         if name not in names:
-            raise CheckpointError(f"{stored.path} is not a complete wav2vec2 model: it lacks {name}.")
+            raise wrong_file(stored, _WHOLE, [f"1 missing ({name})"])
         return stored.shapes[names[name]]
 
     convs = len({n.split(".")[2] for n in names if n.startswith("feature_extractor.conv_layers.")})

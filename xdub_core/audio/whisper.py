@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from xdub_core.audio.log_mel import MEL_BINS
-from xdub_core.audio.weights import StoredTensors, load_strictly, looks_like, open_tensors
 from xdub_core.errors import CheckpointError
+from xdub_core.weights.strict import load_strictly, wrong_file
+from xdub_core.weights.tensor_file import TensorFile, json_beside, open_tensors
 
+_WHOLE = "a complete Whisper encoder"
 _HEAD_WIDTH = 64  # of every released Whisper; used where a file does not say how many heads there are
 _OPENAI_NAMES = (
     (r"\battn\.query\b", "self_attn.q_proj"),
@@ -129,17 +131,16 @@ def load_whisper(
     with torch.device("meta"):
         encoder = WhisperAudioEncoder(sizes)
     del names["layer_norm.weight"], names["layer_norm.bias"]  # the final norm, which is not applied
-    load_strictly(encoder.encoder, stored, names, "a complete Whisper encoder", dtype, device)
+    load_strictly(encoder.encoder, stored, names, what=_WHOLE, dtype=dtype, device=device, copy=True)
     return encoder
 
 
-def _encoder_names(stored: StoredTensors) -> dict[str, str]:
+def _encoder_names(stored: TensorFile) -> dict[str, str]:
     """transformers' name of each encoder tensor -> its name in the file."""
     prefix = next((p for p in ("model.encoder.", "encoder.") if f"{p}conv1.weight" in stored.shapes), None)
     if prefix is None:
-        raise CheckpointError(
-            f"{stored.path} is not a Whisper model: it looks like {looks_like(stored.shapes)}. "
-            "Give large-v2.pt, or a Hugging Face whisper-large-v2."
+        raise wrong_file(
+            stored, "a Whisper model", advice="give large-v2.pt, or a Hugging Face whisper-large-v2"
         )
     names = {}
     for stored_name in stored.shapes:
@@ -152,17 +153,19 @@ def _encoder_names(stored: StoredTensors) -> dict[str, str]:
     needed = ("layer_norm.weight", "layer_norm.bias", "embed_positions.weight", "layers.0.fc1.weight")
     missing = [name for name in needed if name not in names]
     if missing:
-        raise CheckpointError(
-            f"{stored.path} is not a complete Whisper encoder: it lacks {', '.join(missing)}."
-        )
+        raise wrong_file(stored, _WHOLE, [f"{len(missing)} missing ({', '.join(missing)})"])
     return names
 
 
-def _sizes(stored: StoredTensors, names: dict[str, str]) -> WhisperSizes:
+def _sizes(stored: TensorFile, names: dict[str, str]) -> WhisperSizes:
     """Sizes from the tensors; the number of heads, which no tensor shows, from `dims` or config.json."""
     width, mels, _ = stored.shapes[names["conv1.weight"]]
-    config = stored.config if stored.config.get("model_type") == "whisper" else {}
-    heads = stored.dims.get("n_audio_head") or config.get("encoder_attention_heads") or width // _HEAD_WIDTH
+    config = json_beside(stored, "config.json")
+    if config.get("model_type") != "whisper":
+        config = {}
+    dims = stored.extras.get("dims")
+    stated = dims.get("n_audio_head") if isinstance(dims, dict) else None
+    heads = stated or config.get("encoder_attention_heads") or width // _HEAD_WIDTH
     if heads < 1 or width % heads:
         raise CheckpointError(f"{stored.path}: {heads} attention heads do not divide a width of {width}.")
     return WhisperSizes(

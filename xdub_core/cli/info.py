@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from rich.table import Table
 
 from xdub_core.cli.console import answer
 from xdub_core.errors import CheckpointError
-from xdub_core.model.checkpoint import check_tensors, checkpoint_config
+from xdub_core.model.checkpoint import check_checkpoint, checkpoint_config
 from xdub_core.model.dit import XDubDiT
-from xdub_core.model.identify import FileDescription, Kind, describe_file
 from xdub_core.released_files import human_size
+from xdub_core.weights.identify import FileDescription, describe_file
+from xdub_core.weights.kinds import Kind
 
 
 def show_info(path: Path) -> None:
@@ -29,7 +31,7 @@ def show_info(path: Path) -> None:
 def _facts(found: FileDescription) -> list[tuple[str, str]]:
     facts = [("size", human_size(found.bytes))]
     if found.shapes:
-        dtypes = ", ".join(f"{count} {name}" for name, count in found.dtypes.items())
+        dtypes = ", ".join(f"{count} {name}" for name, count in Counter(found.dtypes.values()).items())
         facts += [("tensors", f"{len(found.shapes)} ({dtypes})"), ("parameters", f"{found.parameters:,}")]
     if found.prefix:
         facts.append(("prefix", found.prefix))
@@ -45,7 +47,7 @@ def _facts(found: FileDescription) -> list[tuple[str, str]]:
 
 def _completeness(found: FileDescription) -> str:
     try:
-        check_tensors(XDubDiT(checkpoint_config(found), device="meta"), found)
+        check_checkpoint(XDubDiT(checkpoint_config(found), device="meta"), found)
     except CheckpointError as problem:
         return f"[red]{problem}[/]"
     return "[green]complete[/]: every tensor is there, with the right size"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -17,12 +15,17 @@ from xdub_core.errors import CheckpointError
 from xdub_core.model.attention import AttentionFunction, torch_attention
 from xdub_core.model.config import DiTConfig, config_from_shapes
 from xdub_core.model.dit import XDubDiT
-from xdub_core.model.identify import FileDescription, Kind, describe_file
+from xdub_core.weights.identify import FileDescription, describe_file
+from xdub_core.weights.kinds import Kind
+from xdub_core.weights.strict import check_tensors, load_strictly, tensor_problems, wrong_file
+from xdub_core.weights.tensor_file import open_tensors
 
 CONFIG_METADATA = "xdub_config"
 """Key of a checkpoint's safetensors metadata that holds its DiTConfig as JSON. The released file has none."""
 
+_WHOLE = "a whole X-Dub checkpoint"
 _GET_IT = "get X-Dub_model.safetensors with `python -m xdub_core models download`"
+_DAMAGED = f"it may be damaged or of another version; {_GET_IT}"
 _ADVICE = {
     Kind.XDUB_QUANTISED: "load it with ComfyUI's nodes; the command line reads the unquantised file",
     Kind.GGUF: "load it with a GGUF loader in ComfyUI; the command line reads the safetensors file",
@@ -30,7 +33,6 @@ _ADVICE = {
     Kind.PICKLE: f"only safetensors files are opened; {_GET_IT}",
     Kind.LFS_POINTER: f"fetch the real file with `git lfs pull`, or {_GET_IT}",
 }
-_NAMED_AT_MOST = 3
 
 
 def load_dit(
@@ -47,14 +49,15 @@ def load_dit(
     missing, unexpected or of another size.
     """
     found = describe_file(path)
-    if found.kind is not Kind.XDUB or found.pickled:
-        advice = _ADVICE.get(Kind.PICKLE if found.pickled else found.kind, _GET_IT)
-        raise CheckpointError(f"{found.path} is {found.kind.value}: {advice}{_lacks(found)}")
+    advice = _ADVICE.get(Kind.PICKLE if found.pickled else found.kind, _GET_IT)
+    if found.pickled or not found.shapes:
+        raise CheckpointError(f"{found.path} is {found.kind.value}: {advice}")
+    if found.kind is not Kind.XDUB:
+        problems = tensor_problems(XDubDiT(DiTConfig(), device="meta"), found)
+        raise wrong_file(found, "an X-Dub checkpoint", problems, advice)
     model = XDubDiT(checkpoint_config(found), operations=operations, attention=attention, device="meta")
-    check_tensors(model, found)
-    with safe_open(found.path, framework="pt", device=str(device)) as file:
-        state = {name: file.get_tensor(found.prefix + name).to(dtype=dtype) for name in found.shapes}
-    model.load_state_dict(state, strict=True, assign=True)
+    names = {name: found.prefix + name for name in found.shapes}
+    load_strictly(model, open_tensors(path), names, what=_WHOLE, advice=_DAMAGED, dtype=dtype, device=device)
     return model.eval().requires_grad_(False)
 
 
@@ -73,36 +76,6 @@ def checkpoint_config(found: FileDescription) -> DiTConfig:
     return DiTConfig(**{**values, "patch": tuple(values["patch"])})
 
 
-def check_tensors(model: nn.Module, found: FileDescription) -> None:
+def check_checkpoint(model: nn.Module, found: FileDescription) -> None:
     """Raise CheckpointError unless the file has exactly the model's tensor names and shapes."""
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    missing = expected.keys() - found.shapes.keys()
-    unexpected = found.shapes.keys() - expected.keys()
-    resized = {name for name in expected.keys() & found.shapes.keys() if expected[name] != found.shapes[name]}
-    problems = [
-        f"{len(names)} {what} ({_some(names)})"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another size", resized))
-        if names
-    ]
-    if problems:
-        raise CheckpointError(
-            f"{found.path} is not a whole X-Dub checkpoint; tensors: {', '.join(problems)}. "
-            f"It may be damaged or of another version; {_GET_IT}"
-        )
-
-
-def _lacks(found: FileDescription) -> str:
-    if not found.shapes:
-        return ""
-    with torch.device("meta"):
-        expected = XDubDiT(DiTConfig()).state_dict().keys()
-    missing, unexpected = expected - found.shapes.keys(), found.shapes.keys() - expected
-    parts = [f"; it lacks {len(missing)} of X-Dub's {len(expected)} tensors ({_some(missing)})"]
-    if unexpected:
-        parts.append(f" and has {len(unexpected)} that X-Dub has not ({_some(unexpected)})")
-    return "".join(parts)
-
-
-def _some(names: Collection[str]) -> str:
-    shown = sorted(names)[:_NAMED_AT_MOST]
-    return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
+    check_tensors(model, found, what=_WHOLE, advice=_DAMAGED)
