@@ -12,17 +12,17 @@ dozen lines, which read the encoder's file one tensor at a time: peak memory is 
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.released_files import missing_file_message, released_file
+from xdub_core.weights.kinds import FLOATS, some
+from xdub_core.weights.strict import wrong_file
+from xdub_core.weights.tensor_file import TensorFile, open_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,7 @@ def empty_prompt_context(
 
 
 def _embedding_from(path: Path, vocabulary: int) -> torch.Tensor:
-    with _open_tensors(path) as file:
-        kept = EMPTY_PROMPT_KEY in file.names
+    kept = EMPTY_PROMPT_KEY in open_tensors(path).shapes
     return load_empty_prompt(path) if kept else encode_empty_prompt(path, vocabulary)
 
 
@@ -101,8 +100,7 @@ def padded_context(embedding: torch.Tensor, rows: int = CONTEXT_ROWS) -> torch.T
 
 def load_empty_prompt(path: Path) -> torch.Tensor:
     """The embedding [1, width] kept by `save_empty_prompt`; raises CheckpointError if the file is anything else."""
-    with _open_tensors(path) as file:
-        embedding = file(EMPTY_PROMPT_KEY).float()
+    embedding = open_tensors(path).read(EMPTY_PROMPT_KEY).float()
     if embedding.ndim != 2 or embedding.shape[0] != 1 or not embedding.isfinite().all():
         raise CheckpointError(f"{path} does not hold an empty prompt: delete it, and it will be made again")
     return embedding
@@ -132,25 +130,33 @@ def encode_empty_prompt(
     umt5_xxl_fp16.safetensors), in float32, float16 or bfloat16. `dtype` is what is computed in: float32 is the most
     exact, bfloat16 is what the release computes in. Raises CheckpointError for any other file, fp8 included.
     """
-    with _open_tensors(path) as file:
-        weights = _Weights(file)
-        tokens = file.shape(weights.name("embedding"))[0]
-        if tokens != vocabulary:
-            raise CheckpointError(
-                f"{path} knows {tokens} tokens instead of umt5's {vocabulary}: "
-                "it is another text encoder; choose umt5-xxl"
-            )
-        x = file.row(weights.name("embedding"), _END_OF_SEQUENCE)[None].to(dtype)
-        for block in range(weights.blocks):
-            y = _norm(x, weights("attention_norm", block))
-            x = x + _linear(_linear(y, weights("value", block)), weights("output", block))
-            y = _norm(x, weights("feed_forward_norm", block))
-            gate = F.gelu(_linear(y, weights("gate", block)), approximate="tanh")
-            x = x + _linear(gate * _linear(y, weights("up", block)), weights("down", block))
-        embedding = _norm(x, weights("norm")).float()
+    weights = _Weights(open_tensors(path))
+    if weights.tokens != vocabulary:
+        raise CheckpointError(
+            f"{path} knows {weights.tokens} tokens instead of umt5's {vocabulary}: "
+            "it is another text encoder; choose umt5-xxl"
+        )
+    try:
+        embedding = _encode(weights, dtype)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(
+            f"{path} holds tensors that do not fit together ({reason}): get it again"
+        ) from error
     if not embedding.isfinite().all():
         raise CheckpointError(f"{path} holds infinite or undefined numbers: get the file again")
     return embedding
+
+
+def _encode(weights: "_Weights", dtype: torch.dtype) -> torch.Tensor:
+    x = weights.token(_END_OF_SEQUENCE).to(dtype)
+    for block in range(weights.blocks):
+        y = _norm(x, weights("attention_norm", block))
+        x = x + _linear(_linear(y, weights("value", block)), weights("output", block))
+        y = _norm(x, weights("feed_forward_norm", block))
+        gate = F.gelu(_linear(y, weights("gate", block)), approximate="tanh")
+        x = x + _linear(gate * _linear(y, weights("up", block)), weights("down", block))
+    return _norm(x, weights("norm")).float()
 
 
 def _norm(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -166,109 +172,36 @@ def _linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 class _Weights:
     """The encoder's tensors by our names, whichever of the two namings the file uses."""
 
-    def __init__(self, file: "_Tensors") -> None:
+    def __init__(self, file: TensorFile) -> None:
         self._file = file
-        namings = [n for n in (0, 1) if _NAMES["embedding"][n] in file.names]
+        namings = [n for n in (0, 1) if _NAMES["embedding"][n] in file.shapes]
         if not namings:
-            raise CheckpointError(
-                f"{file.path} is not a umt5 text encoder (no {' or '.join(_NAMES['embedding'])}): "
-                f"choose {released_file('text').name}"
-            )
+            problem = f"1 missing ({' or '.join(_NAMES['embedding'])})"
+            raise wrong_file(file, "a umt5 text encoder", [problem], f"choose {released_file('text').name}")
         self._naming = namings[0]
+        self.tokens = file.shapes[self.name("embedding")][0]
         value = self.name("value")
-        self.blocks = 0
-        while value.format(self.blocks) in file.names:
-            self.blocks += 1
         prefix = value.split("{}")[0]
-        last = max(
-            (int(n[len(prefix) :].split(".")[0]) for n in file.names if n.startswith(prefix)), default=-1
-        )
-        if self.blocks != last + 1 or not self.blocks:
-            raise CheckpointError(f"{file.path} lacks {value.format(self.blocks)}: get the file again")
+        numbers = {int(n[len(prefix) :].split(".")[0]) for n in file.shapes if n.startswith(prefix)}
+        self.blocks = max(numbers, default=0) + 1
+        missing = [name for b in range(self.blocks) if (name := value.format(b)) not in file.shapes]
+        if missing:
+            problem = f"{len(missing)} missing ({some(missing)})"
+            raise wrong_file(file, "a whole umt5 text encoder", [problem], "get the file again")
 
     def name(self, role: str) -> str:
         return _NAMES[role][self._naming]
 
+    def token(self, number: int) -> torch.Tensor:
+        """One embedded token [1, width]; the other tokens are not read."""
+        return self._file.rows(self.name("embedding"), number, number + 1)
+
     def __call__(self, role: str, block: int = 0) -> torch.Tensor:
         name = self.name(role).format(block)
-        weight = self._file(name)
-        if weight.dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        weight = self._file.read(name)
+        if self._file.dtypes[name] not in FLOATS:
             raise CheckpointError(
-                f"{self._file.path} is quantised ({name} is {weight.dtype}), which is not read here: "
+                f"{self._file.path} is quantised ({name} is {self._file.dtypes[name]}), which is not read here: "
                 f"choose {released_file('text').name} or umt5_xxl_fp16.safetensors"
             )
         return weight
-
-
-class _Tensors(Protocol):
-    """A file of named tensors that are read one at a time."""
-
-    path: Path
-    names: frozenset[str]
-
-    def __call__(self, name: str) -> torch.Tensor: ...
-
-    def shape(self, name: str) -> tuple[int, ...]: ...
-
-    def row(self, name: str, index: int) -> torch.Tensor: ...
-
-
-class _SafetensorsFile:
-    def __init__(self, path: Path, handle: Any) -> None:
-        self.path = path
-        self.names = frozenset(handle.keys())
-        self._handle = handle
-
-    def __call__(self, name: str) -> torch.Tensor:
-        _require(self, name)
-        tensor: torch.Tensor = self._handle.get_tensor(name)
-        return tensor
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        _require(self, name)
-        return tuple(self._handle.get_slice(name).get_shape())
-
-    def row(self, name: str, index: int) -> torch.Tensor:
-        row: torch.Tensor = self._handle.get_slice(name)[index : index + 1]
-        return row[0].clone()
-
-
-class _TorchFile:
-    def __init__(self, path: Path, tensors: dict[str, torch.Tensor]) -> None:
-        self.path = path
-        self.names = frozenset(tensors)
-        self._tensors = tensors
-
-    def __call__(self, name: str) -> torch.Tensor:
-        _require(self, name)
-        return self._tensors[name]
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self(name).shape)
-
-    def row(self, name: str, index: int) -> torch.Tensor:
-        return self(name)[index].clone()
-
-
-def _require(file: _Tensors, name: str) -> None:
-    if name not in file.names:
-        raise CheckpointError(f"{file.path} lacks {name}: it is another kind of file, or incomplete")
-
-
-@contextmanager
-def _open_tensors(path: Path) -> Iterator[_Tensors]:
-    """Open a .safetensors or a torch file without reading its tensors; raises CheckpointError if it is neither."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as handle:
-                yield _SafetensorsFile(path, handle)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            yield _TorchFile(path, {name: value for name, value in tensors.items() if torch.is_tensor(value)})
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} cannot be read as tensors ({reason}): get the file again") from error
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be opened ({error.strerror or error})") from error

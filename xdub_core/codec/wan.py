@@ -12,11 +12,9 @@ ComfyUI's `wan2.2_vae.safetensors` all use.
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
 
@@ -24,8 +22,10 @@ import torch
 from torch import nn
 
 from xdub_core.codec.protocol import StreamingDecoder, check_frames, check_latents
-from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.errors import MissingModelError
 from xdub_core.released_files import missing_file_message, released_file
+from xdub_core.weights.strict import load_strictly
+from xdub_core.weights.tensor_file import open_tensors
 
 # Only what the VAE needs, and all of it pure Python: diffsynth's full requirements could replace the user's torch.
 INSTALL_COMMAND = 'pip install --no-deps "diffsynth>=2.0,<3" einops tqdm'
@@ -156,12 +156,13 @@ def load_wan_vae(
     if not path.is_file():
         raise MissingModelError(missing_file_message(released_file("vae"), path.parent))
     network_class = wan_network_class()
-    tensors = _read_tensors(path)
+    file = open_tensors(path)
     with torch.device("meta"):
         network: nn.Module = network_class()
-    _check_tensors(path, tensors, network.state_dict())
-    tensors = {name: value.to(device, dtype) for name, value in tensors.items()}
-    network.load_state_dict(tensors, strict=True, assign=True)
+    names = {name.removeprefix("model."): name for name in file.shapes}
+    what = "the Wan2.2 VAE with 48 channels"
+    advice = f"choose {released_file('vae').name} or ComfyUI's wan2.2_vae.safetensors"
+    load_strictly(network, file, names, what=what, advice=advice, dtype=dtype, device=device)
     return WanCodec(network)
 
 
@@ -236,62 +237,3 @@ def _pixels(video: torch.Tensor) -> torch.Tensor:
     pixels = video[0].view(channels // 4, 2, 2, n, height, width).permute(3, 4, 2, 5, 1, 0)
     pixels = pixels.reshape(n, 2 * height, 2 * width, channels // 4)
     return ((pixels.float() + 1) / 2).clamp_(0, 1)
-
-
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a .safetensors or torch file, under the network's own names."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            loaded: Any = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as tensors ({reason}): get the file again") from error
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("model_state"), Mapping):
-        loaded = loaded["model_state"]
-    if not isinstance(loaded, Mapping):
-        raise CheckpointError(f"{path} holds no named tensors: choose {released_file('vae').name}")
-    return {str(n).removeprefix("model."): t for n, t in loaded.items() if isinstance(t, torch.Tensor)}
-
-
-def _check_tensors(path: Path, tensors: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    """Raise CheckpointError unless names, shapes and types are those of the Wan2.2 VAE."""
-    missing = sorted(wanted.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - wanted.keys())
-    misshapen = [n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape]
-    quantised = [
-        n for n, t in tensors.items() if t.dtype not in (torch.float32, torch.float16, torch.bfloat16)
-    ]
-    problems = []
-    if missing:
-        problems.append(f"{len(missing)} tensors are missing, such as {missing[0]}")
-    if unexpected:
-        problems.append(f"{len(unexpected)} are unexpected, such as {unexpected[0]}")
-    if misshapen:
-        name = min(misshapen)
-        shapes = f"{list(tensors[name].shape)} instead of {list(wanted[name].shape)}"
-        problems.append(f"{len(misshapen)} have other shapes, such as {name} {shapes}")
-    if quantised:
-        problems.append(
-            f"{len(quantised)} are quantised, such as {min(quantised)} ({tensors[min(quantised)].dtype})"
-        )
-    if problems:
-        raise CheckpointError(
-            f"{path} is not the Wan2.2 VAE with 48 channels{_looks_like(tensors)}: {'; '.join(problems)}. "
-            f"Choose {released_file('vae').name} or ComfyUI's wan2.2_vae.safetensors"
-        )
-
-
-def _looks_like(tensors: dict[str, torch.Tensor]) -> str:
-    """What else the file seems to be."""
-    if "conv2.weight" in tensors and tensors["conv2.weight"].shape[0] == 16:
-        return " but looks like the Wan2.1 VAE with 16 channels"
-    if "decoder.conv_in.weight" in tensors and "decoder.mid_block.resnets.0.conv1.weight" in tensors:
-        return " but looks like a VAE in diffusers' format"
-    if "patch_embedding.weight" in tensors or "blocks.0.self_attn.q.weight" in tensors:
-        return " but looks like a diffusion model"
-    return ""

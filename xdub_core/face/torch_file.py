@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.weights.tensor_file import UNREADABLE, unreadable
 
 STORAGE_TYPES = {
     "FloatStorage": torch.float32,
@@ -98,28 +99,8 @@ def read_checkpoint(path: Path | str) -> Any:
             return _read_archive(file) if zipfile.is_zipfile(file) else _read_legacy(file)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    except _DAMAGE as error:
-        looks = _looks_like(path)
-        what = f"it looks like {looks}" if looks else f"it is damaged ({type(error).__name__}: {error})"
-        raise CheckpointError(f"{path} is not a readable PyTorch file: {what}; download it again") from error
-
-
-# What the unpickler, the zip reader and tensor construction raise on bytes that are not what they claim to be.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    EOFError,
-    KeyError,
-    IndexError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    RecursionError,
-)
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
 
 
 def _read_archive(file: BinaryIO) -> Any:
@@ -183,21 +164,3 @@ def _read_legacy(file: BinaryIO) -> Any:
         if data:
             storage.copy_(torch.frombuffer(bytearray(data), dtype=storage.dtype))
     return content
-
-
-def _looks_like(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(256)
-    known = {
-        b"version https://git-lfs": "a Git LFS pointer (the text file that stands for the real one)",
-        b"<": "a web page",
-        b"GGUF": "a GGUF file",
-        b"PK": "a damaged zip archive (a download that was cut short)",
-    }
-    if not head:
-        return "an empty file"
-    if zipfile.is_zipfile(path):
-        return ""
-    if b"onnx" in head or b"pytorch" in head[:32]:
-        return "an ONNX model; the .pth file of the same network is needed"
-    return next((text for start, text in known.items() if head.lstrip().startswith(start)), "")

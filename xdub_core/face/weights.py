@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.errors import CheckpointError
 from xdub_core.face.torch_file import read_checkpoint
+from xdub_core.weights.strict import load_strictly
+from xdub_core.weights.tensor_file import TensorFile, open_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -18,39 +20,23 @@ IGNORED_PREFIXES = ("data_preprocessor.", "ema_")
 """Entries that some published OpenMMLab files carry and inference does not need."""
 
 
+def open_detector(path: Path | str) -> TensorFile:
+    """Open an OpenMMLab `.pth` or a `.safetensors` file. Raises MissingModelError or CheckpointError."""
+    return open_tensors(path, unpickle=read_checkpoint)
+
+
+def used_names(file: TensorFile) -> dict[str, str]:
+    """The names in a file that inference needs, as `load_strictly` takes them."""
+    return {name: name for name in file.shapes if not name.startswith(IGNORED_PREFIXES)}
+
+
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     """The named tensors of an OpenMMLab `.pth` or of a `.safetensors` file.
 
     Raises MissingModelError or CheckpointError.
     """
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        return _load_safetensors(path)
-    content = read_checkpoint(path)
-    # A plain dict is a copy without the attributes that a file can hang on an ordered one.
-    entries = dict(content) if isinstance(content, dict) else {}
-    state = entries.get("state_dict", content)
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{path} holds no state_dict but a {type(state).__name__}")
-    state = dict(state)
-    tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise CheckpointError(f"{path} holds no named tensors (its entries: {_some(map(str, state))})")
-    return {name: value for name, value in tensors.items() if not name.startswith(IGNORED_PREFIXES)}
-
-
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise MissingModelError(f"no model file at {path}: put it there, or name the file that you have")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is not a readable safetensors file: {error}; download it again"
-        ) from error
+    file = open_detector(path)
+    return {name: file.read(name) for name in used_names(file)}
 
 
 def convert_to_safetensors(pth: Path | str, out: Path | str) -> Path:
@@ -83,51 +69,7 @@ def load_network(
     """
     with torch.device("meta"):
         network = build()
-    state = load_state_dict(path)
-    check_names(network, state, path)
-    network.load_state_dict(state, strict=True, assign=True)
-    return network.eval().requires_grad_(False).to(device=device, dtype=dtype)
-
-
-def check_names(network: nn.Module, state: Mapping[str, Tensor], path: Path | str) -> None:
-    """Raise CheckpointError unless `state` has exactly the network's tensors."""
-    wanted = network.state_dict()
-    missing, unexpected = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    shapes = [
-        f"{name} is {list(state[name].shape)}, not {list(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    problems = [
-        f"{len(names)} {what} ({_some(names)})"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another size", shapes))
-        if names
-    ]
-    if problems:
-        kind = type(network).__name__
-        raise CheckpointError(
-            f"{path} is not the {kind} that is needed: {', '.join(problems)}; it looks like {describe_tensors(state)}"
-        )
-
-
-def describe_tensors(state: Mapping[str, Tensor]) -> str:
-    """In a few words, what network a state dict seems to belong to."""
-    signs = {
-        "bbox_head.multi_level_conv_obj.": "a YOLOX detector of mmdet",
-        "head.final_layer2.": "an RTMW pose network of mmpose",
-        "head.gau.": "an RTMPose network of mmpose (RTMW is needed)",
-        "bbox_head.": "another detector of mmdet",
-        "blocks.0.self_attn.": "a video diffusion model (Wan or X-Dub)",
-        "encoder.blocks.": "a Whisper model",
-        "encoder.layers.": "an audio or text encoder",
-        "wav2vec2.": "a wav2vec2 model",
-        "detector_short.": "ComfyUI's MediaPipe face model (for core's own nodes)",
-        "decoder.": "a VAE",
-    }
-    found = next((text for sign, text in signs.items() if any(name.startswith(sign) for name in state)), None)
-    return found or f"something unknown, with tensors such as {_some(state)}"
-
-
-def _some(names: Iterable[str], count: int = 3) -> str:
-    listed = list(names)
-    return ", ".join(listed[:count]) + (", ..." if len(listed) > count else "")
+    file = open_detector(path)
+    what = f"the {type(network).__name__} that is needed"
+    load_strictly(network, file, used_names(file), what=what, dtype=dtype, device=device)
+    return network.eval().requires_grad_(False)
