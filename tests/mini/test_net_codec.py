@@ -160,8 +160,8 @@ def test_begins_as_the_cosine_codec():
 
 
 def test_training_brings_unseen_mouths_through():
-    """From the cosine codec's 20.9 dB at the mouth to 22.8 in these 60 steps, when this was written."""
-    fit = FitSettings(steps=60, batch=4, learning_rate=2e-3, warmup=5)
+    """From the cosine codec's 20.9 dB at the mouth to 23 and more in these 60 steps, when this was written."""
+    fit = FitSettings(steps=60, batch=4, learning_rate=2e-3, matrix_rate=0.02, warmup=5)
     seen, unseen = [example(seed) for seed in range(12)], [example(seed) for seed in range(100, 104)]
     before = codec_quality(CodecNet(TINY), unseen, 5)
     network = train_codec(seen, CodecTraining(TINY, fit=fit, window=5))

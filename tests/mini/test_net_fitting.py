@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
-from xdub_core.mini.fitting import FitSettings, fit
+from xdub_core.mini.fitting import FitSettings, fit, inner_matrices
+from xdub_core.mini.muon import orthogonalised
 
 
 class StoppedError(Exception):
@@ -94,10 +95,50 @@ def test_a_loss_that_is_no_number_stops_the_run():
 
 
 def test_the_rate_rises_and_falls():
-    settings = FitSettings(100, learning_rate=1.0, warmup=10)
-    assert settings.rate(0) == pytest.approx(0.1)
-    assert settings.rate(10) == pytest.approx(1.0)
-    assert settings.rate(99) < 0.02
+    settings = FitSettings(100, warmup=10)
+    assert settings.share(0) == pytest.approx(0.1)
+    assert settings.share(10) == pytest.approx(1.0)
+    assert settings.share(99) < 0.02
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((8, 40), (40, 8)):
+        matrix = torch.randn(shape, generator=generator)
+        values = torch.linalg.svdvals(orthogonalised(matrix))
+        assert values.min() > 0.5
+        assert values.max() < 1.4
+
+
+def test_muon_takes_the_convolutions_and_resumes(tmp_path):
+    """A blur is learnt, and a run in two halves ends where one in a single piece does."""
+
+    def network():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 1, 1))
+
+    def loss(net):
+        def step(generator):
+            x = torch.rand(4, 1, 8, 8, generator=generator)
+            return {"error": (net(x) - nn.functional.avg_pool2d(x, 3, 1, 1)).square().mean()}
+
+        return step
+
+    settings = FitSettings(60, matrix_rate=0.02, learning_rate=0.01, warmup=5, save_every=30)
+    whole, losses = network(), []
+    fit("blur", whole, loss(whole), settings, on_progress=losses.append)
+    assert losses[-1].losses["error"] < losses[0].losses["error"] / 10
+    assert [w.shape for w in inner_matrices(whole)] == [(6, 1, 3, 3)]
+
+    def stop_at_40(progress):
+        if progress.step == 40:
+            raise StoppedError
+
+    half, resumed = network(), network()
+    with pytest.raises(StoppedError):
+        fit("blur", half, loss(half), settings, tmp_path / "blur.state", stop_at_40)
+    fit("blur", resumed, loss(resumed), settings, tmp_path / "blur.state")
+    assert torch.equal(resumed[0].weight, whole[0].weight)
 
 
 def test_refuses_no_steps():

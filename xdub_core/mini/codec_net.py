@@ -27,15 +27,16 @@ SPATIAL = 2 * _FOLD
 TEMPORAL = 4
 _MAX_LOG_VARIANCE = 4.0
 _FIRST_LOG_VARIANCE = -6.0
+_QUIET = 3.0  # a block begins by adding about 0.3 of a signal's size
 
 
 @dataclass(frozen=True)
 class CodecConfig:
     """Widths of the codec's layers. `channels`: of the latents; the rest in the order of the module's drawing."""
 
-    channels: int = 32
+    channels: int = 48
     frame_width: int = 96
-    latent_width: int = 104
+    latent_width: int = 88
     decoder_width: int = 160
     decoder_frame_width: int = 80
     fine_width: int = 40
@@ -90,7 +91,7 @@ class CodecNet(nn.Module):
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # all of them have one
         for module in self.modules():
             if isinstance(module, Block):
-                nn.init.zeros_(module.second.weight)
+                nn.init.kaiming_normal_(module.second.weight, a=_QUIET)
         for silent in (self.to_latent, self.to_pixels):
             nn.init.zeros_(silent.weight)
         _, log_variance = self.to_latent.bias.data.chunk(2)  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from xdub_core.errors import SettingsError
 from xdub_core.mini.codec_net import CodecConfig, CodecNet, blocks_of
 from xdub_core.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
 
-_CHARBONNIER = 0.01
+_CHARBONNIER = 0.04
 """Below about this error (of 0..1) the pixel loss is quadratic, which is what PSNR counts."""
 
 
@@ -45,7 +45,7 @@ class CodecTraining:
     loss: CodecLoss = field(default_factory=CodecLoss)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
-            steps=1500, batch=8, learning_rate=2e-3, clip_norm=1.0, autocast=True
+            steps=2000, batch=8, learning_rate=1e-3, matrix_rate=0.02, autocast=True
         )
     )
     window: int = 13

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+from xdub_core.mini.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class FitSettings:
     """How to train a small network.
 
     `steps` of `batch` examples each; `learning_rate` is reached after `warmup` steps and falls along a cosine to a
-    hundredth of itself; `save_every` steps the state is written; `autocast`: bfloat16 where it is safe.
+    hundredth of itself; `matrix_rate`: as much for weight matrices that Muon takes (None: AdamW takes all);
+    `save_every` steps the state is written; `autocast`: bfloat16 where it is safe.
     """
 
     steps: int
     batch: int = 8
     learning_rate: float = 1e-3
+    matrix_rate: float | None = None
     warmup: int = 50
     weight_decay: float = 1e-4
     clip_norm: float = 1.0
@@ -44,12 +47,12 @@ class FitSettings:
                 f"{self.steps}, {self.batch} and {self.save_every}"
             )
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step."""
+    def share(self, step: int) -> float:
+        """The share of the learning rate that a step takes, 0..1."""
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
+            return (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+        return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def fit(
     state_file: Path | None = None,
     on_progress: FitCallback = ignore_fit,
 ) -> None:
-    """Train `network` in place by AdamW; goes on where `state_file` left off, if it exists.
+    """Train `network` in place; goes on where `state_file` left off, if it exists.
 
     The state (weights, optimiser, step) is written whole or not at all, every `save_every` steps and at the end, so
     a killed run loses no more than that, and a finished one is not repeated.
@@ -89,19 +92,15 @@ def fit(
     Raises CheckpointError where the state belongs to another network or other settings, SamplingError where the loss
     is not a number, and whatever `on_progress` raises.
     """
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=settings.learning_rate,
-        betas=(0.9, 0.98),
-    )
-    first = _restore(state_file, network, optimizer, settings) if state_file is not None else 0
+    optimizers = _optimizers(network, settings)
+    rates = [optimizer.defaults["lr"] for optimizer in optimizers]
+    first = _restore(state_file, network, optimizers, settings) if state_file is not None else 0
     device = next(network.parameters()).device
     network.train()
     for step in range(first, settings.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(step)
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * settings.share(step)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.autocast):
             losses = step_loss(step_generator(settings.seed, step))
         total = torch.stack(list(losses.values())).sum()
@@ -109,13 +108,14 @@ def fit(
             raise SamplingError(
                 f"training {name}: the loss of step {step} is not a number: use a lower learning rate"
             )
-        optimizer.zero_grad(set_to_none=True)
+        network.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         done = step + 1
         if state_file is not None and (done % settings.save_every == 0 or done == settings.steps):
-            _save(state_file, network, optimizer, settings, done)
+            _save(state_file, network, optimizers, settings, done)
         on_progress(
             FitProgress(name, done, settings.steps, {k: float(v.detach()) for k, v in losses.items()})
         )
@@ -132,14 +132,40 @@ def pick(count: int, batch: int, generator: torch.Generator) -> list[int]:
     return torch.randint(count, (batch,), generator=generator).tolist()
 
 
+def _optimizers(network: nn.Module, settings: FitSettings) -> list[torch.optim.Optimizer]:
+    """AdamW, and where it is wanted Muon for the `inner_matrices`."""
+    inner = inner_matrices(network) if settings.matrix_rate is not None else []
+    taken = {id(weight) for weight in inner}
+    others = [p for p in network.parameters() if id(p) not in taken]
+    groups = [
+        {"params": [p for p in others if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in others if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    adam = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
+    return [adam] if not inner else [adam, Muon(inner, lr=settings.matrix_rate or 0.0)]
+
+
+def inner_matrices(network: nn.Module) -> list[Tensor]:
+    """The weights of 3x3 convolutions: what Muon takes."""
+    return [
+        module.weight
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d) and module.weight[0, 0].numel() > 1
+    ]
+
+
 def _save(
-    state_file: Path, network: nn.Module, optimizer: torch.optim.Optimizer, settings: FitSettings, step: int
+    state_file: Path,
+    network: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    settings: FitSettings,
+    step: int,
 ) -> None:
     state_file.parent.mkdir(parents=True, exist_ok=True)
     partial = state_file.with_name(state_file.name + ".partial")
     state = {
         "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "settings": asdict(settings),
         "step": step,
     }
@@ -151,7 +177,10 @@ def _save(
 
 
 def _restore(
-    state_file: Path, network: nn.Module, optimizer: torch.optim.Optimizer, settings: FitSettings
+    state_file: Path,
+    network: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    settings: FitSettings,
 ) -> int:
     if not state_file.exists():
         return 0
@@ -162,7 +191,8 @@ def _restore(
                 f"{state_file} was written by training with other settings: delete it to start anew"
             )
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
     except (RuntimeError, KeyError, ValueError, EOFError) as error:
         raise CheckpointError(
             f"{state_file} is not this network's training state ({type(error).__name__}): delete it to start anew"
