@@ -106,7 +106,7 @@ def fit(
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):
             raise SamplingError(
-                f"training {name}: the loss of step {step} is not a number: use a lower learning rate"
+                f"training {name}: the loss of step {step} is no number: use a lower learning rate"
             )
         network.zero_grad(set_to_none=True)
         total.backward()

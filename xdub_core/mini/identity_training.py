@@ -33,7 +33,9 @@ class IdentityTraining:
     """
 
     network: IdentityConfig = field(default_factory=IdentityConfig)
-    fit: FitSettings = field(default_factory=lambda: FitSettings(steps=800, batch=48, learning_rate=1e-3))
+    fit: FitSettings = field(
+        default_factory=lambda: FitSettings(steps=600, batch=48, learning_rate=1e-3, matrix_rate=0.01)
+    )
     margin: float = 0.2
     scale: float = 16.0
     light: float = 0.15

@@ -122,17 +122,7 @@ def train_networks(
     )
     codec = made("codec", lambda state: _codec(clips, chosen.codec, state, on_progress, device))
     landmarks = _landmarks(clips, chosen.landmarks, folder, on_progress)
-    identity = made(
-        "identity",
-        lambda state: train_identity(
-            [identity_example(clip) for clip in clips.seen],
-            chosen.identity,
-            state,
-            on_progress,
-            device,
-            [identity_example(clip) for clip in clips.aside],
-        ),
-    )
+    identity = made("identity", lambda state: _identity(clips, chosen.identity, state, on_progress, device))
     return MiniNetworks(codec, phonemes, sync, landmarks, identity)
 
 
@@ -179,6 +169,17 @@ def _codec(
         "codec: %.1f dB, %.1f dB at the mouth, of people kept aside", quality.psnr, quality.mouth_psnr
     )
     return network
+
+
+def _identity(
+    clips: _Clips,
+    training: IdentityTraining,
+    state: Path,
+    on_progress: FitCallback,
+    device: torch.device | str,
+) -> nn.Module:
+    seen, aside = ([identity_example(clip) for clip in some] for some in (clips.seen, clips.aside))
+    return train_identity(seen, training, state, on_progress, device, calibration=aside)
 
 
 def _landmarks(
