@@ -34,7 +34,9 @@ class IdentityTraining:
 
     network: IdentityConfig = field(default_factory=IdentityConfig)
     fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=600, batch=48, learning_rate=1e-3, matrix_rate=0.01)
+        default_factory=lambda: FitSettings(
+            steps=600, batch=48, learning_rate=1e-3, matrix_rate=0.01, autocast=True
+        )
     )
     margin: float = 0.2
     scale: float = 16.0
@@ -57,6 +59,7 @@ def train_identity(
     people = sorted({example.person for example in examples})
     if len(people) < 2:
         raise SettingsError(f"telling people apart is learnt from two people or more, not {len(people)}")
+    _check_calibration(examples if calibration is None else calibration)
     place = {person: index for index, person in enumerate(people)}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.fit.seed)
@@ -85,6 +88,7 @@ def calibrate(network: IdentityNet, examples: Sequence[IdentityExample], frames:
 
     Raises SettingsError unless some person has two recordings and there are two people.
     """
+    _check_calibration(examples)
     means = []
     for example in examples:
         chosen = torch.linspace(0, len(example.frames) - 1, min(frames, len(example.frames))).long()
@@ -94,8 +98,6 @@ def calibrate(network: IdentityNet, examples: Sequence[IdentityExample], frames:
     cosines = torch.cat(means) @ torch.cat(means).T
     same = (who[:, None] == who).to(cosines.device)
     other_recording = (recording[:, None] != recording).to(cosines.device)
-    if not (same & other_recording).any() or same.all():
-        raise SettingsError("calibrating needs two people, and one of them in two recordings")
     strangers, within = cosines[~same].mean(), cosines[same & other_recording].median()
     if within <= strangers:
         raise SettingsError(
@@ -103,6 +105,15 @@ def calibrate(network: IdentityNet, examples: Sequence[IdentityExample], frames:
         )
     network.strangers.copy_(strangers)
     network.within.copy_(within.clamp(max=1 - 1e-4))
+
+
+def _check_calibration(examples: Sequence[IdentityExample]) -> None:
+    people = {example.person for example in examples}
+    if len(people) < 2 or len(people) == len(examples):
+        raise SettingsError(
+            f"calibrating needs two people, and one of them in two recordings, not {len(people)} in "
+            f"{len(examples)}: make more clips, or of fewer people"
+        )
 
 
 def _batch(
