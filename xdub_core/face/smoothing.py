@@ -26,10 +26,11 @@ POINT_MEANS = (17, 7)
 BOX_MEAN = 7
 CALM_MEAN = 5
 """Moving mean of the boxes that tell what the face does, and how large its box must be."""
-BOX_SAVGOL_WINDOWS = (5, 9, 13, 17, 21)
+BOX_SAVGOL_WINDOWS = (11, 13, 15, 17, 19)
+SIDE_SAVGOL_WINDOWS = (13, 17, 21, 25)
 CENTER_MEANS = (15, 9, 3, 11)
-CORNER_MEANS = (5, 15), (9, 7)
-SIDE_MEANS = (15, 15), (9, 5)
+CORNER_MEANS = (13,), (11, 9, 3)
+SIDE_MEANS = (15, 13), (11, 5, 3)
 """Windows before and after the Savitzky-Golay passes; found by fitting the release's results, see `settle`."""
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
@@ -113,9 +114,9 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def settle(raw: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
     """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
 
-    What the release does in the last two cases is known by its results only: this follows them to within a pixel.
-    With `reference`, boxes that change their size grow from their top left corner, as its do, else around their
-    centre.
+    What the release does in the last two cases is known by its results only: the windows are fitted to two sequences
+    of 90 frames, where one edge of 720 comes out another pixel. With `reference`, boxes that change their size grow
+    from their top left corner, as its do, else around their centre.
     """
     calm = moving_mean(raw, CALM_MEAN)
     sides = (calm[:, 2:] - calm[:, :2]).max(axis=1)
@@ -132,10 +133,10 @@ def settle(raw: np.ndarray, size: tuple[int, int], reference: bool = False) -> S
         smooth = _savgol(_means(raw, CENTER_MEANS), BOX_SAVGOL_WINDOWS)
         return SmoothedBoxes(squares_inside(smooth, size), SmoothingCase.MOVING)
     before, after = CORNER_MEANS
-    corners = _means(_savgol(_means(raw[:, :2], before), BOX_SAVGOL_WINDOWS), after)
+    corners = _means(_savgol(_means(raw[:, :2], before), BOX_SAVGOL_WINDOWS, np.array(size)), after)
     before, after = SIDE_MEANS
-    sides = (raw[:, 2:] - raw[:, :2]).max(axis=1)
-    sides = _means(_savgol(_means(sides, before), BOX_SAVGOL_WINDOWS), after)
+    sides = _means((raw[:, 2:] - raw[:, :2]).max(axis=1), before)
+    sides = _means(_savgol(sides, SIDE_SAVGOL_WINDOWS, np.array(min(size))), after)
     return SmoothedBoxes(_boxes(corners + sides[:, None] / 2, sides, size), SmoothingCase.MOVING)
 
 
@@ -185,12 +186,17 @@ def _means(values: np.ndarray, windows: Sequence[int]) -> np.ndarray:
     return values
 
 
-def _savgol(values: np.ndarray, windows: Sequence[int]) -> np.ndarray:
-    """Savitzky-Golay passes over the first axis; windows that the sequence is too short for are cut down."""
+def _savgol(values: np.ndarray, windows: Sequence[int], limit: np.ndarray | None = None) -> np.ndarray:
+    """Savitzky-Golay passes over the first axis; windows that the sequence is too short for are cut down.
+
+    With `limit`, values are brought back into 0..limit after each pass: passes overshoot where a box meets the frame.
+    """
     for window in windows:
         window = _odd_window(window, len(values))
         if window > SAVGOL_ORDER:
             values = savgol_filter(values, window, SAVGOL_ORDER, axis=0, mode="mirror")
+        if limit is not None:
+            values = np.clip(values, 0, limit)
     return values
 
 
