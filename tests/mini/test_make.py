@@ -18,7 +18,7 @@ from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
 
-STAGES = ("codec", "phonemes", "sync", "identity", "generator", "editor", "lip", "texture")
+STAGES = ("phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
 needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
 
 

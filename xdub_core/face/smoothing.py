@@ -29,8 +29,8 @@ CALM_MEAN = 5
 BOX_SAVGOL_WINDOWS = (11, 13, 15, 17, 19)
 SIDE_SAVGOL_WINDOWS = (13, 17, 21, 25)
 CENTER_MEANS = (15, 9, 3, 11)
-CORNER_MEANS = (13,), (11, 9, 3)
-SIDE_MEANS = (15, 13), (11, 5, 3)
+CORNER_MEANS: tuple[Sequence[int], Sequence[int]] = (13,), (11, 9, 3)
+SIDE_MEANS: tuple[Sequence[int], Sequence[int]] = (15, 13), (11, 5, 3)
 """Windows before and after the Savitzky-Golay passes; found by fitting the release's results, see `settle`."""
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""

@@ -6,10 +6,9 @@ goes on from its last checkpoint. So the whole can be stopped and started at wil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, overload
 
 import numpy as np
 import torch
@@ -18,33 +17,15 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
 from xdub_core.experts.expert import load_expert, save_expert
-from xdub_core.mini.bundle import (
-    DIT,
-    LIP_EXPERT,
-    TEXTURE_EXPERT,
-    MiniNetworks,
-    load_network,
-    load_networks,
-    save_network,
-)
+from xdub_core.mini.bundle import DIT, LIP_EXPERT, TEXTURE_EXPERT, MiniNetworks
 from xdub_core.mini.codec import MiniCodec
-from xdub_core.mini.codec_training import train_codec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
 from xdub_core.mini.identity_net import identity_similarity
-from xdub_core.mini.identity_training import train_identity
-from xdub_core.mini.landmark_training import train_landmarks
-from xdub_core.mini.net_examples import (
-    codec_example,
-    identity_example,
-    landmark_example,
-    speech_example,
-    sync_example,
-)
-from xdub_core.mini.phoneme_training import train_phonemes
+from xdub_core.mini.net_examples import codec_example
+from xdub_core.mini.net_training import train_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.mini.recipe import GEOMETRY, MiniRecipe
-from xdub_core.mini.sync_training import train_sync
 from xdub_core.mini.syncnet import RegionScorer
 from xdub_core.model.checkpoint import load_dit, save_dit
 from xdub_core.model.dit import XDubDiT
@@ -59,29 +40,8 @@ from xdub_core.training.objective import PixelLosses
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
 from xdub_core.training.run import run_stage
 
-To = TypeVar("To")
-
 PAIR_BATCH = 8
 SHIPPED_DTYPE = torch.float16
-
-
-class Mapped(Sequence[To]):
-    """Clips as something else, made when it is asked for."""
-
-    def __init__(self, clips: TalkingHeads, make: Callable[[Example], To]) -> None:
-        self._items, self._make = clips, make
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @overload
-    def __getitem__(self, index: int) -> To: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[To]: ...
-    def __getitem__(self, index: int | slice) -> To | Sequence[To]:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        return self._make(self._items[index])
 
 
 @dataclass(frozen=True)
@@ -100,7 +60,7 @@ class MiniMaker:
         Raises MissingModelError without espeak-ng, and whatever `on_progress` raises.
         """
         clips = self.clips()
-        networks = self.networks(clips)
+        networks = train_networks(clips, self.shipped, self.recipe.networks, self.on_progress, self.device)
         generator = self._generator(clips, networks)
         self._pairs(clips, networks, generator)
         editor = self._editor(generator)
@@ -127,36 +87,6 @@ class MiniMaker:
         heads = self.heads("train", self.recipe.clips)
         heads.fill_cache(workers=self.workers, on_progress=self._counted("drawing heads"))
         return heads
-
-    def networks(self, clips: TalkingHeads) -> MiniNetworks:
-        """The small networks: codec, speech features, sync scorer, landmarks, looks."""
-        r = self.recipe
-        every = Mapped(clips, lambda clip: clip)
-        self._network("codec", lambda state: train_codec(
-            Mapped(clips, codec_example), r.codec, state, self.on_progress, self.device
-        ))  # fmt: skip
-        self._network("phonemes", lambda state: train_phonemes(
-            [speech_example(clip) for clip in every], r.phonemes, state, self.on_progress, self.device
-        ))  # fmt: skip
-        phonemes: PhonemeNet = load_network("phonemes", self.shipped)
-        self._network("sync", lambda state: train_sync(
-            [sync_example(clip, phonemes) for clip in every], r.sync, state, self.on_progress, self.device
-        ))  # fmt: skip
-        self._network("identity", lambda state: train_identity(
-            [identity_example(clip) for clip in every], r.identity, state, self.on_progress, self.device
-        ))  # fmt: skip
-        if not (self.shipped / "landmarks_near.safetensors").exists():
-            finder = train_landmarks(
-                Mapped(clips, landmark_example), r.landmarks, self.folder / "landmarks", self.on_progress
-            )
-            save_network("landmarks_far", finder.far, self.shipped)
-            save_network("landmarks_near", finder.near, self.shipped)
-        return load_networks(self.shipped)
-
-    def _network(self, name: str, train: Callable[[Path], torch.nn.Module]) -> None:
-        if not (self.shipped / f"{name}.safetensors").exists():
-            self.shipped.mkdir(parents=True, exist_ok=True)
-            save_network(name, train(self.folder / f"{name}.state").cpu(), self.shipped)
 
     def _generator(self, clips: TalkingHeads, networks: MiniNetworks) -> XDubDiT:
         path = self.folder / "generator" / "model.safetensors"

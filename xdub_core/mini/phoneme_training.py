@@ -128,13 +128,17 @@ def _batch(
 def _disturbed(log_mel: Tensor, training: PhonemeTraining, generator: torch.Generator) -> Tensor:
     """Another vocal tract, loudness, and noise of a random level and tilt, as if before the log-mel; hidden bins."""
     gain, level, tilt, warp = torch.rand(4, generator=generator).tolist()
-    energy = _warped(log_mel, 1 + training.warp * (2 * warp - 1)) + (2 * gain - 1) * training.gain / _MEL_SCALE
+    energy = (
+        _warped(log_mel, 1 + training.warp * (2 * warp - 1)) + (2 * gain - 1) * training.gain / _MEL_SCALE
+    )
     slope = torch.linspace(0.5 - tilt, tilt - 0.5, len(log_mel))[:, None]
     flutter = torch.rand(log_mel.shape, generator=generator).clamp(min=1e-3).log10() / _MEL_SCALE
     noise = log_mel.min() + level * training.noise / _MEL_SCALE + slope + flutter
     disturbed = torch.maximum(energy, noise)
     for _ in range(2):
-        width, place = (torch.rand(2, generator=generator) * torch.tensor([training.masked, len(log_mel)])).int()
+        width, place = (
+            torch.rand(2, generator=generator) * torch.tensor([training.masked, len(log_mel)])
+        ).int()
         disturbed[place : place + width] = disturbed.mean()
     return disturbed
 

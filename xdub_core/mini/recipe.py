@@ -7,15 +7,10 @@ from dataclasses import dataclass, field
 from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import ExpertInfo
 from xdub_core.mini.codec_net import CodecConfig
-from xdub_core.mini.codec_training import CodecTraining
 from xdub_core.mini.dataset import HeadsConfig
-from xdub_core.mini.fitting import FitSettings
-from xdub_core.mini.identity_training import IdentityTraining
-from xdub_core.mini.landmark_training import LandmarkTraining
 from xdub_core.mini.mouth import VISEMES
-from xdub_core.mini.phoneme_training import PhonemeTraining
+from xdub_core.mini.net_training import NetworkTrainings, tiny_trainings
 from xdub_core.mini.phonemes import PhonemeConfig
-from xdub_core.mini.sync_training import SyncTraining
 from xdub_core.model.config import DiTConfig
 from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.training.config import Stage, TrainingConfig
@@ -54,11 +49,7 @@ class MiniRecipe:
             latent_channels=CodecConfig().channels,
         )
     )
-    codec: CodecTraining = field(default_factory=CodecTraining)
-    phonemes: PhonemeTraining = field(default_factory=lambda: PhonemeTraining(PhonemeConfig(len(VISEMES))))
-    sync: SyncTraining = field(default_factory=SyncTraining)
-    landmarks: LandmarkTraining = field(default_factory=LandmarkTraining)
-    identity: IdentityTraining = field(default_factory=IdentityTraining)
+    networks: NetworkTrainings = field(default_factory=NetworkTrainings)
     windows: int = 5
     pair_takes: int = 1
     pair_steps: int = 8
@@ -117,34 +108,31 @@ def recipe(scale: str) -> MiniRecipe:
 
 
 def _tiny() -> MiniRecipe:
-    codec = CodecConfig(
-        channels=8,
-        frame_width=16,
-        latent_width=16,
-        decoder_width=16,
-        decoder_frame_width=16,
-        fine_width=8,
-        fine_blocks=1,
-    )
-    few = FitSettings(steps=3, batch=2, warmup=1)
+    networks = tiny_trainings()
     return MiniRecipe(
-        heads=HeadsConfig(size=48, frames=26, train_identities=2, held_out_identities=2, silent=0.0),
-        clips=4,
+        heads=HeadsConfig(size=48, frames=26, train_identities=6, held_out_identities=2, silent=0.0),
+        clips=12,
         dit=DiTConfig(
-            dim=24, heads=2, layers=1, ffn_dim=32, frequency_dim=16, text_dim=TEXT_DIM, audio_dim=64,
-            audio_inner_dim=16, audio_head_dim=8, audio_layers=1, latent_channels=codec.channels,
+            dim=24,
+            heads=2,
+            layers=1,
+            ffn_dim=32,
+            frequency_dim=16,
+            text_dim=TEXT_DIM,
+            audio_dim=networks.phonemes.network.width,
+            audio_inner_dim=16,
+            audio_head_dim=8,
+            audio_layers=1,
+            latent_channels=networks.codec.network.channels,
         ),
-        codec=CodecTraining(network=codec, fit=few),
-        phonemes=PhonemeTraining(PhonemeConfig(len(VISEMES)), fit=few, rows=40),
-        sync=SyncTraining(fit=few, frames=20),
-        landmarks=LandmarkTraining(fit=few),
-        identity=IdentityTraining(fit=few),
+        networks=networks,
         windows=1,
         pair_steps=2,
+        rendered_share=0.5,
         batch=2,
         generator_steps=2,
         editor_steps=2,
         lip_steps=2,
         texture_steps=2,
         expert_rank=2,
-    )  # fmt: skip
+    )
