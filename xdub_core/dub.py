@@ -30,6 +30,9 @@ from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.plan import RELEASED_GEOMETRY, Clip, ClipGeometry, padded_frames, plan_clips
 from xdub_core.sampling.sampler import SamplerSettings, StepCallback
 
+RELEASED_CROP = 512
+"""Pixels of the crops that the released model was trained on."""
+
 
 class FrameSource(Protocol):
     """The source video, by the number of its frames. Several passes may run at once, each with its own position."""
@@ -56,7 +59,7 @@ class DubSettings:
     pasted), for comparison; without, as well as we know how.
     """
 
-    crop_size: int = 512
+    crop_size: int = RELEASED_CROP
     geometry: ClipGeometry = RELEASED_GEOMETRY
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     match_colors: bool = True

@@ -1,21 +1,21 @@
 """The whole chain that makes xdub-mini, at a scale that proves the plumbing: it resumes, and what it ships loads."""
 
+import sys
+
 import pytest
 import torch
 
-from xdub_core.errors import SettingsError
-from xdub_core.experts.adapters import Adapters
-from xdub_core.experts.denoiser import ExpertDenoiser
-from xdub_core.experts.expert import load_expert
-from xdub_core.mini.bundle import DIT, LIP_EXPERT, TEXTURE_EXPERT, bundle_bytes, load_networks
-from xdub_core.mini.codec import MiniCodec
+from xdub_core.cli import main
+from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
+from xdub_core.media.reader import VideoReader
+from xdub_core.mini.bundle import bundle_bytes
 from xdub_core.mini.make import MiniMaker
-from xdub_core.mini.recipe import recipe
+from xdub_core.mini.model import CARD, is_mini, load_mini
+from xdub_core.mini.recipe import GEOMETRY, recipe
 from xdub_core.mini.speech import espeak_available
-from xdub_core.model.checkpoint import load_dit
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
-from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.sample import SAMPLE_BOX, write_sample
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
 
 STAGES = ("phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
@@ -41,20 +41,39 @@ def test_every_stage_of_the_paper_comes_in_its_order(made):
 @needs_speech
 def test_what_is_shipped_samples(made):
     maker, _ = made
-    networks = load_networks(maker.shipped)
-    dit = load_dit(maker.shipped / DIT, dtype=torch.float32)
-    experts = [
-        Adapters(load_expert(maker.shipped / name)).attach(dit) for name in (LIP_EXPERT, TEXTURE_EXPERT)
-    ]
-    codec = MiniCodec(networks.codec)
-    size = maker.recipe.heads.size
-    inputs = ClipInputs(
-        codec.encode(torch.rand(13, size, size, 3)), torch.zeros(1, 4, 8, dit.config.audio_dim)
-    )
-    denoiser = ExpertDenoiser(DiTDenoiser(dit, maker.context), experts)
+    mini = load_mini(maker.shipped)
+    size, codec = mini.card.crop, mini.model.codec
+    assert (size, mini.card.geometry) == (maker.recipe.heads.size, GEOMETRY)
+    audio = torch.zeros(1, GEOMETRY.latents, 8, mini.phonemes.config.width)
+    inputs = ClipInputs(codec.encode(torch.rand(GEOMETRY.frames, size, size, 3)), audio)
+    denoiser = mini.model.denoiser
     frames = codec.decode(sample_clip(denoiser, inputs, SamplerSettings(steps=4)))
     assert frames.shape == (13, size, size, 3)
     assert torch.isfinite(frames).all()
+
+
+@needs_speech
+def test_the_command_line_dubs_with_it(made, tmp_path, monkeypatch, capfd):
+    """The folder is given as the model; crops and clips take the sizes that its card tells."""
+    maker, _ = made
+    video, audio = write_sample(tmp_path, seconds=1.0)
+    arguments = ["dub", "--video", video, "--audio", audio, "--out", tmp_path / "out.mp4"]
+    arguments += ["--model", maker.shipped, "--box", ",".join(map(str, SAMPLE_BOX)), "--steps", "2"]
+    monkeypatch.setattr(sys, "argv", ["xdub_core", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code, capfd.readouterr().err
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        assert reader.info.frames == 25
+
+
+def test_a_folder_that_is_no_mini_is_refused(tmp_path):
+    assert not is_mini(tmp_path)
+    with pytest.raises(MissingModelError, match=r"mini\.json"):
+        load_mini(tmp_path)
+    (tmp_path / CARD).write_text("{")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_mini(tmp_path)
 
 
 @needs_speech

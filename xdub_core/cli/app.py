@@ -15,12 +15,13 @@ from xdub_core.cli.dub import RELEASED, UNTRAINED, Detector, DubJob, FaceOptions
 from xdub_core.cli.info import show_info
 from xdub_core.cli.models import ModelsDir, models_app
 from xdub_core.cli.train import train_app
-from xdub_core.dub import DubSettings
+from xdub_core.dub import RELEASED_CROP, DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.media.encode_settings import CODECS, PRESETS, EncodeSettings
+from xdub_core.mini.model import is_mini, load_mini
 from xdub_core.released_files import models_folder
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.plan import CLIP_FRAMES, MOTION_FRAMES, ClipGeometry
+from xdub_core.sampling.plan import RELEASED_GEOMETRY, ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
 
 app = typer.Typer(
@@ -91,7 +92,8 @@ def dub_command(
     model: Annotated[
         str,
         typer.Option(
-            help=f"'{RELEASED}', the path of an X-Dub checkpoint, or '{UNTRAINED}' (noise, to try the rest).",
+            help=f"'{RELEASED}', the path of an X-Dub checkpoint, a folder made by `train mini`, or '{UNTRAINED}' "
+            "(noise, to try the rest).",
             rich_help_panel="Model",
         ),
     ] = RELEASED,
@@ -146,14 +148,17 @@ def dub_command(
     ] = 5.0,
     seed: Annotated[int, typer.Option(help="Same seed, same dub.", rich_help_panel="Sampling")] = 42,
     crop_size: Annotated[
-        int, typer.Option(help="Pixels of the face crop; the model knows 512.", rich_help_panel="Sampling")
-    ] = 512,
+        int | None,
+        typer.Option(help="Pixels of the face crop, if not the model's own 512.", rich_help_panel="Sampling"),
+    ] = None,
     clip_frames: Annotated[
-        int, typer.Option(help="Frames per clip; the model knows 77.", rich_help_panel="Sampling")
-    ] = CLIP_FRAMES,
+        int | None,
+        typer.Option(help="Frames per clip, if not the model's own 77.", rich_help_panel="Sampling"),
+    ] = None,
     motion_frames: Annotated[
-        int, typer.Option(help="Frames that a clip takes over from the last.", rich_help_panel="Sampling")
-    ] = MOTION_FRAMES,
+        int | None,
+        typer.Option(help="Frames that a clip takes over, if not the model's 5.", rich_help_panel="Sampling"),
+    ] = None,
     match_colors: Annotated[
         bool, typer.Option(help="Match the crop's colours to the source's.", rich_help_panel="Sampling")
     ] = True,
@@ -185,6 +190,8 @@ def dub_command(
 ) -> None:
     """Dub a video with a recording."""
     chosen_device = _device(device)
+    mini = load_mini(Path(model), batched=not low_memory) if is_mini(Path(model)) else None
+    own_crop, own_clip = (mini.card.crop, mini.card.geometry) if mini else (RELEASED_CROP, RELEASED_GEOMETRY)
     run_dub(
         DubJob(
             video=video,
@@ -192,10 +199,14 @@ def dub_command(
             out=out,
             models_dir=models_folder(models_dir),
             model=model,
+            mini=mini,
             face=FaceOptions(box, boxes, whole_frame, detector, detect_every),
             settings=DubSettings(
-                crop_size=crop_size,
-                geometry=ClipGeometry(clip_frames, motion_frames),
+                crop_size=own_crop if crop_size is None else crop_size,
+                geometry=ClipGeometry(
+                    own_clip.frames if clip_frames is None else clip_frames,
+                    own_clip.motion_frames if motion_frames is None else motion_frames,
+                ),
                 sampler=SamplerSettings(
                     steps=steps,
                     guidance=Guidance(ref_scale, audio_scale, dynamic=not constant_guidance),

@@ -30,6 +30,7 @@ from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
 from xdub_core.media.reader import VideoReader
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.writer import VideoWriter
+from xdub_core.mini.model import Mini
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released import (
     DETECTOR_FILES,
@@ -97,6 +98,7 @@ class DubJob:
     model: str = RELEASED
     face: FaceOptions = field(default_factory=FaceOptions)
     settings: DubSettings = field(default_factory=DubSettings)
+    mini: Mini | None = None
     encoding: EncodeSettings = field(default_factory=EncodeSettings)
     length: Length = Length.AUDIO
     device: str = "cpu"
@@ -169,9 +171,9 @@ def _check_outputs(job: DubJob) -> None:
 
 
 def _check_models(job: DubJob) -> None:
-    if job.face.needs_detector and job.face.detector is Detector.RTMW:
+    if job.face.needs_detector and job.mini is None:
         require_files(job.models_dir, DETECTOR_FILES)
-    if job.model == UNTRAINED:
+    if job.model == UNTRAINED or job.mini is not None:
         return
     checkpoint_given = job.model != RELEASED
     require_files(job.models_dir, [key for key in DUB_FILES if not (key == "model" and checkpoint_given)])
@@ -185,6 +187,8 @@ def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
         return _boxes_on_timeline(read_boxes(face.boxes), timeline, face.boxes)
     if face.whole_frame:
         return WholeFrame()
+    if job.mini is not None:
+        return job.mini.detector
     settings = RTMWSettings(face_threshold=0) if job.settings.reference else RTMWSettings()
     if face.detector is Detector.OPENMMLAB:
         people, pose = (find_file(key, job.models_dir) for key in DETECTOR_FILES)
@@ -224,6 +228,8 @@ def _load(
 ) -> tuple[AudioFeatures, DubModel]:
     if job.model == UNTRAINED:
         return untrained_features(recording), untrained_model(device=job.device)
+    if job.mini is not None:
+        return job.mini.features(recording), job.mini.model
     features = stack.enter_context(
         released_features(
             recording,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,8 @@ def train_mini(
     from xdub_core.mini.make import MiniMaker
     from xdub_core.mini.recipe import recipe
 
+    # bfloat16 autocast leaves the norms' weights in float32, which is meant.
+    warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     if threads:
         torch.set_num_threads(threads)
     columns = (

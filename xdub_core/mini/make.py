@@ -22,6 +22,7 @@ from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
 from xdub_core.mini.identity_net import identity_similarity
+from xdub_core.mini.model import MiniCard, save_card
 from xdub_core.mini.net_examples import codec_example
 from xdub_core.mini.net_training import train_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
@@ -66,6 +67,7 @@ class MiniMaker:
         editor = self._editor(generator)
         for kind in ("lip", "texture"):
             self._expert(kind, editor, networks)
+        save_card(self.shipped, MiniCard(self.recipe.heads.size, GEOMETRY.frames, GEOMETRY.motion_frames))
         return self.shipped
 
     @property
