@@ -31,7 +31,8 @@ def golden_dit(folder: Path) -> GoldenDiT:
     sizes = json.loads(golden_metadata(path)["config"])
     state = load_file(path)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    config = config_from_shapes(shapes, heads=sizes["heads"], audio_head_dim=sizes["audio_head_dim"])
+    audio_head_dim = sizes.get("audio_head_dim") or sizes["inter"] // sizes["ah"]
+    config = config_from_shapes(shapes, heads=sizes["heads"], audio_head_dim=audio_head_dim)
     model = XDubDiT(config)
     model.load_state_dict(state)
     return GoldenDiT(folder, model.eval().requires_grad_(False), sizes)

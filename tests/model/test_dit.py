@@ -96,6 +96,14 @@ def test_motion_latents_are_seen_as_clean(small_dit):
     )
 
 
+def test_latents_need_not_be_square(small_dit):
+    data = inputs(small_dit.config)
+    data |= {
+        name: torch.randn(1, small_dit.config.latent_channels, 2, 4, 10) for name in ("latents", "reference")
+    }
+    assert velocity(small_dit, data).shape == (1, small_dit.config.latent_channels, 2, 4, 10)
+
+
 def test_samples_of_a_batch_do_not_mix(small_dit):
     data = inputs(small_dit.config, batch=2)
     first = {name: value[:1] for name, value in data.items()}
