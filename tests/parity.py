@@ -232,7 +232,7 @@ def main() -> int:
                 )
                 rows, over = rows + 1, over + (not passed)
         except FileNotFoundError as missing:
-            print(f"error: {missing.filename} is missing from the folder", file=sys.stderr)
+            print(f"error: the folder is not whole: {missing}", file=sys.stderr)
             return 2
     print(f"{rows} quantities, {over} over tolerance")
     return 1 if over else 0
