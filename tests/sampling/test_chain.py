@@ -68,6 +68,19 @@ def test_every_frame_comes_once_with_its_own_source(frames, reference):
         assert np.abs(generated - crop).mean() < 0.02
 
 
+@pytest.mark.parametrize("motion_frames", [1, 5, 9])
+@pytest.mark.parametrize("reference", [False, True])
+def test_clips_may_overlap_by_other_lengths(motion_frames, reference):
+    geometry = ClipGeometry(17, motion_frames)
+    crops = smooth_crops(padded_frames(40, geometry))
+    made = ClipChain(**{**chain(Copying(), reference=reference).__dict__, "geometry": geometry})
+    pairs = list(made.run(iter(crops), plan_clips(40, geometry=geometry)))
+    assert len(pairs) == len(crops)
+    for (generated, source), crop in zip(pairs, crops, strict=True):
+        assert source is crop
+        assert np.abs(generated - crop).mean() < 0.02
+
+
 def test_clips_after_the_first_get_motion_latents_and_later_audio():
     denoiser = Copying()
     clips = plan_clips(29, start=10, geometry=GEOMETRY)

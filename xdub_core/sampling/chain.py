@@ -59,7 +59,7 @@ class ClipChain:
         `crops` gives the source crop of every one of those frames, in order. `on_step` makes a clip's step callback.
         """
         overlap = self.geometry.motion_frames
-        stitcher, stream = LatentStitcher(), self.codec.stream()
+        stitcher, stream = LatentStitcher(self.geometry.motion_latents), self.codec.stream()
         clip_crops: list[Crop] = []
         shown: deque[Crop] = deque(maxlen=overlap)  # the newest finished frames
         waiting: deque[Crop] = deque()  # source crops of frames not yet decoded

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-DROPPED_LATENTS = 2
-"""Leading latents of a continuing clip that repeat the clip before."""
+MOTION_LATENTS = 2
+"""Leading latents of a continuing clip that repeat the clip before: the released model's 5 frames."""
 
 
 class LatentStitcher:
-    """Joins clips: the last latent of a clip becomes the mean of itself and the next clip's latent 1.
+    """Joins clips: the last latent of a clip becomes the mean of itself and the next clip's last motion latent.
 
-    That last latent is therefore provisional (`pending`) until the next clip is there. Memory: one latent frame.
+    That last latent is therefore provisional (`pending`) until the next clip is there. Memory: one latent frame. With
+    a single motion latent, which shows one frame where `pending` shows four, `pending` stays as it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, motion_latents: int = MOTION_LATENTS) -> None:
+        self.motion_latents = motion_latents
         self.pending: Tensor | None = None
         """The provisional last latent, [batch, channels, 1, height, width]."""
 
@@ -26,8 +28,10 @@ class LatentStitcher:
         if self.pending is None:
             final = latents[:, :, :-1]
         else:
-            seam = (self.pending + latents[:, :, 1:2]) / 2
-            final = torch.cat([seam, latents[:, :, DROPPED_LATENTS:-1]], dim=2)
+            motion = self.motion_latents
+            repeated = latents[:, :, motion - 1 : motion] if motion > 1 else self.pending
+            seam = (self.pending + repeated) / 2
+            final = torch.cat([seam, latents[:, :, motion:-1]], dim=2)
         self.pending = latents[:, :, -1:].clone()
         return final
 
