@@ -1,0 +1,12 @@
+"""The pack's own socket types; `types.py` says what flows on each."""
+
+from comfy_api.latest import io
+
+AudioEncoders = io.Custom("XDUB_AUDIO_ENCODERS")
+AudioFeatures = io.Custom("XDUB_AUDIO_FEATURES")
+FaceDetector = io.Custom("XDUB_FACE_DETECTOR")
+FaceTrack = io.Custom("XDUB_FACE_TRACK")
+Reference = io.Custom("XDUB_REFERENCE")
+Guidance = io.Custom("XDUB_GUIDANCE")
+
+CATEGORY = "X-Dub"

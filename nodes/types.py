@@ -1,0 +1,90 @@
+"""What flows between the nodes, besides ComfyUI's own types. Needs no ComfyUI; `sockets.py` names the sockets.
+
+    XDUB_AUDIO_ENCODERS  AudioEncoders       XDUB_FACE_DETECTOR  xdub_core.face.detector.FaceDetector
+    XDUB_AUDIO_FEATURES  SpeechFeatures      XDUB_FACE_TRACK     TrackedFace
+    XDUB_REFERENCE       ReferenceLatents    XDUB_GUIDANCE       xdub_core.sampling.guidance.Guidance
+
+Latents in here are normalised, as the engine has them. On LATENT sockets they are as ComfyUI has them: as the VAE gives
+them, which the model's latent format (`process_in`, `process_out`) turns into the former.
+
+A video whose face is away for a while is dubbed in *runs*, each a chain of clips of its own (mostly there is one run).
+So latents are handed on as a list with one LATENT per run: from the sampler [clips, C, f, h, w], from the
+stitching [1, C, F, h, w].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.audio.recording import Recording
+from xdub_core.codec.protocol import VideoCodec
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.timeline import Timeline
+from xdub_core.sampling.plan import Clip, ClipGeometry
+
+
+class AudioEncoders(Protocol):
+    """What hears the speech."""
+
+    @property
+    def width(self) -> int:
+        """Values per row of features: 2048 for Whisper large-v2 with wav2vec2-base."""
+        ...
+
+    def features(self, recording: Recording) -> AudioFeatures:
+        """The features of a whole recording, ready to be read at any later time."""
+        ...
+
+
+@dataclass(frozen=True)
+class SpeechFeatures:
+    """The speech, and how many frames at 25 fps it lasts."""
+
+    features: AudioFeatures
+    frames: int
+
+
+@dataclass(frozen=True)
+class TrackedFace:
+    """Where the face is in each slot of the 25-fps `timeline`, and `crop_size`, the pixels of its crops."""
+
+    track: FaceTrack
+    timeline: Timeline
+    crop_size: int
+
+
+@dataclass(frozen=True)
+class RunReference:
+    """One run of the face: its frames of the output, the clips that cover them, and their reference latents.
+
+    `slots`: int64, the timeline slot (hence crop, and box) that each frame covered by the clips shows; it is longer
+    than `frames` where the last clip runs past the end. `latents`: per clip, normalised [1, C, f, h, w] on the CPU.
+    """
+
+    frames: range
+    clips: tuple[Clip, ...]
+    slots: np.ndarray
+    latents: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class ReferenceLatents:
+    """The source crops as latents, clip by clip, and the plan of the whole dub: who makes which frame.
+
+    `crops`: IMAGE [slots, size, size, 3]; `codec`: what encoded them, needed again between clips.
+    """
+
+    runs: tuple[RunReference, ...]
+    geometry: ClipGeometry
+    crops: Tensor
+    codec: VideoCodec
+
+    @property
+    def clips(self) -> int:
+        """How many clips there are, all runs together."""
+        return sum(len(run.clips) for run in self.runs)
