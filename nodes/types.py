@@ -76,13 +76,15 @@ class RunReference:
 class ReferenceLatents:
     """The source crops as latents, clip by clip, and the plan of the whole dub: who makes which frame.
 
-    `crops`: IMAGE [slots, size, size, 3]; `codec`: what encoded them, needed again between clips.
+    `crops`: IMAGE [slots, size, size, 3]; `codec`: what encoded them, needed again between clips. `frames`: how many the
+    whole output has, those without a face included.
     """
 
     runs: tuple[RunReference, ...]
     geometry: ClipGeometry
     crops: Tensor
     codec: VideoCodec
+    frames: int
 
     @property
     def clips(self) -> int:

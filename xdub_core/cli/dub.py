@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,8 +26,8 @@ from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.audio_track import AudioTrack
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.output_file import check_output
-from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
-from xdub_core.media.reader import VideoReader
+from xdub_core.media.passes import VideoPasses
+from xdub_core.media.probe import VideoInfo, scan_video
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.writer import VideoWriter
 from xdub_core.mini.model import Mini
@@ -45,6 +45,7 @@ from xdub_core.sampling.plan import FPS, frames_of_audio
 from xdub_core.untrained import untrained_features, untrained_model
 
 RELEASED = "released"
+MINI = "mini"
 UNTRAINED = "untrained"
 
 
@@ -144,20 +145,6 @@ def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:
         Length.SHORTEST: min(video_frames, audio_frames),
         Length.LONGEST: max(video_frames, audio_frames),
     }[length]
-
-
-class VideoPasses:
-    """A `FrameSource` of a video file: each pass over it has a reader of its own."""
-
-    def __init__(self, scanned: ScannedVideo) -> None:
-        self._scanned = scanned
-        with VideoReader(scanned) as reader:
-            self.timeline = reader.timeline
-
-    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
-        """The frames asked for, in that order."""
-        with VideoReader(self._scanned) as reader:
-            yield from reader.frames(indices)
 
 
 def _check_outputs(job: DubJob) -> None:

@@ -1,0 +1,175 @@
+"""The user's VAE as the engine's video codec, so that ComfyUI loads, casts and offloads it.
+
+Encoding and whole decodes are core's own `VAE.encode` and `VAE.decode`, with its tiling where memory runs out. A stream
+is decoded piece by piece, so that no more than a latent's frames exist at a time. How exact that is depends on the VAE:
+
+    Wan2.2's, in core       core's decoder with its own feature cache, carried on between the pieces: exact
+    the mini's              it looks one latent back: exact
+    any other               every piece is decoded after the `CONTEXT` latents before it, whose frames are dropped:
+                            exact where the decoder looks no further back (the tiny autoencoders), near elsewhere
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_management as management
+import torch
+from comfy.ldm.wan import vae2_2
+from torch import Tensor
+
+from xdub_core.codec.protocol import StreamingDecoder, check_frames, check_latents
+from xdub_core.errors import SettingsError
+
+from .latents import latent_format
+
+TEMPORAL = 4
+CONTEXT = 12
+"""Latents that are decoded again before each piece where a VAE has no cache to carry on."""
+
+
+def check_vae(vae: Any, channels: int | None = None) -> None:
+    """Raise SettingsError unless `vae` is a causal video VAE (of `channels`, where the model is known)."""
+    if getattr(vae, "first_stage_model", None) is None:
+        raise SettingsError(
+            "the VAE could not be loaded (its file holds no VAE): load wan2.2_vae.safetensors"
+        )
+    found = vae.latent_channels
+    what = f"a video VAE of {found} channels" if vae.latent_dim == 3 else "an image VAE"
+    if vae.latent_dim != 3 or vae.temporal_compression_decode() != TEMPORAL:
+        raise SettingsError(
+            f"the VAE input has {what} that X-Dub cannot use: connect the one that belongs to the model "
+            "(wan2.2_vae.safetensors, or the built-in model's)"
+        )
+    if channels is not None and found != channels:
+        raise SettingsError(
+            f"the VAE makes latents of {found} channels, but the model takes {channels}: connect the VAE that belongs "
+            f"to the model ({'wan2.2_vae.safetensors' if channels == 48 else 'of the same loader'})"
+        )
+
+
+class VaeCodec:
+    """A `VideoCodec` around a ComfyUI VAE. Frames and latents go in and come out on the caller's device.
+
+    `channels`: of the model, to check the VAE against. Raises SettingsError for a VAE that does not fit.
+    """
+
+    temporal = TEMPORAL
+
+    def __init__(self, vae: Any, channels: int | None = None) -> None:
+        check_vae(vae, channels)
+        self.vae = vae
+        self.channels: int = vae.latent_channels
+        self.spatial: int = vae.spacial_compression_encode()
+        self._format = latent_format(self.channels)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Frames [F, H, W, 3] in 0..1 -> normalised latents [1, C, f, h, w]; see `VideoCodec.encode`."""
+        return self._format.process_in(self.encode_raw(frames).float()).to(frames.device)
+
+    def encode_raw(self, frames: Tensor) -> Tensor:
+        """The same as the VAE gives them, for ComfyUI's links."""
+        check_frames(frames, self.spatial, self.temporal)
+        return self.vae.encode(frames)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Normalised latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoCodec.decode`."""
+        check_latents(latents, self.channels)
+        return self.vae.decode(self.raw(latents))[0].float().to(latents.device)
+
+    def stream(self) -> StreamingDecoder:
+        """Start a stream; see the module's docstring for how exact it is."""
+        if isinstance(self.vae.first_stage_model, vae2_2.WanVAE):
+            return WanStream(self)
+        return ContextStream(self, getattr(self.vae.first_stage_model, "latents_looked_back", CONTEXT))
+
+    def raw(self, latents: Tensor) -> Tensor:
+        """Normalised latents as the VAE knows them."""
+        return self._format.process_out(latents.float())
+
+    @contextmanager
+    def loaded(self, shape: torch.Size) -> Iterator[Any]:
+        """The VAE's network on its device, with the memory free that decoding latents of `shape` needs."""
+        vae = self.vae
+        with management.cuda_device_context(vae.device):
+            memory = vae.memory_used_decode(shape, vae.vae_dtype)
+            management.load_models_gpu(
+                [vae.patcher], memory_required=memory, force_full_load=vae.disable_offload
+            )
+            yield vae.first_stage_model
+
+
+class WanStream:
+    """A stream through core's Wan2.2 decoder, latent by latent, with the feature cache of its causal convolutions.
+
+    The decoder replaces entries of the cache and never writes into them, so keeping the old list is enough to peek.
+    A peek is what comes before the next clip is sampled: the cache then leaves the device, to be fetched back by the
+    next decode.
+    """
+
+    def __init__(self, codec: VaeCodec) -> None:
+        self._codec = codec
+        self._cache: list[Any] | None = None
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode the next latents and advance; see `StreamingDecoder.decode`."""
+        frames, self._cache = self._run(latents)
+        return frames
+
+    def peek(self, latents: Tensor) -> Tensor:
+        """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
+        frames, _ = self._run(latents)
+        self._cache = _moved(self._cache, self._codec.vae.output_device)
+        return frames
+
+    def _run(self, latents: Tensor) -> tuple[Tensor, list[Any] | None]:
+        codec, vae = self._codec, self._codec.vae
+        check_latents(latents, codec.channels)
+        height, width = (codec.spatial * side for side in latents.shape[3:])
+        pieces = [torch.empty(0, height, width, 3, device=latents.device)]
+        cache = _moved(self._cache, vae.device)
+        for latent in latents.split(1, dim=2) if latents.shape[2] else ():
+            with codec.loaded(latent.shape) as network:
+                first = cache is None
+                cache = [None] * vae2_2.count_conv3d(network.decoder) if cache is None else list(cache)
+                z = network.conv2(codec.raw(latent).to(vae.device, vae.vae_dtype))
+                decoded = network.decoder(z, feat_cache=cache, feat_idx=[0], first_chunk=first)
+                pixels = vae2_2.unpatchify(decoded, patch_size=2).to(latents.device, torch.float32, copy=True)
+            pieces.append(vae.process_output(pixels)[0].movedim(0, -1))
+        return torch.cat(pieces), cache
+
+
+class ContextStream:
+    """A stream through whole decodes: each piece after the `context` latents before it, whose frames are dropped."""
+
+    def __init__(self, codec: VaeCodec, context: int) -> None:
+        self._codec = codec
+        self._context = context
+        self._before: Tensor | None = None
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode the next latents and advance; see `StreamingDecoder.decode`."""
+        frames = self.peek(latents)
+        if latents.shape[2]:
+            seen = latents if self._before is None else torch.cat([self._before, latents], dim=2)
+            self._before = seen[:, :, -self._context :].clone()
+        return frames
+
+    def peek(self, latents: Tensor) -> Tensor:
+        """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
+        check_latents(latents, self._codec.channels)
+        if not latents.shape[2]:
+            height, width = (self._codec.spatial * side for side in latents.shape[3:])
+            return torch.empty(0, height, width, 3, device=latents.device)
+        if self._before is None:
+            return self._codec.decode(latents)
+        frames = self._codec.decode(torch.cat([self._before, latents], dim=2))
+        return frames[-TEMPORAL * latents.shape[2] :]
+
+
+def _moved(cache: list[Any] | None, device: torch.device) -> list[Any] | None:
+    if cache is None:
+        return None
+    return [entry.to(device) if isinstance(entry, Tensor) else entry for entry in cache]
