@@ -18,6 +18,7 @@ from xdub_core.training.checkpoint import FILE_NAME
 from xdub_core.training.editor import edit
 from xdub_core.training.examples import ExampleFolder, TensorExamples, batch_indices
 from xdub_core.training.objective import FlowSettings, Objective
+from xdub_core.training.optimizers import is_inner_matrix, make_optimizers
 from xdub_core.training.trainer import LOG_NAME, TrainerSettings, load_weights, train
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -50,9 +51,11 @@ def weights(trained):
 @pytest.mark.filterwarnings(
     "ignore:Mismatch dtype"
 )  # an RMSNorm of bfloat16 with float32 weights is not fused
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, settings, precision):
-    settings = replace(settings, precision=precision)
+@pytest.mark.parametrize(
+    ("precision", "optimizer"), [("float32", "adamw"), ("bfloat16", "adamw"), ("float32", "muon")]
+)
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, settings, precision, optimizer):
+    settings = replace(settings, precision=precision, optimizer=optimizer)
     whole, parts = objective(), objective()
     whole_average = train(whole, examples(), settings, tmp_path / "whole")
     with pytest.raises(StopHere):
@@ -221,3 +224,24 @@ def test_example_folders_grow_by_whole_shards(tmp_path):
     assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in batch.tensors.items())
     with pytest.raises(SettingsError, match="no examples"):
         ExampleFolder(tmp_path / "empty").load()
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, settings):
+    train(objective(), examples(), settings, tmp_path)
+    with pytest.raises(CheckpointError, match="AdamW, not AdamW and Muon"):
+        train(objective(), examples(), replace(settings, optimizer="muon"), tmp_path)
+
+
+def test_muon_takes_the_matrices_between_hidden_features_only():
+    parameters = dict(tiny_dit(TINY).named_parameters())
+    taken = {name for name, parameter in parameters.items() if is_inner_matrix(name, parameter)}
+    assert "blocks.0.self_attn.q.weight" in taken
+    assert not taken & {
+        "patch_embedding.weight",
+        "head.head.weight",
+        "blocks.0.modulation",
+        "time_projection.1.weight",
+    }
+    adam, muon = make_optimizers(parameters, "muon", 1e-3, (0.9, 0.99), 0.01)
+    assert len(muon.param_groups[0]["params"]) == len(taken)
+    assert len(adam.param_groups[0]["params"]) == len(parameters) - len(taken)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
 
 from xdub_core import __version__
 from xdub_core.cli.demo import run_demo
-from xdub_core.cli.dub import RELEASED, UNTRAINED, Detector, DubJob, FaceOptions, Length, run_dub
+from xdub_core.cli.dub import MINI, RELEASED, UNTRAINED, Detector, DubJob, FaceOptions, Length, run_dub
 from xdub_core.cli.info import show_info
 from xdub_core.cli.models import ModelsDir, models_app
 from xdub_core.cli.train import train_app
-from xdub_core.dub import RELEASED_CROP, DubSettings
+from xdub_core.dub import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.media.encode_settings import CODECS, PRESETS, EncodeSettings
-from xdub_core.mini.model import is_mini, load_mini
+from xdub_core.mini.model import BUILT_IN, is_mini, load_mini
 from xdub_core.released_files import models_folder
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.plan import RELEASED_GEOMETRY, ClipGeometry
+from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
 
 app = typer.Typer(
@@ -34,6 +35,9 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
+
+
+Settings = TypeVar("Settings", DubSettings, ClipGeometry, SamplerSettings, Guidance)
 
 
 class DType(str, Enum):
@@ -92,8 +96,8 @@ def dub_command(
     model: Annotated[
         str,
         typer.Option(
-            help=f"'{RELEASED}', the path of an X-Dub checkpoint, a folder made by `train mini`, or '{UNTRAINED}' "
-            "(noise, to try the rest).",
+            help=f"'{RELEASED}', '{MINI}' (the built-in one, for rendered heads only), the path of an X-Dub "
+            f"checkpoint, a folder made by `train mini`, or '{UNTRAINED}' (noise, to try the rest).",
             rich_help_panel="Model",
         ),
     ] = RELEASED,
@@ -128,24 +132,38 @@ def dub_command(
     detect_every: Annotated[
         int, typer.Option(help="Look for the face in every n-th frame.", rich_help_panel="Face")
     ] = 1,
-    steps: Annotated[int, typer.Option(help="Sampling steps.", rich_help_panel="Sampling")] = 30,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Sampling steps, if not the model's own 30.", rich_help_panel="Sampling"),
+    ] = None,
     ref_scale: Annotated[
-        float, typer.Option(help="How closely to keep to the source's looks.", rich_help_panel="Sampling")
-    ] = 2.5,
-    audio_scale: Annotated[
-        float, typer.Option(help="How strongly the lips follow the speech.", rich_help_panel="Sampling")
-    ] = 10.0,
-    constant_guidance: Annotated[
-        bool,
+        float | None,
         typer.Option(
-            "--constant-guidance",
-            help="Keep both scales as they are at every step.",
+            help="How closely to keep to the source's looks, if not the model's own 2.5.",
             rich_help_panel="Sampling",
         ),
-    ] = False,
+    ] = None,
+    audio_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="How strongly the lips follow the speech, if not the model's own 10.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None,
+    dynamic_guidance: Annotated[
+        bool | None,
+        typer.Option(
+            "--dynamic-guidance/--constant-guidance",
+            help="Let both scales fall with the noise, as the released model wants it, or keep them at every step.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None,
     shift: Annotated[
-        float, typer.Option(help="Shift of the noise schedule.", rich_help_panel="Sampling")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            help="Shift of the noise schedule, if not the model's own 5.", rich_help_panel="Sampling"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same dub.", rich_help_panel="Sampling")] = 42,
     crop_size: Annotated[
         int | None,
@@ -190,8 +208,20 @@ def dub_command(
 ) -> None:
     """Dub a video with a recording."""
     chosen_device = _device(device)
-    mini = load_mini(Path(model), batched=not low_memory) if is_mini(Path(model)) else None
-    own_crop, own_clip = (mini.card.crop, mini.card.geometry) if mini else (RELEASED_CROP, RELEASED_GEOMETRY)
+    mini_folder = BUILT_IN if model == MINI else Path(model)
+    mini = load_mini(mini_folder, batched=not low_memory) if model == MINI or is_mini(mini_folder) else None
+    own = mini.card.settings if mini else DubSettings()
+    guidance = given(
+        own.sampler.guidance, reference_scale=ref_scale, audio_scale=audio_scale, dynamic=dynamic_guidance
+    )
+    settings = given(
+        own,
+        crop_size=crop_size,
+        geometry=given(own.geometry, frames=clip_frames, motion_frames=motion_frames),
+        sampler=given(own.sampler, steps=steps, shift=shift, seed=seed, guidance=guidance),
+        match_colors=match_colors,
+        reference=reference,
+    )
     run_dub(
         DubJob(
             video=video,
@@ -201,21 +231,7 @@ def dub_command(
             model=model,
             mini=mini,
             face=FaceOptions(box, boxes, whole_frame, detector, detect_every),
-            settings=DubSettings(
-                crop_size=own_crop if crop_size is None else crop_size,
-                geometry=ClipGeometry(
-                    own_clip.frames if clip_frames is None else clip_frames,
-                    own_clip.motion_frames if motion_frames is None else motion_frames,
-                ),
-                sampler=SamplerSettings(
-                    steps=steps,
-                    guidance=Guidance(ref_scale, audio_scale, dynamic=not constant_guidance),
-                    shift=shift,
-                    seed=seed,
-                ),
-                match_colors=match_colors,
-                reference=reference,
-            ),
+            settings=settings,
             encoding=EncodeSettings(codec=codec, quality=quality, preset=preset, bit_depth=bit_depth),
             length=length,
             device=chosen_device,
@@ -243,6 +259,11 @@ def demo_command(
 ) -> None:
     """Run the whole engine on a generated sample with an untrained model (no dub, but everything around it)."""
     run_demo(out)
+
+
+def given(defaults: Settings, **values: Any) -> Settings:
+    """`defaults` with those values in their place that are not None."""
+    return replace(defaults, **{name: value for name, value in values.items() if value is not None})
 
 
 def _device(name: str) -> str:

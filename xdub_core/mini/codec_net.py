@@ -157,7 +157,7 @@ class CodecNet(nn.Module):
         self.linear_decoder.bias.copy_(mean)  # type: ignore[union-attr]
 
     def normalise(self, latents: Tensor) -> Tensor:
-        """Latents [B, C, f, h, w] to about zero mean and unit variance in each channel."""
+        """Latents [B, C, f, h, w] to zero mean and, over all channels, a variance of about 1."""
         return (latents - _per_channel(self.mean)) / _per_channel(self.scale)
 
     def denormalise(self, latents: Tensor) -> Tensor:

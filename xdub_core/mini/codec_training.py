@@ -45,7 +45,7 @@ class CodecTraining:
     loss: CodecLoss = field(default_factory=CodecLoss)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
-            steps=2000, batch=8, learning_rate=1e-3, matrix_rate=0.02, autocast=True
+            steps=1500, batch=8, learning_rate=1e-3, matrix_rate=0.02, autocast=True
         )
     )
     window: int = 13
@@ -116,12 +116,32 @@ def codec_losses(
 
 @torch.no_grad()
 def measure_latents(network: CodecNet, examples: Sequence[CodecExample], window: int) -> None:
-    """Set the network's `mean` and `scale` from the latents of some of the examples, evenly spaced."""
-    chosen = _some(examples)
-    latents = [network.moments(_video(examples[i], 0, window, network.mean.device))[0] for i in chosen]
+    """Set the network's `mean` and `scale` from the latents of some of the examples, evenly spaced.
+
+    Normalised latents have a variance of 1 on average over the channels, but not in each: a channel's deviation goes
+    with the square root of what it changes in the picture. So noise drowns what matters least first, and the flow
+    loss, which counts all channels alike, cares most for what is seen most.
+    """
+    videos = [_video(examples[i], 0, window, network.mean.device) for i in _some(examples)]
+    latents = [network.moments(video)[0] for video in videos]
     values = torch.cat([z.transpose(0, 1).flatten(1) for z in latents], dim=1)  # [C, all]
+    deviation = values.std(dim=1).clamp(min=1e-3)
+    share = _visibility(network, latents[:: max(1, len(latents) // 8)], deviation).sqrt()
     network.mean.copy_(values.mean(dim=1))
-    network.scale.copy_(values.std(dim=1).clamp(min=1e-3))
+    network.scale.copy_(deviation * share.square().mean().sqrt() / share)
+
+
+def _visibility(network: CodecNet, latents: Sequence[Tensor], deviation: Tensor) -> Tensor:
+    """How much the picture changes when a channel alone is disturbed by its deviation: RMS of pixels, [C]."""
+    video = torch.cat(list(latents))
+    plain = network.decode_video(video)
+    noise = torch.randn(video[:, 0].shape, generator=torch.Generator().manual_seed(0)).to(video)
+    changes = []
+    for channel, size in enumerate(deviation):
+        disturbed = video.clone()
+        disturbed[:, channel] += size * noise
+        changes.append((network.decode_video(disturbed) - plain).square().mean().sqrt())
+    return torch.stack(changes).clamp(min=1e-5)
 
 
 @torch.no_grad()

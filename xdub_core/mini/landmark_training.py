@@ -51,7 +51,7 @@ class LandmarkTraining:
 
     network: PointConfig = field(default_factory=PointConfig)
     fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=800, batch=32, learning_rate=3e-3, matrix_rate=0.02)
+        default_factory=lambda: FitSettings(steps=500, batch=32, learning_rate=3e-3, matrix_rate=0.02)
     )
     zoom: float = 2.5
     light: float = 0.2

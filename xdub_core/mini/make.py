@@ -17,12 +17,12 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
 from xdub_core.experts.expert import load_expert, save_expert
-from xdub_core.mini.bundle import DIT, LIP_EXPERT, TEXTURE_EXPERT, MiniNetworks
+from xdub_core.mini.bundle import DIT, MiniNetworks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
 from xdub_core.mini.identity_net import identity_similarity
-from xdub_core.mini.model import MiniCard, save_card
+from xdub_core.mini.model import EXPERT_FILES, EXPERTS, MiniCard, save_card
 from xdub_core.mini.net_examples import codec_example
 from xdub_core.mini.net_training import train_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
@@ -65,7 +65,7 @@ class MiniMaker:
         generator = self._generator(clips, networks)
         self._pairs(clips, networks, generator)
         editor = self._editor(generator)
-        for kind in ("lip", "texture"):
+        for kind in EXPERTS:
             self._expert(kind, editor, networks)
         save_card(self.shipped, MiniCard(self.recipe.heads.size, GEOMETRY.frames, GEOMETRY.motion_frames))
         return self.shipped
@@ -195,7 +195,7 @@ class MiniMaker:
         return load_dit(shipped, dtype=torch.float32)
 
     def _expert(self, kind: Stage, editor: XDubDiT, networks: MiniNetworks) -> None:
-        shipped = self.shipped / {"lip": LIP_EXPERT, "texture": TEXTURE_EXPERT}[kind]
+        shipped = self.shipped / EXPERT_FILES[kind]
         if shipped.exists():
             return
         codec = MiniCodec(networks.codec)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from xdub_core.audio.recording import Recording
-from xdub_core.dub import DubModel
+from xdub_core.dub import DubModel, DubSettings
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.denoiser import ExpertDenoiser
@@ -20,23 +22,53 @@ from xdub_core.mini.landmarks import MiniDetector
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.model.checkpoint import load_dit
 from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.plan import ClipGeometry
+from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.sampling.schedule import SHIFT
 
 CARD = "mini.json"
 """What the files themselves do not say."""
 
+BUILT_IN = Path(__file__).parent / "weights"
+"""The mini that comes with the package."""
+
+ExpertName = Literal["lip", "texture"]
+EXPERTS: tuple[ExpertName, ...] = ("lip", "texture")
+EXPERT_FILES = {"lip": LIP_EXPERT, "texture": TEXTURE_EXPERT}
+
 
 @dataclass(frozen=True)
 class MiniCard:
-    """Sizes that a mini was trained at: pixels of its crops, and frames of its clips and of their overlap."""
+    """How a mini is used.
+
+    Sizes that it was trained at: pixels of its crops, and frames of its clips and of their overlap. And how it
+    samples best: steps, the scales of guidance (constant ones unless `dynamic`), the schedule's shift.
+    """
 
     crop: int = 96
     clip_frames: int = 13
     motion_frames: int = 5
+    steps: int = 16
+    reference_scale: float = 1.0
+    audio_scale: float = 2.0
+    dynamic: bool = False
+    shift: float = SHIFT
 
     @property
     def geometry(self) -> ClipGeometry:
         return ClipGeometry(self.clip_frames, self.motion_frames)
+
+    @property
+    def sampler(self) -> SamplerSettings:
+        return SamplerSettings(
+            self.steps, Guidance(self.reference_scale, self.audio_scale, self.dynamic), self.shift
+        )
+
+    @property
+    def settings(self) -> DubSettings:
+        """The mini's own way to dub."""
+        return DubSettings(crop_size=self.crop, geometry=self.geometry, sampler=self.sampler)
 
 
 @dataclass(frozen=True)
@@ -76,23 +108,25 @@ def save_card(folder: Path, card: MiniCard) -> None:
     (folder / CARD).write_text(json.dumps(asdict(card)), encoding="utf-8")
 
 
-def load_mini(folder: Path, *, batched: bool = True) -> Mini:
-    """The mini in `folder`, on the CPU in float32, with those of its experts that are there.
+def load_mini(
+    folder: Path = BUILT_IN, *, batched: bool = True, experts: Collection[ExpertName] = EXPERTS
+) -> Mini:
+    """The mini in `folder`, on the CPU in float32, with those of the named `experts` that are there.
 
     Raises MissingModelError or CheckpointError where it is not whole.
     """
     card = load_card(folder)
     networks = load_networks(folder)
     dit = load_dit(folder / DIT, dtype=torch.float32)
-    experts = [
-        Adapters(load_expert(folder / name)).attach(dit)
-        for name in (LIP_EXPERT, TEXTURE_EXPERT)
-        if (folder / name).is_file()
+    attached = [
+        Adapters(load_expert(folder / EXPERT_FILES[name])).attach(dit)
+        for name in EXPERTS
+        if name in experts and (folder / EXPERT_FILES[name]).is_file()
     ]
     denoiser = DiTDenoiser(dit, torch.zeros(1, 1, dit.config.text_dim), batched)
     return Mini(
         card,
-        DubModel(MiniCodec(networks.codec), ExpertDenoiser(denoiser, experts)),
+        DubModel(MiniCodec(networks.codec), ExpertDenoiser(denoiser, attached)),
         networks.phonemes,
         MiniDetector(networks.landmarks),
     )

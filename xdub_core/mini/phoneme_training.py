@@ -42,7 +42,7 @@ class PhonemeTraining:
 
     network: PhonemeConfig
     fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=800, batch=16, learning_rate=2e-3, save_every=200)
+        default_factory=lambda: FitSettings(steps=1500, batch=16, learning_rate=2e-3, save_every=200)
     )
     rows: int = 200
     gain: float = 1.0

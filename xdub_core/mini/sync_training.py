@@ -40,7 +40,7 @@ class SyncTraining:
 
     network: SyncConfig = field(default_factory=SyncConfig)
     fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=2000, batch=12, learning_rate=6e-4, warmup=200)
+        default_factory=lambda: FitSettings(steps=1500, batch=12, learning_rate=6e-4, warmup=200)
     )
     frames: int = 40
     neighbour: float = 0.1

@@ -8,7 +8,7 @@ is no random state to keep.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -32,23 +32,24 @@ def save_checkpoint(
     step: int,
     parameters: Mapping[str, nn.Parameter],
     average: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
     """Write the state after `step` steps, in place of the one before."""
     tensors = {_MODEL + name: parameter.detach() for name, parameter in parameters.items()}
     tensors |= {_AVERAGE + name: tensor for name, tensor in average.items()}
     for name, parameter in parameters.items():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{_OPTIMIZER}{name}.{key}"] = value
+        for optimizer in optimizers:
+            for key, value in optimizer.state.get(parameter, {}).items():
+                tensors[f"{_OPTIMIZER}{name}.{key}"] = value
     cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    save_atomically(cpu, folder / FILE_NAME, {"step": str(step)})
+    save_atomically(cpu, folder / FILE_NAME, {"step": str(step), "optimizers": _kinds(optimizers)})
 
 
 def load_checkpoint(
     folder: Path,
     parameters: Mapping[str, nn.Parameter],
     average: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> int:
     """Restore the state in place; returns the step that was reached, 0 where there is no checkpoint yet.
 
@@ -59,17 +60,29 @@ def load_checkpoint(
         return 0
     try:
         with safe_open(path, framework="pt") as file:
-            step = int((file.metadata() or {})["step"])
+            metadata = file.metadata() or {}
+            step, kinds = int(metadata["step"]), metadata["optimizers"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
     except (SafetensorError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to start anew") from None
     _check(path, tensors, parameters, average)
+    if kinds != _kinds(optimizers):
+        raise CheckpointError(
+            f"{path} was trained with {kinds}, not {_kinds(optimizers)}: give another folder, or remove the file to "
+            "start anew"
+        )
     with torch.no_grad():
         for prefix, values in ((_MODEL, parameters), (_AVERAGE, average)):
             for name, value in values.items():
                 value.copy_(tensors[prefix + name])
-    optimizer.load_state_dict(_optimizer_state(tensors, parameters, optimizer))
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    for optimizer in optimizers:
+        optimizer.load_state_dict(_optimizer_state(tensors, names, optimizer))
     return step
+
+
+def _kinds(optimizers: Sequence[torch.optim.Optimizer]) -> str:
+    return " and ".join(type(optimizer).__name__ for optimizer in optimizers)
 
 
 def _check(
@@ -90,12 +103,14 @@ def _check(
 
 
 def _optimizer_state(
-    tensors: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    tensors: Mapping[str, Tensor], names: Mapping[int, str], optimizer: torch.optim.Optimizer
 ) -> dict[str, object]:
-    numbers = {name: number for number, name in enumerate(parameters)}
+    """The state of an optimiser as it takes it: by the number of each of its parameters."""
+    own = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+    numbers = {name: number for number, name in enumerate(own)}
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        if name.startswith(_OPTIMIZER):
-            parameter, _, key = name.removeprefix(_OPTIMIZER).rpartition(".")
+        parameter, _, key = name.removeprefix(_OPTIMIZER).rpartition(".")
+        if name.startswith(_OPTIMIZER) and parameter in numbers:
             state.setdefault(numbers[parameter], {})[key] = tensor
     return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from torch.nn.utils import clip_grad_norm_
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.training.checkpoint import load_checkpoint, save_checkpoint, trained_parameters
 from xdub_core.training.examples import Examples, batch_indices, load_batches
+from xdub_core.training.optimizers import OptimizerKind, make_optimizers
 
 LOG_NAME = "log.jsonl"
 
@@ -40,8 +41,9 @@ class TrainerSettings:
 
     `steps` optimiser steps in all, each over `batch_size` examples per process, `accumulate` times. The learning
     rate rises over `warmup` steps and then stays (`constant`) or falls along a cosine to `final_rate` of itself.
-    `average` is the decay of the moving average of the weights (0: none kept). `precision` is that of the forward;
-    weights and optimiser keep their own. `checkpoint_every` and `log_every` count steps.
+    `optimizer`: "muon" gives the matrices inside the model to Muon and the rest to AdamW. `average` is the decay of
+    the moving average of the weights (0: none kept). `precision` is that of the forward; weights and optimiser keep
+    their own. `checkpoint_every` and `log_every` count steps.
     """
 
     steps: int
@@ -51,6 +53,7 @@ class TrainerSettings:
     warmup: int = 100
     schedule: Literal["constant", "cosine"] = "constant"
     final_rate: float = 0.1
+    optimizer: OptimizerKind = "adamw"
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
     clip_norm: float = 1.0
@@ -129,15 +132,12 @@ def train(
     if not parameters:
         raise SettingsError("nothing to train: no parameter asks for gradients")
     average = {name: p.detach().float().clone() for name, p in parameters.items()} if settings.average else {}
-    optimizer = torch.optim.AdamW(
-        parameters.values(),
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
+    optimizers = make_optimizers(
+        parameters, settings.optimizer, settings.learning_rate, settings.betas, settings.weight_decay
     )
-    start = load_checkpoint(folder, parameters, average, optimizer)
+    start = load_checkpoint(folder, parameters, average, optimizers)
     log = _Log(folder / LOG_NAME, start) if process.rank == 0 else None
-    run = _Run(objective, settings, torch.device(device), process, parameters, optimizer)
+    run = _Run(objective, settings, torch.device(device), process, parameters, optimizers)
     batches = run.batches(examples, start)
     for step in range(start, settings.steps):
         row = run.step(step, batches)
@@ -153,7 +153,7 @@ def train(
             if log is not None:
                 log.add(row, settings.log_every)
                 if due:
-                    save_checkpoint(folder, step + 1, parameters, average, optimizer)
+                    save_checkpoint(folder, step + 1, parameters, average, optimizers)
     if process.world > 1:
         dist.barrier()
     return average or {name: parameter.detach().clone() for name, parameter in parameters.items()}
@@ -169,10 +169,10 @@ class _Run:
         device: torch.device,
         process: Process,
         parameters: Mapping[str, nn.Parameter],
-        optimizer: torch.optim.Optimizer,
+        optimizers: Sequence[torch.optim.Optimizer],
     ) -> None:
         self.settings, self.device, self.process = settings, device, process
-        self.parameters, self.optimizer = parameters, optimizer
+        self.parameters, self.optimizers = parameters, optimizers
         self.forward: nn.Module = objective
         if (
             process.world > 1
@@ -215,11 +215,12 @@ class _Run:
                 "learning rate, or in float32"
             )
         rate = settings.rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         norm = clip_grad_norm_(self.parameters.values(), settings.clip_norm).item()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         return {
             "step": step + 1,
             **losses,

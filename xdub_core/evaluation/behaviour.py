@@ -1,0 +1,89 @@
+"""What a dub must not do: drift in a long video, move in silence, change where nothing is said, differ by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.audio.features import TensorFeatures
+from xdub_core.dub import DubModel, DubSettings
+from xdub_core.errors import SettingsError
+from xdub_core.evaluation.held_out import dub_frames
+from xdub_core.evaluation.measure import DubCase, Finder
+from xdub_core.evaluation.mouth import SilenceTest, silence_test
+from xdub_core.evaluation.pictures import psnr
+from xdub_core.media.timeline import ping_pong
+from xdub_core.sampling.plan import FPS
+
+
+@dataclass(frozen=True)
+class Drift:
+    """PSNR in dB against the source, outside the mouth, over the first and the last seconds of a long dub."""
+
+    first: float
+    last: float
+
+    @property
+    def decibels(self) -> float:
+        """What is lost on the way."""
+        return self.first - self.last
+
+
+def measure_drift(
+    case: DubCase, model: DubModel, settings: DubSettings, seconds: float = 60.0, span: float = 10.0
+) -> Drift:
+    """Dub a case's video, played to and fro for `seconds`, with its speech repeated, and compare the ends' `span`."""
+    length, ends = round(seconds * FPS), round(span * FPS)
+    if length < 2 * ends:
+        raise SettingsError(f"the drift over {span:g} s at both ends needs {2 * span:g} s, not {seconds:g}")
+    repeats = -(-length // len(case.source))
+    features = TensorFeatures(case.features.repeat(repeats, 1))
+    dubbed = dub_frames(case.source, features, model, settings, length)
+    shown = ping_pong(len(case.source), length)
+    outside = ~case.mouth[shown]
+    source = case.source[shown]
+    first, last = (psnr(dubbed[s], source[s], outside[s]) for s in (slice(ends), slice(-ends, None)))
+    return Drift(first, last)
+
+
+def dub_with(case: DubCase, features: Tensor, model: DubModel, settings: DubSettings) -> Tensor:
+    """The case's video dubbed with other features [2 F, width]."""
+    return dub_frames(case.source, TensorFeatures(features), model, settings)
+
+
+@dataclass(frozen=True)
+class Swap:
+    """How two dubs of one video with two recordings differ: PSNR in dB between them at the mouth and elsewhere."""
+
+    mouth: float
+    outside: float
+
+
+def measure_swap(case: DubCase, other: Tensor, model: DubModel, settings: DubSettings) -> Swap:
+    """Dub a case with its own features and with `other` features [2 F, width]."""
+    own = dub_with(case, case.features, model, settings)
+    swapped = dub_with(case, other, model, settings)
+    return Swap(psnr(own, swapped, case.mouth), psnr(own, swapped, ~case.mouth))
+
+
+def measure_silence(
+    cases: Sequence[DubCase], silence: Tensor, finder: Finder, model: DubModel, settings: DubSettings
+) -> SilenceTest:
+    """How far the mouths of cases dubbed with silence (features [2 F or more, width]) still open and move."""
+    silent: list[np.ndarray] = []
+    speaking: list[np.ndarray] = []
+    for case in cases:
+        for features, openings in ((silence[: len(case.features)], silent), (case.features, speaking)):
+            dubbed = dub_with(case, features, model, settings)
+            openings.append(np.asarray(finder.find(list(dubbed.numpy())).openness))
+    return silence_test(silent, speaking)
+
+
+def same_twice(case: DubCase, model: DubModel, settings: DubSettings) -> bool:
+    """Whether a seed gives the same dub twice, bit by bit."""
+    first, second = (dub_with(case, case.features, model, settings) for _ in range(2))
+    return torch.equal(first, second)

@@ -1,0 +1,77 @@
+"""Held-out cases dubbed by the whole engine, as a user would dub them, and measured between floor and ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.audio.features import AudioFeatures, TensorFeatures
+from xdub_core.codec.protocol import VideoCodec
+from xdub_core.dub import DubModel, DubSettings, Scene, dub
+from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_codec
+from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR, Report, make_report
+from xdub_core.face.boxes import WholeFrame
+from xdub_core.face.track import track_faces
+from xdub_core.media.timeline import Timeline
+
+Method = Callable[[DubCase], Tensor]
+"""A way to dub: a case to its dub, uint8 shaped like `case.source`."""
+
+CaseCallback = Callable[[str, int, int], None]
+"""Called with (row, cases done, cases in all)."""
+
+
+@dataclass(frozen=True)
+class FramesInMemory:
+    """A `FrameSource` of frames that are there already: uint8 [F, H, W, 3]."""
+
+    pictures: np.ndarray
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The frames asked for, in that order."""
+        for index in indices:
+            yield self.pictures[index]
+
+
+def dub_frames(
+    frames: Tensor, features: AudioFeatures, model: DubModel, settings: DubSettings, length: int | None = None
+) -> Tensor:
+    """Dub a video that is a face crop already, uint8 [F, S, S, 3], into one of `length` frames (None: as many)."""
+    pictures = frames.numpy()
+    track = track_faces(iter(pictures), WholeFrame())
+    timeline = Timeline(np.arange(len(pictures)))
+    scene = Scene(FramesInMemory(pictures), timeline, track, features, length or len(pictures))
+    return torch.from_numpy(np.stack(list(dub(scene, model, settings))))
+
+
+def engine_method(model: DubModel, settings: DubSettings) -> Method:
+    """Dubbing with the engine, paste-back included."""
+    return lambda case: dub_frames(case.source, TensorFeatures(case.features), model, settings)
+
+
+def evaluate(
+    cases: Sequence[DubCase],
+    judges: Judges,
+    codec: VideoCodec,
+    methods: Mapping[str, Method],
+    on_case: CaseCallback | None = None,
+) -> Report:
+    """Measure every method on every case, beside the undubbed video and the true dub, plain and through `codec`."""
+    yardsticks: dict[str, Method] = {
+        FLOOR: lambda case: case.source,
+        CEILING: lambda case: case.truth,
+        CODEC_CEILING: lambda case: through_codec(codec, case.truth),
+    }
+    measured: dict[str, Sequence[Measures | None]] = {}
+    for name, method in (yardsticks | dict(methods)).items():
+        row: list[Measures | None] = []
+        for case in cases:
+            row.append(measure(case, method(case), judges))
+            if on_case is not None:
+                on_case(name, len(row), len(cases))
+        measured[name] = row
+    return make_report(cases, measured)

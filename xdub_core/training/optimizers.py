@@ -1,0 +1,47 @@
+"""Optimisers: AdamW, and for the weight matrices inside a transformer Muon, where it is wanted.
+
+Muon (Jordan et al. 2024) steps equally far in all directions of a matrix; with the learning rate scaled to AdamW's
+usual step (Liu et al. 2025, arXiv 2502.16982, section 2.2), one learning rate serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+OptimizerKind = Literal["adamw", "muon"]
+
+
+def is_inner_matrix(name: str, weight: Tensor) -> bool:
+    """Whether a parameter of the DiT is a matrix between hidden features: those of its blocks and audio layers.
+
+    The first and last layers, embeddings, modulations, norms, biases and LoRA factors are not.
+    """
+    inside = any(part in ("blocks", "layers") for part in name.split("."))
+    return inside and weight.ndim == 2 and "lora" not in name
+
+
+def make_optimizers(
+    parameters: Mapping[str, nn.Parameter],
+    kind: OptimizerKind,
+    learning_rate: float,
+    betas: tuple[float, float],
+    weight_decay: float,
+) -> list[torch.optim.Optimizer]:
+    """The optimisers that take all of `parameters` between them, each parameter in one."""
+    matrices = [p for name, p in parameters.items() if kind == "muon" and is_inner_matrix(name, p)]
+    taken = {id(p) for p in matrices}
+    others = [p for p in parameters.values() if id(p) not in taken]
+    optimizers: list[torch.optim.Optimizer] = []
+    if others:
+        optimizers.append(torch.optim.AdamW(others, lr=learning_rate, betas=betas, weight_decay=weight_decay))
+    if matrices:
+        optimizers.append(
+            torch.optim.Muon(
+                matrices, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
+        )
+    return optimizers
