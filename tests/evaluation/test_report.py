@@ -47,6 +47,7 @@ def case(seed, kind="plain"):
         features=torch.randn(2 * FRAMES, 8, generator=torch.Generator().manual_seed(seed)),
         mouth_boxes=torch.tensor([4.0, 4, 12, 12]).expand(FRAMES, 4),
         mouth=mouth,
+        mask=mouth,
         source_opening=source,
         target_opening=target,
         kind=kind,

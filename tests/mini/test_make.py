@@ -1,5 +1,6 @@
 """The whole chain that makes xdub-mini, at a scale that proves the plumbing: it resumes, and what it ships loads."""
 
+import json
 import sys
 
 import pytest
@@ -7,6 +8,8 @@ import torch
 
 from xdub_core.cli import main
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
+from xdub_core.evaluation.pictures import BEST_PSNR
+from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR
 from xdub_core.media.reader import VideoReader
 from xdub_core.mini.bundle import bundle_bytes
 from xdub_core.mini.make import MiniMaker
@@ -132,3 +135,23 @@ def test_phases_sample_the_papers_noise_levels():
 def test_unknown_recipes_are_refused():
     with pytest.raises(SettingsError, match="full or tiny"):
         recipe("huge")
+
+
+@needs_speech
+def test_the_command_line_evaluates_it(made, tmp_path, monkeypatch, capfd):
+    """Every row stands beside its floor and ceiling, and the trials say what they found."""
+    maker, _ = made
+    generator = maker.folder / "generator" / "model.safetensors"
+    arguments = ["evaluate", "mini", "--model", maker.shipped, "--cases", "2", "--steps", "2", "--seconds", "20"]
+    arguments += ["--generator", generator, "--out", tmp_path]
+    monkeypatch.setattr(sys, "argv", ["xdub_core", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capfd.readouterr()
+    assert not end.value.code, printed.err
+    rows = json.loads((tmp_path / "report.json").read_text())
+    assert list(rows)[:3] == [FLOOR, CEILING, CODEC_CEILING]
+    assert rows[FLOOR]["outside_psnr"] == BEST_PSNR
+    assert rows[CEILING]["mouth_psnr"] == BEST_PSNR
+    assert "mask-based generator" in rows
+    assert "same seed, same dub: yes" in printed.out

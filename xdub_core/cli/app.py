@@ -13,6 +13,7 @@ import typer
 from xdub_core import __version__
 from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import MINI, RELEASED, UNTRAINED, Detector, DubJob, FaceOptions, Length, run_dub
+from xdub_core.cli.evaluate import evaluate_app
 from xdub_core.cli.info import show_info
 from xdub_core.cli.models import ModelsDir, models_app
 from xdub_core.cli.train import train_app
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
 
 
 Settings = TypeVar("Settings", DubSettings, ClipGeometry, SamplerSettings, Guidance)

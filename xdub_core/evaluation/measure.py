@@ -31,7 +31,8 @@ class DubCase:
 
     `source`, `truth`: uint8 [F, H, W, 3], the video and the same performance speaking the new speech. `features`
     [2 F, width]: of the new speech. `mouth_boxes` [F, 4]: xyxy in pixels, following the head. `mouth`: bool
-    [F, H, W], where any speech may change the picture. `source_opening`, `target_opening` [F]: the mouth's true
+    [F, H, W], where any speech may change the picture; `mask`: the same without what passes before the face, which is
+    what a mask-based method may paint. `source_opening`, `target_opening` [F]: the mouth's true
     openings.
     `kind`: "plain", or what makes the scene hard (occlusion, profile, light, ...).
     """
@@ -42,6 +43,7 @@ class DubCase:
     features: Tensor
     mouth_boxes: Tensor
     mouth: Tensor
+    mask: Tensor
     source_opening: np.ndarray
     target_opening: np.ndarray
     kind: str = "plain"

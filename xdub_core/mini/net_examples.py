@@ -78,6 +78,7 @@ def dub_cases(
                 features=clip_features(truth, network),
                 mouth_boxes=region_boxes(frames),
                 mouth=torch.from_numpy(source.jaw_masks),
+                mask=torch.from_numpy(source.inpainting_masks),
                 source_opening=source.openness,
                 target_opening=truth.openness,
                 kind=scene_kind(heads, number),

@@ -1,0 +1,68 @@
+"""`python -m xdub_core evaluate mini`: dubs of people and speech that the model never met, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from xdub_core.cli.console import answer, chatter
+from xdub_core.evaluation.held_out import CaseCallback
+
+evaluate_app = typer.Typer(help="Measure what a model's dubs are worth.", no_args_is_help=True)
+
+
+@evaluate_app.callback()
+def evaluate() -> None:
+    """Measure what a model's dubs are worth."""
+
+
+@evaluate_app.command("mini")
+def evaluate_mini(
+    model: Annotated[Path | None, typer.Option(help="The mini's folder; without, the built-in one.")] = None,
+    cases: Annotated[int, typer.Option(help="Held-out dubs.")] = 40,
+    first: Annotated[int, typer.Option(help="Number of the first one.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps, if not the model's own.")] = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="The mask-based generator of its training, to compare with.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Length of the dub that is checked for drift.")] = 60.0,
+    out: Annotated[Path, typer.Option(help="Folder for the report and the held-out clips.")] = Path(
+        "out/evaluation"
+    ),
+) -> None:
+    """Dub held-out heads; print sync, mouth and picture beside the undubbed video and the true dub. Needs espeak-ng."""
+    from xdub_core.evaluation.mini import MiniEvaluation
+    from xdub_core.evaluation.report import write_report
+    from xdub_core.mini.model import BUILT_IN
+
+    with case_bars() as on_case:
+        evaluation = MiniEvaluation(model or BUILT_IN, out, cases, first, on_case)
+        if steps is not None:
+            evaluation = replace(evaluation, steps=steps)
+        report = evaluation.report(generator)
+        behaviour = evaluation.behaviour(seconds)
+    answer.print(report.markdown(), soft_wrap=True, highlight=False)
+    answer.print(behaviour.text(), highlight=False)
+    for path in write_report(report, out):
+        answer.print(f"[green]{path}[/]", highlight=False)
+
+
+@contextmanager
+def case_bars() -> Iterator[CaseCallback]:
+    """One bar per row of the report."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=chatter) as bars:
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield show
