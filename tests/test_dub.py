@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xdub_core.audio.features import tensor_features
 from xdub_core.codec.cosine import CosineCodec
-from xdub_core.dub import DubModel, DubSettings, Scene, dub, runs_of, slots_of_run
+from xdub_core.dub import DubModel, DubSettings, Scene, dub, plan_runs, runs_of, slots_of_run
 from xdub_core.errors import SamplingError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
@@ -155,11 +155,21 @@ def test_clips_only_ever_see_their_own_run(run, frames, longer):
     run = np.sort(np.array(run))
     a_scene = scene(len(run), frames, run >= 0, run)
     for part in runs_of(run[a_scene.slots]):
-        slots = slots_of_run(a_scene, part, len(part) + 13 * longer)
+        slots = slots_of_run(a_scene.track, a_scene.frames, part, len(part) + 13 * longer)
         assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
         assert len(set(run[slots])) == 1
 
 
 def test_a_run_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
     a_scene = scene(20, 15)
-    assert slots_of_run(a_scene, range(15), 25).tolist() == ping_pong(20, 25).tolist()
+    assert slots_of_run(a_scene.track, a_scene.frames, range(15), 25).tolist() == ping_pong(20, 25).tolist()
+
+
+def test_every_run_of_the_face_is_planned_as_a_chain_of_its_own():
+    run = np.repeat([0, -1, 1], [20, 5, 9])
+    a_scene = scene(34, 34, run >= 0, run)
+    first, second = plan_runs(a_scene.track, 34, SETTINGS.geometry)
+    assert (first.frames, second.frames) == (range(20), range(25, 34))
+    assert (len(first.clips), len(second.clips)) == (2, 1)
+    assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 13)
+    assert set(run[first.slots]) == {0} and set(run[second.slots]) == {1}

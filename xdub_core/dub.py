@@ -28,7 +28,7 @@ from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progres
 from xdub_core.sampling.chain import ClipChain, Crop, FinishCrop
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.plan import RELEASED_GEOMETRY, Clip, ClipGeometry, padded_frames, plan_clips
-from xdub_core.sampling.sampler import SamplerSettings, StepCallback
+from xdub_core.sampling.sampler import ClipSampler, EulerSampler, SamplerSettings, StepCallback
 
 RELEASED_CROP = 512
 """Pixels of the crops that the released model was trained on."""
@@ -42,13 +42,30 @@ class FrameSource(Protocol):
         ...
 
 
+class DubbingModel(Protocol):
+    """What makes the new lips: a codec, samplers of clips, and the device that tensors are handed to them on."""
+
+    @property
+    def codec(self) -> VideoCodec: ...
+
+    @property
+    def device(self) -> torch.device | str: ...
+
+    def sampler(self, settings: SamplerSettings) -> ClipSampler:
+        """What samples the clips. A host with settings of its own may leave these aside."""
+        ...
+
+
 @dataclass(frozen=True)
 class DubModel:
-    """What makes the new lips: a codec and a denoiser, and the device that tensors are handed to them on."""
+    """A codec and a denoiser, sampled by Euler steps."""
 
     codec: VideoCodec
     denoiser: Denoiser
     device: torch.device | str = "cpu"
+
+    def sampler(self, settings: SamplerSettings) -> ClipSampler:
+        return EulerSampler(self.denoiser, settings)
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,10 @@ class Scene:
 
 
 def dub(
-    scene: Scene, model: DubModel, settings: DubSettings, on_progress: ProgressCallback = ignore_progress
+    scene: Scene,
+    model: DubbingModel,
+    settings: DubSettings,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Iterator[np.ndarray]:
     """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
 
@@ -103,9 +123,9 @@ def dub(
     Raises SamplingError from the model, MediaError from the source, and whatever `on_progress` raises.
     """
     slots = scene.slots
-    runs = runs_of(scene.track.run[slots])
+    runs = plan_runs(scene.track, scene.frames, settings.geometry)
     crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
-    dubbed = {frame for run in runs for frame in run}
+    dubbed = {frame for run in runs for frame in run.frames}
     for number, frame in enumerate(scene.source.frames(scene.timeline.source_index[slots])):
         pair = next(crops) if number in dubbed else None
         if pair is not None and scene.track.present[slots[number]]:
@@ -121,15 +141,53 @@ def runs_of(run: np.ndarray) -> tuple[range, ...]:
     return tuple(range(start, stop) for start, stop in pairwise(edges) if run[start] >= 0)
 
 
+@dataclass(frozen=True)
+class RunPlan:
+    """How one run of the face is made: its frames of the output, the clips that cover them, and what those show.
+
+    `slots`: int64, the timeline's slot of every frame that the clips cover; the last clip mostly runs past `frames`.
+    """
+
+    frames: range
+    clips: tuple[Clip, ...]
+    slots: np.ndarray
+
+
+def plan_runs(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[RunPlan, ...]:
+    """The plan of a dub of `frames` frames: one chain of clips for each run of the face."""
+    runs = runs_of(track.run[ping_pong(len(track), frames)])
+    return tuple(
+        RunPlan(
+            run,
+            plan_clips(len(run), run.start, geometry),
+            slots_of_run(track, frames, run, padded_frames(len(run), geometry)),
+        )
+        for run in runs
+    )
+
+
+def slots_of_run(track: FaceTrack, frames: int, run: range, covered: int) -> np.ndarray:
+    """Timeline slots of the `covered` frames that a run's clips cover, in an output of `frames`; int64 [covered].
+
+    The last clip mostly covers frames past the run's end. They see what the video goes on with, where the run lasts
+    to the end of the output and the face is still there; elsewhere the run is played to and fro.
+    """
+    slots = ping_pong(len(track), run.start + covered)
+    stop = run.stop
+    if stop == frames:
+        same_run = track.run[slots[stop:]] == track.run[slots[run.start]]
+        stop += len(same_run) if same_run.all() else int(np.argmin(same_run))
+    return slots[run.start + ping_pong(stop - run.start, covered)]
+
+
 def _dub_runs(
     scene: Scene,
-    model: DubModel,
+    model: DubbingModel,
     settings: DubSettings,
-    runs: tuple[range, ...],
+    runs: tuple[RunPlan, ...],
     on_progress: ProgressCallback,
 ) -> Iterator[Iterator[tuple[Crop, Crop]]]:
-    clips_of = [plan_clips(len(run), run.start, settings.geometry) for run in runs]
-    steps = _StepCounter(sum(map(len, clips_of)), settings.sampler.steps, on_progress)
+    steps = _StepCounter(sum(len(run.clips) for run in runs), settings.sampler.steps, on_progress)
     clip_chain = ClipChain(
         model.codec,
         model.denoiser,
@@ -140,24 +198,9 @@ def _dub_runs(
         device=model.device,
         reference=settings.reference,
     )
-    for run, clips in zip(runs, clips_of, strict=True):
-        slots = slots_of_run(scene, run, padded_frames(len(run), settings.geometry))
-        pairs = clip_chain.run(_crops(scene, settings, slots), clips, steps.of_clip)
-        yield islice(pairs, len(run))
-
-
-def slots_of_run(scene: Scene, run: range, frames: int) -> np.ndarray:
-    """Timeline slots of the `frames` that a run's clips cover, int64 [frames].
-
-    The last clip mostly covers frames past the run's end. They see what the video goes on with, where the run lasts
-    to the end of the output and the face is still there; elsewhere the run is played to and fro.
-    """
-    slots = ping_pong(len(scene.track), run.start + frames)
-    stop = run.stop
-    if stop == scene.frames:
-        same_run = scene.track.run[slots[stop:]] == scene.track.run[slots[run.start]]
-        stop += len(same_run) if same_run.all() else int(np.argmin(same_run))
-    return slots[run.start + ping_pong(stop - run.start, frames)]
+    for run in runs:
+        pairs = clip_chain.run(_crops(scene, settings, run.slots), run.clips, steps.of_clip)
+        yield islice(pairs, len(run.frames))
 
 
 def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[Crop]:

@@ -41,21 +41,12 @@ from xdub_core.released import (
     require_files,
 )
 from xdub_core.released_files import find_file
-from xdub_core.sampling.plan import FPS, frames_of_audio
+from xdub_core.sampling.plan import FPS, Length, frames_of_audio, output_frames
 from xdub_core.untrained import untrained_features, untrained_model
 
 RELEASED = "released"
 MINI = "mini"
 UNTRAINED = "untrained"
-
-
-class Length(str, Enum):
-    """How long the output is."""
-
-    AUDIO = "audio"
-    SOURCE = "source"
-    SHORTEST = "shortest"
-    LONGEST = "longest"
 
 
 class Detector(str, Enum):
@@ -135,16 +126,6 @@ def run_dub(job: DubJob) -> None:
         for frame in dub(scene, model, job.settings, on_progress):
             write(frame)
     answer.print(f"[green]{job.out}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
-
-
-def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:
-    """Frames at 25 fps that the output has."""
-    return {
-        Length.AUDIO: audio_frames,
-        Length.SOURCE: video_frames,
-        Length.SHORTEST: min(video_frames, audio_frames),
-        Length.LONGEST: max(video_frames, audio_frames),
-    }[length]
 
 
 def _check_outputs(job: DubJob) -> None:

@@ -7,6 +7,7 @@ begins with the last 5 frames (2 latents) of the clip before, its motion frames,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from xdub_core.errors import SettingsError
 
@@ -82,6 +83,25 @@ def pixel_frames(latents: int) -> int:
 def frames_of_audio(samples: int, sample_rate: int = AUDIO_RATE, fps: float = FPS) -> int:
     """Frames that a recording lasts, rounded up."""
     return -int(-samples * fps // sample_rate)
+
+
+class Length(str, Enum):
+    """How long the output is."""
+
+    AUDIO = "audio"
+    SOURCE = "source"
+    SHORTEST = "shortest"
+    LONGEST = "longest"
+
+
+def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:
+    """Frames at 25 fps that the output has."""
+    return {
+        Length.AUDIO: audio_frames,
+        Length.SOURCE: video_frames,
+        Length.SHORTEST: min(video_frames, audio_frames),
+        Length.LONGEST: max(video_frames, audio_frames),
+    }[length]
 
 
 def padded_frames(frames: int, geometry: ClipGeometry = RELEASED_GEOMETRY) -> int:

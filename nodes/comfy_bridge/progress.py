@@ -1,0 +1,45 @@
+"""The engine's progress as ComfyUI's, and ComfyUI's interruption as the engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import comfy.model_management as management
+import comfy.utils
+
+from xdub_core.progress import Progress, Stage
+
+Item = TypeVar("Item")
+
+
+class NodeProgress:
+    """A `ProgressCallback` that moves the node's bar and stops where the artist has pressed Cancel.
+
+    Finished frames move the bar only where nothing else does: they come in between the sampling steps.
+    """
+
+    def __init__(self) -> None:
+        self._bar = comfy.utils.ProgressBar(1)
+        self._sampling = False
+
+    def __call__(self, progress: Progress) -> None:
+        management.throw_exception_if_processing_interrupted()
+        self._sampling |= progress.stage is Stage.CLIPS
+        if not (self._sampling and progress.stage is Stage.FRAMES):
+            self._bar.update_absolute(progress.done, progress.total)
+
+
+def counted(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """The items, moving the node's bar, and stopping before the next one where the artist has pressed Cancel."""
+    bar = comfy.utils.ProgressBar(max(1, total))
+    for done, item in enumerate(interruptible(items)):
+        yield item
+        bar.update_absolute(done + 1)
+
+
+def interruptible(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, stopping before the next one where the artist has pressed Cancel."""
+    for item in items:
+        management.throw_exception_if_processing_interrupted()
+        yield item
