@@ -187,13 +187,13 @@ def _dub_runs(
     runs: tuple[RunPlan, ...],
     on_progress: ProgressCallback,
 ) -> Iterator[Iterator[tuple[Crop, Crop]]]:
-    steps = _StepCounter(sum(len(run.clips) for run in runs), settings.sampler.steps, on_progress)
+    sampler = model.sampler(settings.sampler)
+    steps = _StepCounter(sum(len(run.clips) for run in runs), sampler.steps, on_progress)
     clip_chain = ClipChain(
         model.codec,
-        model.denoiser,
+        sampler,
         scene.features,
         settings.geometry,
-        settings.sampler,
         finish=_finish(settings),
         device=model.device,
         reference=settings.reference,

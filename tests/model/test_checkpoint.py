@@ -1,6 +1,7 @@
 """Loading checkpoints: exact where right, and plain-spoken where wrong."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from tests.model.conftest import SMALL
 from tests.weights.files import FIRST_BYTES
 from xdub_core.errors import CheckpointError
 from xdub_core.model.checkpoint import load_dit, save_dit
-from xdub_core.model.config import DiTConfig
+from xdub_core.model.config import DiTConfig, config_from_values
 from xdub_core.model.dit import XDubDiT
 from xdub_core.weights.identify import describe_file
 from xdub_core.weights.kinds import Kind
@@ -31,6 +32,17 @@ def test_sizes_come_from_the_shapes_where_the_file_does_not_state_them(tmp_path)
     )  # fmt: skip
     save_file(XDubDiT(config).state_dict(), tmp_path / "released_layout.safetensors")
     assert load_dit(tmp_path / "released_layout.safetensors").config == config
+
+
+def test_sizes_are_stated_where_comfyui_looks_for_them(small_dit, tmp_path):
+    stated = json.loads(_config_metadata(small_dit, tmp_path)["config"])["transformer"]["xdub"]
+    assert config_from_values(stated) == SMALL
+
+
+def test_sizes_stated_under_their_former_name_are_read(small_dit, tmp_path):
+    metadata = {"xdub_config": json.dumps(asdict(SMALL))}
+    save_file(small_dit.state_dict(), tmp_path / "m.safetensors", metadata=metadata)
+    assert load_dit(tmp_path / "m.safetensors").config == SMALL
 
 
 def test_names_with_comfyui_prefix_are_understood(small_dit, tmp_path):

@@ -185,3 +185,23 @@ def test_bfloat16_stays_near_float32(small_dit):
 def test_wrong_sizes_are_explained(small_dit, changes, message):
     with pytest.raises(SamplingError, match=message):
         velocity(small_dit, inputs(small_dit.config) | changes)
+
+
+def test_a_host_may_run_each_block_its_own_way(small_dit):
+    data = inputs(small_dit.config)
+    constants = small_dit.prepare(data["context"], data["audio"], data["latents"].shape)
+    sequence = torch.cat([data["reference"], data["latents"]], dim=2)
+    timestep = torch.tensor([500.0])
+    seen = []
+
+    def run(number, block, x):
+        seen.append(number)
+        return block(x)
+
+    with torch.no_grad():
+        whole = small_dit.velocity(sequence, timestep, constants)
+        ran = small_dit.velocity(sequence, timestep, constants, run_block=run)
+        skipped = small_dit.velocity(sequence, timestep, constants, run_block=lambda number, block, x: x)
+    assert seen == [0, 1]
+    assert torch.equal(ran, whole)
+    assert not torch.allclose(skipped, whole)

@@ -11,7 +11,7 @@ from xdub_core.codec.cosine import CosineCodec
 from xdub_core.sampling.chain import ClipChain
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.plan import ClipGeometry, padded_frames, plan_clips
-from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
 
 SIZE = 32
 GEOMETRY = ClipGeometry(13, 5)
@@ -47,10 +47,9 @@ def chain(denoiser, finish=lambda generated, source: generated, reference=False,
     rows = torch.arange(2000.0).unsqueeze(1)
     return ClipChain(
         codec=CosineCodec(48),
-        denoiser=denoiser,
+        sampler=EulerSampler(denoiser, SamplerSettings(steps=2, border=border)),
         features=tensor_features(rows),
         geometry=GEOMETRY,
-        sampler=SamplerSettings(steps=2, border=border),
         finish=finish,
         reference=reference,
     )
@@ -138,3 +137,33 @@ def test_steps_of_each_clip_are_reported():
 
     list(chain(Copying()).run(iter(smooth_crops(21)), clips, of_clip))
     assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]
+
+
+def test_each_clips_latents_are_handed_out_before_its_frames():
+    order = []
+    pairs = chain(Copying()).run(
+        iter(smooth_crops(21)),
+        plan_clips(21, geometry=GEOMETRY),
+        on_latents=lambda clip, latents: order.append((clip.index, tuple(latents.shape))),
+    )
+    for _ in pairs:
+        order.append("frame")
+    shape = (1, 48, 4, 2, 2)
+    assert order == [(0, shape), *["frame"] * 9, (1, shape), *["frame"] * 12]
+
+
+def test_a_host_samples_clips_in_its_own_way():
+    class Zeros:
+        steps = 7
+
+        def __init__(self):
+            self.numbers = []
+
+        def __call__(self, number, clip, on_step=None):
+            self.numbers.append((number, clip.motion_latents))
+            return torch.zeros_like(clip.reference)
+
+    sampler = Zeros()
+    made = ClipChain(**{**chain(Copying()).__dict__, "sampler": sampler})
+    list(made.run(iter(smooth_crops(21)), plan_clips(21, geometry=GEOMETRY)))
+    assert sampler.numbers == [(0, 0), (1, 2)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from xdub_core.errors import SettingsError
-from xdub_core.sampling.guidance import Guidance, Velocities
+from xdub_core.sampling.guidance import Guidance, GuidanceCurve, Velocities
 from xdub_core.sampling.schedule import flow_sigmas
 
 TOLERANCE = 1e-6
@@ -69,3 +69,52 @@ def test_impossible_scales_are_refused(scale):
 def test_impossible_schedules_are_refused(steps, shift):
     with pytest.raises(SettingsError):
         flow_sigmas(steps, shift)
+
+
+@given(sigma=st.floats(0, 1), reference=st.floats(0, 20), audio=st.floats(0, 20))
+def test_weights_sum_to_one_and_make_the_combination(sigma, reference, audio):
+    predictions = torch.randn(3, 1, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    guidance = Guidance(reference, audio)
+    weights = guidance.weights(sigma)
+    assert sum(weights) == pytest.approx(1)
+    weighted = sum(weight * x for weight, x in zip(weights, predictions, strict=True))
+    torch.testing.assert_close(guidance.combine(Velocities(*predictions), sigma), weighted)
+
+
+def test_outside_its_noise_levels_guidance_leaves_the_full_prediction_alone():
+    guidance = Guidance(start=0.9, end=0.2)
+    assert guidance.weights(0.95) == guidance.weights(0.1) == (0, 0, 1)
+    assert guidance.weights(0.9) == Guidance().weights(0.9)
+    assert guidance.weights(0.2) == Guidance().weights(0.2)
+
+
+def test_curves_have_parameters():
+    curve = GuidanceCurve(2.0, (1.0, 0.5, 0.25), ((0.8, 0.6), (0.4, 0.2)))
+    guidance = Guidance(4.0, 8.0, curve=curve)
+    assert [guidance.reference(t) for t in (1.0, 0.8, 0.7, 0.5, 0.3, 0.1)] == pytest.approx(
+        [4, 4, 3, 2, 1.5, 1]
+    )
+    assert guidance.audio(0.5) == 2.0
+
+
+def test_a_blend_may_be_a_step():
+    curve = GuidanceCurve(reference_blends=((0.5, 0.5), (0.5, 0.5)))
+    assert [curve.reference_fraction(t) for t in (0.51, 0.5, 0.49)] == [1.0, 1.0, 0.3]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"reference_blends": ((0.7, 0.8), (0.4, 0.3))},
+        {"audio_power": -1.0},
+        {"reference_levels": (1.0, -0.1, 0.3)},
+    ],
+)
+def test_impossible_curves_are_refused(settings):
+    with pytest.raises(SettingsError):
+        GuidanceCurve(**settings)
+
+
+def test_guidance_that_ends_before_it_starts_is_refused():
+    with pytest.raises(SettingsError, match="start must be the higher"):
+        Guidance(start=0.2, end=0.8)

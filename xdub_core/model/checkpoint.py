@@ -13,15 +13,17 @@ from torch import nn
 
 from xdub_core.errors import CheckpointError
 from xdub_core.model.attention import AttentionFunction, torch_attention
-from xdub_core.model.config import DiTConfig, config_from_shapes
+from xdub_core.model.config import DiTConfig, config_from_shapes, config_from_values
 from xdub_core.model.dit import XDubDiT
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
 from xdub_core.weights.strict import check_tensors, load_strictly, tensor_problems, wrong_file
 from xdub_core.weights.tensor_file import open_tensors
 
-CONFIG_METADATA = "xdub_config"
-"""Key of a checkpoint's safetensors metadata that holds its DiTConfig as JSON. The released file has none."""
+CONFIG_METADATA = "config"
+"""Key of a checkpoint's safetensors metadata where ComfyUI looks for a model's sizes: JSON, in it `transformer`, and
+in that, as `xdub`, our DiTConfig. The released file has none."""
+_FORMER_METADATA = "xdub_config"
 
 _WHOLE = "a whole X-Dub checkpoint"
 _GET_IT = "get X-Dub_model.safetensors with `python -m xdub_core models download`"
@@ -64,16 +66,17 @@ def load_dit(
 def save_dit(model: XDubDiT, path: Path | str) -> None:
     """Save a model with its sizes, so that `load_dit` needs no guess about its heads."""
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, path, metadata={CONFIG_METADATA: json.dumps(asdict(model.config))})
+    sizes = {"transformer": {"xdub": asdict(model.config)}}
+    save_file(state, path, metadata={CONFIG_METADATA: json.dumps(sizes)})
 
 
 def checkpoint_config(found: FileDescription) -> DiTConfig:
     """The sizes that a checkpoint's metadata states, or else those that its shapes show."""
-    stated = found.metadata.get(CONFIG_METADATA)
-    if stated is None:
-        return config_from_shapes(found.shapes)
-    values = json.loads(stated)
-    return DiTConfig(**{**values, "patch": tuple(values["patch"])})
+    stated = json.loads(found.metadata.get(CONFIG_METADATA, "{}"))
+    values = stated.get("transformer", {}).get("xdub") if isinstance(stated, dict) else None
+    if values is None and _FORMER_METADATA in found.metadata:
+        values = json.loads(found.metadata[_FORMER_METADATA])
+    return config_from_shapes(found.shapes) if values is None else config_from_values(values)
 
 
 def check_checkpoint(model: nn.Module, found: FileDescription) -> None:

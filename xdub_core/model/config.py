@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from xdub_core.errors import CheckpointError
 
@@ -82,6 +83,11 @@ def config_from_shapes(
         )
     except KeyError as missing:
         raise CheckpointError(f"not an X-Dub checkpoint: it has no tensor named {missing}") from None
+
+
+def config_from_values(values: Mapping[str, Any]) -> DiTConfig:
+    """The sizes stated as JSON (`asdict` of a DiTConfig)."""
+    return DiTConfig(**{**values, "patch": tuple(values["patch"])})
 
 
 def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:

@@ -15,8 +15,9 @@ over all tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -34,6 +35,9 @@ from xdub_core.model.attention import (
 from xdub_core.model.audio_projection import AudioProjection
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig
 from xdub_core.model.rope import RotaryTables, rotary_tables
+
+BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
+"""(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it."""
 
 FEED_FORWARD_CHUNKS = 8
 """Without gradients, the feed-forward goes through the tokens in this many parts: its hidden layer is the widest."""
@@ -164,9 +168,17 @@ class XDubDiT(nn.Module):
         return self.velocity(torch.cat([reference, latents], dim=2), timestep, constants, motion_latents)
 
     def velocity(
-        self, sequence: Tensor, timestep: Tensor, constants: ClipConstants, motion_latents: int = 0
+        self,
+        sequence: Tensor,
+        timestep: Tensor,
+        constants: ClipConstants,
+        motion_latents: int = 0,
+        run_block: BlockRunner | None = None,
     ) -> Tensor:
-        """Velocity of the target, which is the end of `sequence` [batch, input channels, frames, height, width]."""
+        """Velocity of the target, which is the end of `sequence` [batch, input channels, frames, height, width].
+
+        `run_block` runs each block, if given: a host may replace or patch blocks there.
+        """
         _, height, width = constants.grid
         reference_tokens = constants.reference_tokens
         clean_tokens = reference_tokens + motion_latents * height * width
@@ -174,12 +186,22 @@ class XDubDiT(nn.Module):
         x = self.patch_embedding(sequence).flatten(2).transpose(1, 2)
         embedding = self._timestep_embedding(timestep, x)  # [batch, 2, dim]
         modulation = Modulation(self.time_projection(embedding).unflatten(-1, (6, -1)), clean_tokens)
-        for block, text, audio in zip(self._blocks(), constants.text, constants.audio, strict=True):
-            arguments = (x, modulation, constants.tables, text, audio, reference_tokens)
-            if self.checkpoint_blocks and torch.is_grad_enabled():
-                x = checkpoint(block, *arguments, use_reentrant=False)
+        blocks = zip(self._blocks(), constants.text, constants.audio, strict=True)
+        for number, (block, text, audio) in enumerate(blocks):
+            run = partial(
+                block,
+                modulation=modulation,
+                tables=constants.tables,
+                text=text,
+                audio=audio,
+                reference_tokens=reference_tokens,
+            )
+            if run_block is not None:
+                x = run_block(number, run, x)
+            elif self.checkpoint_blocks and torch.is_grad_enabled():
+                x = checkpoint(run, x, use_reentrant=False)
             else:
-                x = block(*arguments)
+                x = run(x)
         target = self.head(x[:, reference_tokens:], embedding, clean_tokens - reference_tokens)
         return _unpatchify(target, constants.grid, self.config)
 

@@ -18,9 +18,8 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import audio_windows
 from xdub_core.codec.protocol import VideoCodec
-from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.plan import Clip, ClipGeometry
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, StepCallback, sample_clip
+from xdub_core.sampling.sampler import ClipInputs, ClipSampler, StepCallback
 from xdub_core.sampling.stitch import LatentStitcher
 
 Crop = np.ndarray
@@ -40,10 +39,9 @@ class ClipChain:
     """
 
     codec: VideoCodec
-    denoiser: Denoiser
+    sampler: ClipSampler
     features: AudioFeatures
     geometry: ClipGeometry
-    sampler: SamplerSettings
     finish: FinishCrop
     device: torch.device | str = "cpu"
     reference: bool = False
@@ -53,10 +51,12 @@ class ClipChain:
         crops: Iterator[Crop],
         clips: tuple[Clip, ...],
         on_step: Callable[[Clip], StepCallback] | None = None,
+        on_latents: Callable[[Clip, Tensor], None] | None = None,
     ) -> Iterator[tuple[Crop, Crop]]:
         """Pairs of (generated crop, source crop), one for each frame that the clips cover.
 
-        `crops` gives the source crop of every one of those frames, in order. `on_step` makes a clip's step callback.
+        `crops` gives the source crop of every one of those frames, in order. `on_step` makes a clip's step callback;
+        `on_latents` gets a clip's latents, [1, C, f, h, w], when it is sampled.
         """
         overlap = self.geometry.motion_frames
         stitcher, stream = LatentStitcher(self.geometry.motion_latents), self.codec.stream()
@@ -69,6 +69,8 @@ class ClipChain:
             clip_crops = clip_crops[-clip.motion_frames :] + new if clip.motion_frames else new
             waiting.extend(new)
             latents = self._sample(clip, clip_crops, motion, on_step(clip) if on_step else None)
+            if on_latents is not None:
+                on_latents(clip, latents)
             for latent in stitcher.add(latents).split(1, dim=2):
                 for pair in self._finished(stream.decode(latent), waiting):
                     shown.append(pair[0])
@@ -88,7 +90,7 @@ class ClipChain:
     ) -> Tensor:
         windows = audio_windows(self.features, clip.start, self.geometry.latents)
         inputs = ClipInputs(self._encode(crops), windows.unsqueeze(0).to(self.device), motion)
-        return sample_clip(self.denoiser, inputs, self.sampler, on_step)
+        return self.sampler(clip.index, inputs, on_step)
 
     def _encode(self, crops: list[Crop]) -> Tensor:
         return self.codec.encode(torch.from_numpy(np.stack(crops)).to(self.device))

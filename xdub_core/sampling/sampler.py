@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -45,6 +46,34 @@ class ClipInputs:
     @property
     def motion_latents(self) -> int:
         return 0 if self.motion is None else self.motion.shape[2]
+
+
+class ClipSampler(Protocol):
+    """Samples clips, one after the other. A host may bring its own (ComfyUI's runs any of its samplers)."""
+
+    @property
+    def steps(self) -> int:
+        """Steps per clip."""
+        ...
+
+    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
+        """The latents of clip `number` (counted from 0 within its chain), float32, like `clip.reference`."""
+        ...
+
+
+@dataclass(frozen=True)
+class EulerSampler:
+    """Euler steps with a denoiser's velocities, as the release does it."""
+
+    denoiser: Denoiser
+    settings: SamplerSettings
+
+    @property
+    def steps(self) -> int:
+        return self.settings.steps
+
+    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:  # noqa: ARG002
+        return sample_clip(self.denoiser, clip, self.settings, on_step)
 
 
 def clip_noise(shape: torch.Size | tuple[int, ...], seed: int) -> Tensor:
