@@ -11,6 +11,7 @@ from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.evaluation.pictures import BEST_PSNR
 from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR
 from xdub_core.media.reader import VideoReader
+from xdub_core.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
 from xdub_core.mini.bundle import bundle_bytes
 from xdub_core.mini.make import MiniMaker
 from xdub_core.mini.model import CARD, is_mini, load_mini
@@ -142,7 +143,18 @@ def test_the_command_line_evaluates_it(made, tmp_path, monkeypatch, capfd):
     """Every row stands beside its floor and ceiling, and the trials say what they found."""
     maker, _ = made
     generator = maker.folder / "generator" / "model.safetensors"
-    arguments = ["evaluate", "mini", "--model", maker.shipped, "--cases", "2", "--steps", "2", "--seconds", "20"]
+    arguments = [
+        "evaluate",
+        "mini",
+        "--model",
+        maker.shipped,
+        "--cases",
+        "2",
+        "--steps",
+        "2",
+        "--seconds",
+        "20",
+    ]
     arguments += ["--generator", generator, "--out", tmp_path]
     monkeypatch.setattr(sys, "argv", ["xdub_core", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
@@ -155,3 +167,16 @@ def test_the_command_line_evaluates_it(made, tmp_path, monkeypatch, capfd):
     assert rows[CEILING]["mouth_psnr"] == BEST_PSNR
     assert "mask-based generator" in rows
     assert "same seed, same dub: yes" in printed.out
+
+
+@needs_speech
+def test_the_ablations_come_in_one_table(made, tmp_path, monkeypatch, capfd):
+    maker, _ = made
+    arguments = ["evaluate", "ablations", "--folder", maker.folder, "--scale", "tiny"]
+    arguments += ["--steps", "2", "--cases", "1"]
+    monkeypatch.setattr(sys, "argv", ["xdub_core", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code, capfd.readouterr().err
+    rows = json.loads((maker.folder / "evaluation" / "ablations.json").read_text())
+    assert {BASELINE, UNIFORM_T, CHANNELS, "mask-based generator", "editor without experts"} <= rows.keys()

@@ -53,6 +53,42 @@ def evaluate_mini(
         answer.print(f"[green]{path}[/]", highlight=False)
 
 
+@evaluate_app.command("ablations")
+def evaluate_ablations(
+    folder: Annotated[
+        Path, typer.Option(help="Work folder of `train mini`, whose pairs and generator are used.")
+    ] = Path("out/mini"),
+    steps: Annotated[int, typer.Option(help="Training steps of each variant.")] = 600,
+    cases: Annotated[int, typer.Option(help="Held-out dubs.")] = 40,
+    scale: Annotated[
+        str, typer.Option(help="The recipe that the folder was made by: full or tiny.")
+    ] = "full",
+    threads: Annotated[int, typer.Option(help="Threads; 0: PyTorch's choice.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda...")] = "cpu",
+) -> None:
+    """Train short variants of the editor that differ in one thing each, and measure all in one table."""
+    import torch
+
+    from xdub_core.cli.train import fit_bars
+    from xdub_core.evaluation.mini import MiniEvaluation
+    from xdub_core.evaluation.report import write_report
+    from xdub_core.mini.ablations import Ablations
+    from xdub_core.mini.make import MiniMaker
+    from xdub_core.mini.recipe import recipe
+
+    if threads:
+        torch.set_num_threads(threads)
+    with fit_bars() as on_progress:
+        ablations = Ablations(MiniMaker(recipe(scale), folder, device=device, on_progress=on_progress), steps)
+        variants = ablations.train()
+    with case_bars() as on_case:
+        evaluation = MiniEvaluation(ablations.maker.shipped, folder / "evaluation", cases, on_case=on_case)
+        report = evaluation.report(ablations.generator, variants)
+    answer.print(report.markdown(), soft_wrap=True, highlight=False)
+    for path in write_report(report, folder / "evaluation", "ablations"):
+        answer.print(f"[green]{path}[/]", highlight=False)
+
+
 @contextmanager
 def case_bars() -> Iterator[CaseCallback]:
     """One bar per row of the report."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +14,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from xdub_core.cli.console import answer, chatter
-from xdub_core.mini.fitting import FitProgress
+from xdub_core.mini.fitting import FitCallback, FitProgress
 
 train_app = typer.Typer(help="Train models by the paper's method.", no_args_is_help=True)
 
@@ -49,6 +52,14 @@ def train_mini(
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     if threads:
         torch.set_num_threads(threads)
+    with fit_bars() as show:
+        shipped = MiniMaker(recipe(scale), folder, workers, device, show).make()
+    answer.print(f"[green]{shipped}[/] holds the model.")
+
+
+@contextmanager
+def fit_bars() -> Iterator[FitCallback]:
+    """One bar per network or phase, with its losses."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -57,8 +68,8 @@ def train_mini(
         TimeRemainingColumn(),
         TextColumn("{task.fields[losses]}", style="dim"),
     )
+    tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=chatter) as bars:
-        tasks = {}
 
         def show(progress: FitProgress) -> None:
             if progress.name not in tasks:
@@ -66,5 +77,4 @@ def train_mini(
             losses = " ".join(f"{name} {value:.3g}" for name, value in progress.losses.items())
             bars.update(tasks[progress.name], completed=progress.step, total=progress.steps, losses=losses)
 
-        shipped = MiniMaker(recipe(scale), folder, workers, device, show).make()
-    answer.print(f"[green]{shipped}[/] holds the model.")
+        yield show

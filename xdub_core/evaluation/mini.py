@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
-from xdub_core.dub import DubSettings
+from xdub_core.dub import DubModel, DubSettings
 from xdub_core.evaluation.behaviour import (
     Drift,
     Swap,
@@ -89,7 +89,9 @@ class MiniEvaluation:
     @cached_property
     def heads(self) -> TalkingHeads:
         config = HeadsConfig(size=load_card(self.folder).crop)
-        return TalkingHeads("held-out", length=self.first + self.count, config=config, cache=self.cache / "clips")
+        return TalkingHeads(
+            "held-out", length=self.first + self.count, config=config, cache=self.cache / "clips"
+        )
 
     @cached_property
     def cases(self) -> list[DubCase]:
@@ -104,14 +106,16 @@ class MiniEvaluation:
         own = mini.card.settings
         return own if self.steps is None else replace(own, sampler=replace(own.sampler, steps=self.steps))
 
-    def report(self, generator: Path | None = None) -> Report:
-        """The table: the mini, the mini without experts, and the `generator` that its pairs were made with."""
+    def report(self, generator: Path | None = None, variants: Mapping[str, DubModel] | None = None) -> Report:
+        """The table: the mini, with and without experts, the `generator` of its pairs, and other `variants`."""
         methods: dict[str, Method] = {}
         for name, experts in _EDITORS.items():
             mini = load_mini(self.folder, experts=experts)
             methods[name] = engine_method(mini.model, self.settings(mini))
         if generator is not None:
             methods[GENERATOR] = self.generator_method(generator)
+        for name, model in (variants or {}).items():
+            methods[name] = engine_method(model, self.settings(mini))
         return evaluate(self.cases, self.judges, MiniCodec(self.networks.codec), methods, self.on_case)
 
     def generator_method(self, path: Path) -> Method:

@@ -74,6 +74,11 @@ class Expert:
     def scale(self) -> float:
         return self.info.alpha / self.info.rank
 
+    def to(self, dtype: torch.dtype) -> Expert:
+        """The same expert with its factors in `dtype`."""
+        layers = {name: LowRank(*(x.to(dtype) for x in pair)) for name, pair in self.layers.items()}
+        return Expert(self.info, layers)
+
 
 def save_expert(expert: Expert, path: Path | str) -> None:
     """Save an expert as safetensors."""

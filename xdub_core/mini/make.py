@@ -17,7 +17,7 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
 from xdub_core.experts.expert import load_expert, save_expert
-from xdub_core.mini.bundle import DIT, MiniNetworks
+from xdub_core.mini.bundle import DIT, MiniNetworks, load_networks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
@@ -32,7 +32,7 @@ from xdub_core.model.checkpoint import load_dit, save_dit
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training.augmentation import AugmentationRates, augment_pair
-from xdub_core.training.config import Stage
+from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.encoding import editor_example, generator_example
 from xdub_core.training.examples import ExampleFolder
 from xdub_core.training.filtering import PairFilter
@@ -74,6 +74,10 @@ class MiniMaker:
     def shipped(self) -> Path:
         """The folder of the files that make the mini."""
         return self.folder / "shipped"
+
+    def networks(self) -> MiniNetworks:
+        """The small networks, which must be trained already."""
+        return load_networks(self.shipped)
 
     @property
     def context(self) -> Tensor:
@@ -205,7 +209,7 @@ class MiniMaker:
             identity=(networks.identity,) if kind == "texture" else (),
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
-        save_expert(load_expert(path), shipped)
+        save_expert(load_expert(path).to(SHIPPED_DTYPE), shipped)
 
     def _stage(
         self,
@@ -214,18 +218,29 @@ class MiniMaker:
         dit: XDubDiT | None = None,
         pixels: PixelLosses | None = None,
     ) -> Path:
-        config = self.recipe.stage(stage)
+        return self.run_stage(self.recipe.stage(stage), examples, self.folder / stage, dit, pixels, stage)
+
+    def run_stage(
+        self,
+        config: TrainingConfig,
+        examples: ExampleFolder,
+        folder: Path,
+        dit: XDubDiT | None = None,
+        pixels: PixelLosses | None = None,
+        name: str | None = None,
+    ) -> Path:
+        """Train one phase in `folder`, reported as `name`; see `training.run.run_stage`."""
         steps = config.trainer.steps
 
         def report(row: dict[str, float]) -> None:
-            losses = {name: value for name, value in row.items() if name != "step"}
-            self.on_progress(FitProgress(stage, int(row["step"]), steps, losses))
+            losses = {key: value for key, value in row.items() if key != "step"}
+            self.on_progress(FitProgress(name or config.stage, int(row["step"]), steps, losses))
 
         return run_stage(
             config,
             examples.load(),
             self.context,
-            self.folder / stage,
+            folder,
             dit=dit,
             pixels=pixels,
             device=self.device,

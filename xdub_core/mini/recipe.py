@@ -36,16 +36,16 @@ class MiniRecipe:
     clips: int = 640
     dit: DiTConfig = field(
         default_factory=lambda: DiTConfig(
-            dim=192,
-            heads=6,
-            layers=6,
+            dim=256,
+            heads=8,
+            layers=4,
             ffn_dim=768,
             frequency_dim=64,
             text_dim=TEXT_DIM,
             audio_dim=PhonemeConfig(len(VISEMES)).width,
             audio_inner_dim=128,
             audio_head_dim=32,
-            audio_layers=2,
+            audio_layers=1,
             latent_channels=CodecConfig().channels,
         )
     )
@@ -55,7 +55,8 @@ class MiniRecipe:
     pair_steps: int = 8
     rendered_share: float = 0.2
     batch: int = 8
-    learning_rate: float = 6e-4
+    learning_rate: float = 1e-3
+    expert_rate: float = 3e-4
     generator_steps: int = 3000
     editor_steps: int = 6000
     lip_steps: int = 400
@@ -75,7 +76,8 @@ class MiniRecipe:
             trainer=TrainerSettings(
                 steps=steps,
                 batch_size=self.batch,
-                learning_rate=self.learning_rate if expert is None else self.learning_rate / 4,
+                learning_rate=self.learning_rate if expert is None else self.expert_rate,
+                optimizer="muon" if expert is None else "adamw",
                 warmup=min(100, steps // 4),
                 schedule="cosine",
                 average=0.995,

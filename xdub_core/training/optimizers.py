@@ -20,8 +20,9 @@ def is_inner_matrix(name: str, weight: Tensor) -> bool:
 
     The first and last layers, embeddings, modulations, norms, biases and LoRA factors are not.
     """
-    inside = any(part in ("blocks", "layers") for part in name.split("."))
-    return inside and weight.ndim == 2 and "lora" not in name
+    parts = name.split(".")
+    inside = "adapters" not in parts and ("blocks" in parts or "layers" in parts)
+    return inside and weight.ndim == 2
 
 
 def make_optimizers(
