@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-NODES: list[type[io.ComfyNode]] = []
+from .audio_encoders import LoadAudioEncoders
+from .audio_features import AudioFeatures
+from .color_match import ColorMatch
+from .comfy_bridge.model import register
+from .face_crop import FaceCrop
+from .face_detector import LoadFaceDetector
+from .mini import LoadMini
+from .paste_back import PasteBack
+from .reference_latents import EncodeReference
+from .stitch_clips import StitchClips
+
+NODES: list[type[io.ComfyNode]] = [
+    LoadMini,
+    LoadAudioEncoders,
+    LoadFaceDetector,
+    FaceCrop,
+    AudioFeatures,
+    EncodeReference,
+    StitchClips,
+    ColorMatch,
+    PasteBack,
+]
 
 
 class XDubExtension(ComfyExtension):
     """What ComfyUI loads."""
+
+    async def on_load(self) -> None:
+        """Make "Load Diffusion Model" recognise X-Dub's files."""
+        register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -148,6 +148,7 @@ class XDubDiT(nn.Module):
         timestep: Tensor,
         constants: ClipConstants,
         motion_latents: int = 0,
+        run_block: BlockRunner | None = None,
     ) -> Tensor:
         """Velocity (noise - clean) of the target, shaped like `latents`.
 
@@ -165,7 +166,8 @@ class XDubDiT(nn.Module):
                 f"reference latents {list(reference.shape)} and noised latents {list(latents.shape)} differ in "
                 "size: encode the same crops that are being dubbed"
             )
-        return self.velocity(torch.cat([reference, latents], dim=2), timestep, constants, motion_latents)
+        sequence = torch.cat([reference, latents], dim=2)
+        return self.velocity(sequence, timestep, constants, motion_latents, run_block)
 
     def velocity(
         self,

@@ -1,0 +1,135 @@
+"""X-Dub's DiT as ComfyUI calls its diffusion models: its operations, its attention, its wrappers and block patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import comfy.patcher_extension
+import torch
+from comfy.ldm.modules.attention import optimized_attention
+from torch import Tensor
+
+from xdub_core.model.config import config_from_values
+from xdub_core.model.dit import ClipConstants, XDubDiT
+
+
+class CoreAttention:
+    """Core's attention, with the sampling's options: SageAttention and other overrides are in them."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+        return optimized_attention(q, k, v, heads, transformer_options=self.options)
+
+
+class ComfyDiT(XDubDiT):
+    """`BaseModel.diffusion_model`. Its parameters have the released names; `xdub` holds the values of a DiTConfig."""
+
+    def __init__(
+        self,
+        xdub: Mapping[str, Any],
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        operations: Any = None,
+        **other_sizes: Any,  # noqa: ARG002 (what core's own detection found besides)
+    ) -> None:
+        attention = CoreAttention()
+        config = config_from_values(xdub)
+        super().__init__(config, operations=operations, attention=attention, device=device, dtype=dtype)
+        self.core_attention = attention
+        self.dtype = dtype
+        self.patch_size = config.patch
+
+    def forward(  # type: ignore[override] # core's signature
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        reference: Tensor,
+        audio: Tensor,
+        motion_latents: int = 0,
+        transformer_options: dict[str, Any] | None = None,
+        **unused: Any,  # noqa: ARG002 (control and whatever else core passes to every model)
+    ) -> Tensor:
+        """Velocity of the noised latents `x`. `reference`: like `x`; `audio`: [batch, frames, 8, audio_dim]."""
+        options = {} if transformer_options is None else transformer_options
+        wrappers = comfy.patcher_extension.get_all_wrappers(
+            comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options
+        )
+        return comfy.patcher_extension.WrapperExecutor.new_class_executor(
+            self._predict, self, wrappers
+        ).execute(x, timestep, context, reference, audio, motion_latents, options)
+
+    def _predict(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        reference: Tensor,
+        audio: Tensor,
+        motion_latents: int,
+        options: dict[str, Any],
+    ) -> Tensor:
+        self.core_attention.options = options
+        try:
+            constants = self.prepare(context, audio, x.shape)
+            runner = BlockPatches(x, timestep, context, constants, options, len(self.blocks))
+            return super().forward(x, reference, timestep, constants, motion_latents, runner)
+        finally:
+            self.core_attention.options = {}
+
+
+class BlockPatches:
+    """Runs each block as Wan's blocks are run in core: replaced where a patch replaces it, followed by other patches.
+
+    The tokens ("img") are the reference's and then the target's, which begins at "img_offset".
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        constants: ClipConstants,
+        options: dict[str, Any],
+        blocks: int,
+    ) -> None:
+        self.latents = x
+        self.timestep = timestep
+        self.context = context
+        self.constants = constants
+        self.options = options
+        self.replaced = options.get("patches_replace", {}).get("dit", {})
+        self.after = options.get("patches", {}).get("double_block", [])
+        options["total_blocks"] = blocks
+        options["block_type"] = "double"
+
+    def __call__(self, number: int, block: Callable[[Tensor], Tensor], tokens: Tensor) -> Tensor:
+        self.options["block_index"] = number
+        replacement = self.replaced.get(("double_block", number))
+        if replacement is None:
+            tokens = block(tokens)
+        else:
+            arguments = {
+                "img": tokens,
+                "txt": self.context,
+                "vec": self.timestep,
+                "pe": self.constants.tables,
+                "transformer_options": self.options,
+            }
+            tokens = replacement(arguments, {"original_block": lambda given: {"img": block(given["img"])}})[
+                "img"
+            ]
+        for patch in self.after:
+            arguments = {
+                "img": tokens,
+                "x": self.latents,
+                "vec": self.timestep,
+                "block_index": number,
+                "img_offset": self.constants.reference_tokens,
+                "transformer_options": self.options,
+            }
+            tokens = patch(arguments)["img"]
+        return tokens

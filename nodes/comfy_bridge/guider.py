@@ -1,0 +1,167 @@
+"""One clip's guider: three predictions in a batch, dynamic scales, the border lock and the motion frames.
+
+It works with any SAMPLER and any SIGMAS. In core's terms a prediction is the clean latents and not the velocity; the
+guidance, a weighted sum whose weights sum to 1, is the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management as management
+import torch
+from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+from comfy.samplers import CFGGuider, calc_cond_batch
+from torch import Tensor
+
+from xdub_core.errors import SamplingError
+from xdub_core.sampling.border import BorderLock
+from xdub_core.sampling.guidance import Guidance, Velocities
+from xdub_core.sampling.sampler import ClipInputs
+
+from .model import AUDIO, REFERENCE, require_xdub
+
+BRANCHES = ("negative", "middle", "positive")
+"""Core's names for the three predictions: none, reference, reference and audio."""
+
+
+def branch_conditioning(context: Tensor, reference: Tensor, audio: Tensor) -> dict[str, list[Any]]:
+    """CONDITIONING of the three branches; what a branch does not get is zeros of the same shape."""
+    given = {
+        "negative": (torch.zeros_like(reference), torch.zeros_like(audio)),
+        "middle": (reference, torch.zeros_like(audio)),
+        "positive": (reference, audio),
+    }
+    return {name: [[context, {REFERENCE: r, AUDIO: a}]] for name, (r, a) in given.items()}
+
+
+class ClipGuider(CFGGuider):
+    """The GUIDER of one clip.
+
+    `context`: the embedded empty prompt [1, rows, width]; `clip`: its conditions, latents normalised; `border`: width
+    of the locked rim in latent pixels. Raises SettingsError for a model that is not X-Dub.
+    """
+
+    def __init__(
+        self, model: Any, guidance: Guidance, clip: ClipInputs, context: Tensor, border: int = 1
+    ) -> None:
+        require_xdub(model)
+        super().__init__(model)
+        self.guidance = guidance
+        self.clip = clip
+        self.border = border
+        self._lock: BorderLock | None = None
+        self.inner_set_conds(branch_conditioning(context, clip.reference, clip.audio))
+
+    def sample(
+        self,
+        noise: Tensor,
+        latent_image: Tensor,
+        sampler: Any,
+        sigmas: Tensor,
+        denoise_mask: Tensor | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Sample the clip. Nothing on the device is held on to afterwards, an error or an interruption included."""
+        if latent_image.shape != self.clip.reference.shape:
+            raise SamplingError(
+                f"the latent to sample is {list(latent_image.shape)}, but the clip is "
+                f"{list(self.clip.reference.shape)}: connect the latent output of the X-Dub Guider"
+            )
+        latent_image, denoise_mask = self._with_motion(latent_image, denoise_mask)
+        try:
+            return super().sample(noise, latent_image, sampler, sigmas, denoise_mask, *args, **kwargs)
+        finally:
+            self._lock = None
+            for name in ("conds", "inner_model", "loaded_models"):
+                self.__dict__.pop(name, None)
+
+    def inner_sample(self, *args: Any, **kwargs: Any) -> Tensor:
+        add_wrapper_with_key(
+            WrappersMP.SAMPLER_SAMPLE,
+            "xdub_border",
+            self._hold_border,
+            self.model_options,
+            is_model_options=True,
+        )
+        return super().inner_sample(*args, **kwargs)
+
+    def predict_noise(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        model_options: dict[str, Any] | None = None,
+        seed: int | None = None,  # noqa: ARG002 (core's signature)
+    ) -> Tensor:
+        """The guided prediction of the clean latents at noise level `timestep`."""
+        management.throw_exception_if_processing_interrupted()
+        options = model_options or {}
+        sigma = float(timestep.flatten()[0])
+        locked = x if self._lock is None else self._lock.apply(x, sigma)
+        weights = self.guidance.weights(sigma)
+        conds = [self.conds[name] if weight else None for name, weight in zip(BRANCHES, weights, strict=True)]
+        predictions = calc_cond_batch(self.inner_model, conds, locked, timestep, options)
+        denoised = self.guidance.combine(Velocities(*predictions), sigma)
+        for function in options.get("sampler_post_cfg_function", []):
+            denoised = function(
+                {
+                    "denoised": denoised,
+                    "cond": conds[2],
+                    "uncond": conds[0],
+                    "cond_scale": self.guidance.audio(sigma),
+                    "model": self.inner_model,
+                    "cond_denoised": predictions[2],
+                    "uncond_denoised": predictions[0],
+                    "sigma": timestep,
+                    "model_options": options,
+                    "input": locked,
+                }
+            )
+        return denoised if self._lock is None else self._lock.apply(denoised, 0.0)
+
+    def _with_motion(self, latents: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The clip before's last frames at the start, and a noise mask that leaves them alone."""
+        if self.clip.motion is None:
+            return latents, mask
+        motion = self.model_patcher.model.process_latent_out(self.clip.motion.float()).to(latents)
+        latents = torch.cat([motion, latents[:, :, self.clip.motion_latents :]], dim=2)
+        if mask is None:
+            mask = torch.ones(1, 1, *latents.shape[2:])
+        elif mask.ndim < 5:  # one mask a frame, or one for all
+            mask = mask.reshape(1, 1, -1, *mask.shape[-2:])
+        mask = mask.expand(-1, -1, latents.shape[2], -1, -1).clone()
+        mask[:, :, : self.clip.motion_latents] = 0
+        return latents, mask
+
+    def _hold_border(
+        self,
+        sample: Callable[..., Tensor],
+        guider: Any,
+        sigmas: Tensor,
+        extra_args: dict[str, Any],
+        callback: Any,
+        noise: Tensor,
+        latents: Tensor,
+        *args: Any,
+    ) -> Tensor:
+        """Around core's sampling: knows its noise, and leaves the rim as the reference has it."""
+        reference = self.clip.reference.to(noise)
+        initial = noise if noise.any() else noise_within(latents, reference, float(sigmas[0]))
+        self._lock = BorderLock(reference, initial, self.border, self.clip.motion_latents)
+        samples = sample(guider, sigmas, extra_args, callback, noise, latents, *args)
+        if float(sigmas[-1]) > 0:  # another sampling goes on from here
+            return samples
+        samples = self._lock.apply(samples, 0.0)
+        if self.clip.motion is not None:
+            samples[:, :, : self.clip.motion_latents] = self.clip.motion.to(samples)
+        return samples
+
+
+def noise_within(latents: Tensor, reference: Tensor, sigma: float) -> Tensor:
+    """The noise in the rim of latents that an earlier sampling, which held the rim, took down to `sigma`.
+
+    `latents` as core has them before it scales them back to x = (1 - sigma) * latents.
+    """
+    return (latents - reference) * ((1 - sigma) / sigma) if sigma > 0 else torch.zeros_like(latents)

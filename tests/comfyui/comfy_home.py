@@ -1,0 +1,37 @@
+"""Where a ComfyUI is that the tests can use: its folder, and the Python that it runs with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PACK = Path(__file__).resolve().parents[2]
+NEEDED = "import aiohttp, av, cv2, pytest, safetensors, scipy, torch, torchvision, transformers"
+
+
+def find_comfyui() -> Path | None:
+    """COMFYUI_PATH; or the folder in whose custom_nodes the pack lies; or comfy-cli's place."""
+    places = [os.environ.get("COMFYUI_PATH"), PACK.parent.parent, Path.home() / "comfy" / "ComfyUI"]
+    return next((Path(place) for place in places if place and is_comfyui(Path(place))), None)
+
+
+def is_comfyui(folder: Path) -> bool:
+    return (folder / "comfyui_version.py").is_file() and (folder / "comfy" / "sd.py").is_file()
+
+
+def find_python(comfyui: Path) -> str | None:
+    """COMFYUI_PYTHON; or that of a virtual environment inside the folder; or this one, where it has what is needed."""
+    inside = [comfyui / name / "bin" / "python" for name in (".venv", "venv")]
+    inside += [comfyui / name / "Scripts" / "python.exe" for name in (".venv", "venv")]
+    places = [
+        os.environ.get("COMFYUI_PYTHON"),
+        *(str(path) for path in inside if path.exists()),
+        sys.executable,
+    ]
+    return next((place for place in places if place and _has_packages(place)), None)
+
+
+def _has_packages(python: str) -> bool:
+    return subprocess.run([python, "-c", NEEDED], capture_output=True, timeout=120).returncode == 0

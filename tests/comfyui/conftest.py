@@ -1,0 +1,79 @@
+"""Tests that drive a real ComfyUI.
+
+They need ComfyUI's own Python. From outside, only `test_comfyui.py` is collected, which runs all the others with that
+Python in one process, and shows each file's outcome. Inside (XDUB_INSIDE_COMFYUI names ComfyUI's folder) core is set up
+once, on the CPU, with the pack loaded as ComfyUI loads it, and folders of its own for models, input, output and users.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+INSIDE = os.environ.get("XDUB_INSIDE_COMFYUI")
+sys.path.insert(0, str(HERE))
+
+
+def pytest_ignore_collect(collection_path):
+    launcher = collection_path.name == "test_comfyui.py"
+    return True if collection_path.suffix == ".py" and launcher == bool(INSIDE) else None
+
+
+def pytest_configure(config):
+    if INSIDE:
+        config.comfyui_base = tempfile.TemporaryDirectory(prefix="xdub_comfyui_")
+        _start_core(Path(INSIDE), Path(config.comfyui_base.name))
+
+
+def pytest_unconfigure(config):
+    if INSIDE:
+        config.comfyui_base.cleanup()
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = [
+        r for r in terminalreporter.stats.get("skipped", []) if "NODES WERE NOT TESTED" in str(r.longrepr)
+    ]
+    if skipped:
+        terminalreporter.section("THE NODES WERE NOT TESTED", red=True, bold=True)
+        terminalreporter.line(str(skipped[0].longrepr[2]), red=True)
+
+
+def _start_core(comfyui: Path, base: Path) -> None:
+    sys.path.insert(0, str(comfyui))
+    sys.argv = ["main.py"]
+    import comfy.options
+
+    comfy.options.enable_args_parsing(False)
+    from comfy.cli_args import args
+
+    args.cpu = True
+    args.base_directory = str(base)
+    import nodes
+
+    asyncio.run(_load(nodes))
+
+
+async def _load(nodes) -> None:
+    await nodes.init_builtin_extra_nodes()
+    if not await nodes.load_custom_node(str(HERE.parents[1])):
+        raise RuntimeError("ComfyUI could not load the pack")
+
+
+@pytest.fixture(scope="session")
+def pack():
+    """The pack's modules: pack("comfy_bridge.model") is its nodes/comfy_bridge/model.py as ComfyUI loaded it."""
+    import importlib
+
+    name = str(HERE.parents[1]).replace(".", "_x_")
+
+    def module(path: str):
+        return importlib.import_module(f"{name}.nodes.{path}")
+
+    return module

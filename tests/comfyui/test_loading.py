@@ -1,0 +1,46 @@
+"""Core's own loader takes X-Dub's files for what they are."""
+
+import pytest
+import torch
+from models import RELEASED_HEADS, load_model, put_model, random_state
+
+from xdub_core.model.config import config_from_values
+
+
+def test_released_layout_is_loaded_as_xdub_with_all_sizes_from_its_shapes():
+    model = load_model(put_model("plain.safetensors", random_state(RELEASED_HEADS)))
+    assert type(model.model).__name__ == "XDubModel"
+    assert model.model.diffusion_model.config == RELEASED_HEADS
+    assert type(model.model.latent_format).__name__ == "Wan22"
+    state = model.model.diffusion_model.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in random_state(RELEASED_HEADS).items())
+
+
+def test_checkpoint_with_comfyui_prefix_is_loaded_too():
+    state = {f"model.diffusion_model.{name}": x for name, x in random_state(RELEASED_HEADS).items()}
+    model = load_model(put_model("prefixed.safetensors", state))
+    assert model.model.diffusion_model.config == RELEASED_HEADS
+
+
+def test_heads_that_shapes_do_not_show_come_from_the_metadata():
+    config = config_from_values(
+        {**vars(RELEASED_HEADS), "heads": 8, "audio_head_dim": 32, "latent_channels": 12}
+    )
+    model = load_model(put_model("mini.safetensors", random_state(config), config))
+    assert model.model.diffusion_model.config == config
+    assert model.model.latent_format.latent_channels == 12
+
+
+def test_generator_of_stage_one_is_refused():
+    config = config_from_values({**vars(RELEASED_HEADS), "background": True})
+    with pytest.raises(Exception, match="stage I"):
+        load_model(put_model("generator.safetensors", random_state(config)))
+
+
+def test_wan_without_audio_is_still_wan():
+    config = config_from_values({**vars(RELEASED_HEADS), "layers": 1, "frequency_dim": 256, "text_dim": 4096})
+    state = {
+        name: x for name, x in random_state(config).items() if "audio" not in name and "norm4" not in name
+    }
+    model = load_model(put_model("wan.safetensors", state))
+    assert type(model.model).__name__ == "WAN22"
