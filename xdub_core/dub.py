@@ -25,7 +25,7 @@ from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
-from xdub_core.sampling.chain import ClipChain, Crop, FinishCrop
+from xdub_core.sampling.chain import ClipChain, Crop, DubbedCrop, FinishCrop
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.plan import RELEASED_GEOMETRY, Clip, ClipGeometry, padded_frames, plan_clips
 from xdub_core.sampling.sampler import ClipSampler, EulerSampler, SamplerSettings, StepCallback
@@ -72,6 +72,8 @@ class DubModel:
 class DubSettings:
     """How to dub. `crop_size` is in pixels, a multiple of 32.
 
+    `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the codec's
+    picture of them. It costs decoding every crop twice.
     With `reference`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
     pasted), for comparison; without, as well as we know how.
     """
@@ -80,6 +82,7 @@ class DubSettings:
     geometry: ClipGeometry = RELEASED_GEOMETRY
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     match_colors: bool = True
+    keep_unchanged: bool = True
     reference: bool = False
 
     @property
@@ -127,9 +130,12 @@ def dub(
     crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
     dubbed = {frame for run in runs for frame in run.frames}
     for number, frame in enumerate(scene.source.frames(scene.timeline.source_index[slots])):
-        pair = next(crops) if number in dubbed else None
-        if pair is not None and scene.track.present[slots[number]]:
-            yield paste_back(frame, *pair, scene.track.boxes[slots[number]], settings.paste_mode)
+        crop = next(crops) if number in dubbed else None
+        if crop is not None and scene.track.present[slots[number]]:
+            box = scene.track.boxes[slots[number]]
+            yield paste_back(
+                frame, crop.generated, crop.source, box, settings.paste_mode, unchanged=crop.unchanged
+            )
         else:
             yield frame
         on_progress(Progress(Stage.FRAMES, number + 1, scene.frames))
@@ -186,7 +192,7 @@ def _dub_runs(
     settings: DubSettings,
     runs: tuple[RunPlan, ...],
     on_progress: ProgressCallback,
-) -> Iterator[Iterator[tuple[Crop, Crop]]]:
+) -> Iterator[Iterator[DubbedCrop]]:
     sampler = model.sampler(settings.sampler)
     steps = _StepCounter(sum(len(run.clips) for run in runs), sampler.steps, on_progress)
     clip_chain = ClipChain(
@@ -197,10 +203,11 @@ def _dub_runs(
         finish=_finish(settings),
         device=model.device,
         reference=settings.reference,
+        unchanged=settings.keep_unchanged and not settings.reference,
     )
     for run in runs:
-        pairs = clip_chain.run(_crops(scene, settings, run.slots), run.clips, steps.of_clip)
-        yield islice(pairs, len(run.frames))
+        crops = clip_chain.run(_crops(scene, settings, run.slots), run.clips, steps.of_clip)
+        yield islice(crops, len(run.frames))
 
 
 def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[Crop]:

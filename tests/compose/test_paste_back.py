@@ -1,5 +1,6 @@
 """Paste-back: the frame is only touched where the model changed it."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -146,3 +147,18 @@ def test_real_frames_come_back_exactly(media):
                 box = np.array([24 - shift, 46 + shift, 426 - shift, 448 + shift])
                 crop = crop_frame(frame, box, 512)
                 assert np.array_equal(paste_back(frame, match_color(crop, crop), crop, box), frame)
+
+
+def test_only_what_the_model_changed_is_carried_over():
+    """The codec blurs the whole crop; the model opened the mouth. The blur stays out of the frame."""
+    rng = np.random.default_rng(4)
+    frame = rng.integers(60, 190, (96, 96, 3), dtype=np.uint8)
+    box = np.array([0.0, 0, 96, 96])
+    source = crop_frame(frame, box, 96)
+    unchanged = cv2.GaussianBlur(source, (0, 0), 2)
+    generated = unchanged.copy()
+    generated[60:76, 36:60] = 0.05
+    pasted = paste_back(frame, generated, source, box, unchanged=unchanged)
+    assert np.array_equal(pasted[:44], frame[:44])
+    assert np.abs(pasted[63:73, 40:56] / 255 - 0.05).max() < 0.02
+    assert np.any(paste_back(frame, generated, source, box)[:44] != frame[:44])

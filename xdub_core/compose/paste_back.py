@@ -22,16 +22,30 @@ FEATHER = 3 / 32
 """Width of the soft edge, as a fraction of the crop's side: 48 of 512 pixels, 32 of which the border lock holds."""
 
 
+_MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, dtype=np.float32)
+GATE_BLUR = 1 / 48
+"""Sigma of the blur under which changes are judged, as a fraction of the crop's side."""
+GATE = (0.015, 0.045)
+"""Below the first of these mean absolute differences, of 0..1, nothing has changed; above the second all has."""
+
+
 def paste_back(
-    frame: np.ndarray, generated: np.ndarray, source: np.ndarray, box: np.ndarray, mode: PasteMode = "change"
+    frame: np.ndarray,
+    generated: np.ndarray,
+    source: np.ndarray,
+    box: np.ndarray,
+    mode: PasteMode = "change",
+    unchanged: np.ndarray | None = None,
 ) -> np.ndarray:
     """The frame with the generated crop in its box; pixels outside the box are bit-identical to `frame`'s.
 
     `frame`: uint8 or uint16 [height, width, 3], not modified; `generated`, `source`: float32 [size, size, 3] in 0..1,
     the new crop and the one cut from this frame; `box`: xyxy, where `source` was cut.
 
-    "change": add the difference of the two crops. "crop": blend in the whole generated crop, for those who prefer the
-    model's picture throughout. "reference": as the release does, in 8 bits, at whole pixels.
+    "change": add the difference of the two crops, and where `unchanged` is given (the source crop as the codec gives
+    it back, shaped like it) only where the generated one differs from that: see `change_gate`. "crop": blend in the
+    whole generated crop, for those who prefer the model's picture throughout. "reference": as the release does, in
+    8 bits, at whole pixels.
     """
     if mode == "reference":
         return _paste_as_released(frame, generated, source, box)
@@ -41,6 +55,8 @@ def paste_back(
     feather = feather_mask(len(generated))
     scale = float(np.iinfo(frame.dtype).max)
     if mode == "change":
+        if unchanged is not None:
+            feather = feather * change_gate(generated, unchanged)
         change = cv2.multiply(cv2.subtract(generated, source), feather, scale=scale)
         layer = _to_frame(change, box, rows, columns)
     else:
@@ -62,6 +78,19 @@ def feather_mask(size: int) -> np.ndarray:
     mask = np.repeat(np.outer(smooth, smooth).astype(np.float32)[..., None], 3, axis=2)
     mask.setflags(write=False)
     return mask
+
+
+def change_gate(generated: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
+    """Where the model changed the picture: float32 [size, size, 1], 0 (not) to 1 (fully), smooth.
+
+    Both crops came out of the codec, so what it cannot keep (fine hair, grain, sharp edges) counts as no change.
+    """
+    size = len(generated)
+    difference = cv2.transform(cv2.absdiff(generated, unchanged), _MEAN_OF_CHANNELS)
+    difference = cv2.GaussianBlur(difference, (0, 0), GATE_BLUR * size)
+    low, high = GATE
+    ramp = np.clip((difference - low) / (high - low), 0, 1)
+    return (ramp * ramp * (3 - 2 * ramp))[..., None]
 
 
 def _pixels_inside(box: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -15,14 +15,23 @@ def side_by_side(source: np.ndarray, dubbed: np.ndarray, box: np.ndarray | None 
 
     Both frames are of the same shape, uint8 or uint16; neither is modified.
     """
-    left, right = _eight_bit(source), _eight_bit(dubbed)
-    thickness = max(1, round(len(source) / 360))
+    left, right = with_box(source, box), _eight_bit(dubbed)
+    for frame, caption in ((left, "source"), (right, "dubbed")):
+        _write(frame, caption, _thickness(source))
+    return np.concatenate([left, right], axis=1)
+
+
+def with_box(frame: np.ndarray, box: np.ndarray | None) -> np.ndarray:
+    """A copy of a frame (uint8 or uint16) in 8 bits, with the face box outlined where there is one."""
+    drawn = _eight_bit(frame)
     if box is not None:
         (x0, y0), (x1, y1) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int) - 1
-        cv2.rectangle(left, (int(x0), int(y0)), (int(x1), int(y1)), BOX_COLOR, thickness)
-    for frame, caption in ((left, "source"), (right, "dubbed")):
-        _write(frame, caption, thickness)
-    return np.concatenate([left, right], axis=1)
+        cv2.rectangle(drawn, (int(x0), int(y0)), (int(x1), int(y1)), BOX_COLOR, _thickness(frame))
+    return drawn
+
+
+def _thickness(frame: np.ndarray) -> int:
+    return max(1, round(len(frame) / 360))
 
 
 def _eight_bit(frame: np.ndarray) -> np.ndarray:

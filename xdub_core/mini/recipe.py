@@ -55,12 +55,12 @@ class MiniRecipe:
     pair_steps: int = 8
     rendered_share: float = 0.2
     batch: int = 8
-    learning_rate: float = 1e-3
+    learning_rate: float = 2.5e-3
     expert_rate: float = 3e-4
-    generator_steps: int = 3000
-    editor_steps: int = 6000
+    generator_steps: int = 2000
+    editor_steps: int = 5000
     lip_steps: int = 400
-    texture_steps: int = 300
+    texture_steps: int = 600
     expert_rank: int = 16
 
     def stage(self, stage: Stage) -> TrainingConfig:

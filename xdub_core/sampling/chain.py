@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,17 @@ FinishCrop = Callable[[Crop, Crop], Crop]
 """(generated crop, its source crop) -> the generated crop with its colours matched."""
 
 
+class DubbedCrop(NamedTuple):
+    """A generated crop, the source crop that it was made from, and what that comes to when it goes through the codec.
+
+    `unchanged` tells what the model changed from what the codec cannot keep; None where it was not asked for.
+    """
+
+    generated: Crop
+    source: Crop
+    unchanged: Crop | None = None
+
+
 @dataclass(frozen=True)
 class ClipChain:
     """Makes the generated crops of one run of frames.
@@ -36,6 +48,7 @@ class ClipChain:
     `finish` is applied to every decoded frame before it is shown or handed on to the next clip as a motion frame.
     With `reference`, motion frames come from a decode of the clip by itself, as in the release. Without, they are the
     very frames that the stream shows, which saves a decode of every clip and keeps what follows true to what is seen.
+    With `unchanged`, the reference latents are decoded as well.
     """
 
     codec: VideoCodec
@@ -45,6 +58,7 @@ class ClipChain:
     finish: FinishCrop
     device: torch.device | str = "cpu"
     reference: bool = False
+    unchanged: bool = False
 
     def run(
         self,
@@ -52,14 +66,15 @@ class ClipChain:
         clips: tuple[Clip, ...],
         on_step: Callable[[Clip], StepCallback] | None = None,
         on_latents: Callable[[Clip, Tensor], None] | None = None,
-    ) -> Iterator[tuple[Crop, Crop]]:
-        """Pairs of (generated crop, source crop), one for each frame that the clips cover.
+    ) -> Iterator[DubbedCrop]:
+        """The crops, one for each frame that the clips cover.
 
         `crops` gives the source crop of every one of those frames, in order. `on_step` makes a clip's step callback;
         `on_latents` gets a clip's latents, [1, C, f, h, w], when it is sampled.
         """
         overlap = self.geometry.motion_frames
         stitcher, stream = LatentStitcher(self.geometry.motion_latents), self.codec.stream()
+        references = _References(self.codec, self.geometry.motion_latents) if self.unchanged else None
         clip_crops: list[Crop] = []
         shown: deque[Crop] = deque(maxlen=overlap)  # the newest finished frames
         waiting: deque[Crop] = deque()  # source crops of frames not yet decoded
@@ -68,40 +83,69 @@ class ClipChain:
             new = list(islice(crops, clip.stop - clip.new_start))
             clip_crops = clip_crops[-clip.motion_frames :] + new if clip.motion_frames else new
             waiting.extend(new)
-            latents = self._sample(clip, clip_crops, motion, on_step(clip) if on_step else None)
+            encoded = self._encode(clip_crops)
+            latents = self._sample(clip, encoded, motion, on_step(clip) if on_step else None)
             if on_latents is not None:
                 on_latents(clip, latents)
+            if references is not None:
+                references.add(encoded)
             for latent in stitcher.add(latents).split(1, dim=2):
-                for pair in self._finished(stream.decode(latent), waiting):
-                    shown.append(pair[0])
-                    yield pair
+                for crop in self._finished(stream.decode(latent), waiting, references):
+                    shown.append(crop.generated)
+                    yield crop
             if clip is not clips[-1]:
                 if self.reference:
                     motion = self._motion_as_released(latents, clip_crops)
                 else:
                     assert stitcher.pending is not None  # a clip was just added
                     provisional = self._finished(stream.peek(stitcher.pending), deque(waiting))
-                    motion = self._encode([*shown, *(generated for generated, _ in provisional)][-overlap:])
+                    motion = self._encode([*shown, *(crop.generated for crop in provisional)][-overlap:])
         if (last := stitcher.finish()) is not None:
-            yield from self._finished(stream.decode(last), waiting)
+            if references is not None:
+                references.finish()
+            yield from self._finished(stream.decode(last), waiting, references)
 
     def _sample(
-        self, clip: Clip, crops: list[Crop], motion: Tensor | None, on_step: StepCallback | None
+        self, clip: Clip, reference: Tensor, motion: Tensor | None, on_step: StepCallback | None
     ) -> Tensor:
         windows = audio_windows(self.features, clip.start, self.geometry.latents)
-        inputs = ClipInputs(self._encode(crops), windows.unsqueeze(0).to(self.device), motion)
+        inputs = ClipInputs(reference, windows.unsqueeze(0).to(self.device), motion)
         return self.sampler(clip.index, inputs, on_step)
 
     def _encode(self, crops: list[Crop]) -> Tensor:
         return self.codec.encode(torch.from_numpy(np.stack(crops)).to(self.device))
 
-    def _finished(self, decoded: Tensor, sources: deque[Crop]) -> Iterator[tuple[Crop, Crop]]:
+    def _finished(
+        self, decoded: Tensor, sources: deque[Crop], references: _References | None = None
+    ) -> Iterator[DubbedCrop]:
         """Finish decoded frames [n, size, size, 3], taking each one's source crop off `sources`."""
-        for frame in decoded.float().cpu().numpy():
+        unchanged = repeat(None) if references is None else references.decode_next()
+        for frame, kept in zip(decoded.float().cpu().numpy(), unchanged, strict=False):
             source = sources.popleft()
-            yield self.finish(frame, source), source
+            yield DubbedCrop(
+                self.finish(frame, source), source, None if kept is None else self.finish(kept, source)
+            )
 
     def _motion_as_released(self, latents: Tensor, crops: list[Crop]) -> Tensor:
         overlap = self.geometry.motion_frames
-        pairs = self._finished(self.codec.decode(latents)[-overlap:], deque(crops[-overlap:]))
-        return self._encode([generated for generated, _ in pairs])
+        finished = self._finished(self.codec.decode(latents)[-overlap:], deque(crops[-overlap:]))
+        return self._encode([crop.generated for crop in finished])
+
+
+class _References:
+    """The clips' reference latents, stitched and decoded in step with the generated ones."""
+
+    def __init__(self, codec: VideoCodec, motion_latents: int) -> None:
+        self._stitcher, self._stream = LatentStitcher(motion_latents), codec.stream()
+        self._ready: deque[Tensor] = deque()
+
+    def add(self, latents: Tensor) -> None:
+        self._ready.extend(self._stitcher.add(latents).split(1, dim=2))
+
+    def finish(self) -> None:
+        if (last := self._stitcher.finish()) is not None:
+            self._ready.append(last)
+
+    def decode_next(self) -> Iterator[Crop]:
+        """The frames of the next latent."""
+        yield from self._stream.decode(self._ready.popleft()).float().cpu().numpy()
