@@ -22,6 +22,7 @@ FEATHER = 3 / 32
 """Width of the soft edge, as a fraction of the crop's side: 48 of 512 pixels, 32 of which the border lock holds."""
 
 
+_GATE_SIZE = 128
 _MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, dtype=np.float32)
 GATE_BLUR = 1 / 48
 """Sigma of the blur under which changes are judged, as a fraction of the crop's side."""
@@ -56,7 +57,7 @@ def paste_back(
     scale = float(np.iinfo(frame.dtype).max)
     if mode == "change":
         if unchanged is not None:
-            feather = feather * change_gate(generated, unchanged)
+            feather = cv2.multiply(feather, change_gate(generated, unchanged))
         change = cv2.multiply(cv2.subtract(generated, source), feather, scale=scale)
         layer = _to_frame(change, box, rows, columns)
     else:
@@ -81,16 +82,19 @@ def feather_mask(size: int) -> np.ndarray:
 
 
 def change_gate(generated: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
-    """Where the model changed the picture: float32 [size, size, 1], 0 (not) to 1 (fully), smooth.
+    """Where the model changed the picture: float32 [size, size, 3], 0 (not) to 1 (fully), smooth.
 
     Both crops came out of the codec, so what it cannot keep (fine hair, grain, sharp edges) counts as no change.
     """
     size = len(generated)
     difference = cv2.transform(cv2.absdiff(generated, unchanged), _MEAN_OF_CHANNELS)
-    difference = cv2.GaussianBlur(difference, (0, 0), GATE_BLUR * size)
+    if size > _GATE_SIZE:  # it is blurred anyway
+        difference = cv2.resize(difference, (_GATE_SIZE, _GATE_SIZE), interpolation=cv2.INTER_AREA)
+    difference = cv2.GaussianBlur(difference, (0, 0), GATE_BLUR * len(difference))
     low, high = GATE
     ramp = np.clip((difference - low) / (high - low), 0, 1)
-    return (ramp * ramp * (3 - 2 * ramp))[..., None]
+    gate = ramp * ramp * (3 - 2 * ramp)
+    return cv2.merge([gate if size <= _GATE_SIZE else cv2.resize(gate, (size, size))] * 3)
 
 
 def _pixels_inside(box: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
