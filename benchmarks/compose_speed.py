@@ -46,8 +46,10 @@ def measure(
         box = np.array([x, y, x + box_size, y + box_size])
         source = timed("crop", crop_frame, frame, box, crop_size)
         generated = np.clip(source + change, 0, 1)
-        generated = timed("colour match", match_color, generated, source)
-        timed("paste-back", paste_back, frame, generated, source, box)
+        generated, unchanged = (
+            timed("colour match", match_color, crop, source) for crop in (generated, source)
+        )
+        timed("paste-back", paste_back, frame, generated, source, box, "change", unchanged)
     seconds["CPU"] = time.process_time() - cpu_start
     return seconds
 
