@@ -25,6 +25,7 @@ from xdub_core.audio.recording import Recording
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline
+from xdub_core.progress import ProgressCallback
 from xdub_core.sampling.plan import Clip, ClipGeometry
 
 
@@ -36,14 +37,14 @@ class AudioEncoders(Protocol):
         """Values per row of features: 2048 for Whisper large-v2 with wav2vec2-base."""
         ...
 
-    def features(self, recording: Recording) -> AudioFeatures:
-        """The features of a whole recording, ready to be read at any later time."""
+    def features(self, recording: Recording, on_progress: ProgressCallback) -> AudioFeatures:
+        """The features of a whole recording, ready to be read at any later time, when the recording is closed."""
         ...
 
 
 @dataclass(frozen=True)
 class SpeechFeatures:
-    """The speech, and how many frames at 25 fps it lasts."""
+    """The speech, and how many frames at 25 fps the dub lasts, with the silence around it."""
 
     features: AudioFeatures
     frames: int
@@ -76,8 +77,8 @@ class RunReference:
 class ReferenceLatents:
     """The source crops as latents, clip by clip, and the plan of the whole dub: who makes which frame.
 
-    `crops`: IMAGE [slots, size, size, 3]; `codec`: what encoded them, needed again between clips. `frames`: how many the
-    whole output has, those without a face included.
+    `crops`: IMAGE [slots, size, size, 3]; `codec`: what encoded them, needed again between clips. `frames`: how many
+    the whole output has, those without a face included.
     """
 
     runs: tuple[RunReference, ...]

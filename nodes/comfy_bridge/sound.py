@@ -35,7 +35,9 @@ def waveform(audio: dict[str, Any] | None) -> Tensor:
     if audio is None or not audio["waveform"].numel():
         raise MediaError("the audio input holds no sound: a video without sound, perhaps; load a recording")
     if len(audio["waveform"]) > 1:
-        logger.warning("X-Dub: the audio is a batch of %d recordings; the first is taken", len(audio["waveform"]))
+        logger.warning(
+            "X-Dub: the audio is a batch of %d recordings; the first is taken", len(audio["waveform"])
+        )
     return audio["waveform"][0]
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import comfy.model_management as management
 import torch
@@ -64,13 +65,19 @@ class VaeCodec:
         self.channels: int = vae.latent_channels
         self.spatial: int = vae.spacial_compression_encode()
         self._format = latent_format(self.channels)
+        self._streams: WeakSet[WanStream] = WeakSet()
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames [F, H, W, 3] in 0..1 -> normalised latents [1, C, f, h, w]; see `VideoCodec.encode`."""
         return self._format.process_in(self.encode_raw(frames).float()).to(frames.device)
 
     def encode_raw(self, frames: Tensor) -> Tensor:
-        """The same as the VAE gives them, for ComfyUI's links."""
+        """The same as the VAE gives them, for ComfyUI's links.
+
+        A clip is encoded before it is sampled, so what open streams keep leaves the device for the sampler now.
+        """
+        for stream in self._streams:
+            stream.rest()
         check_frames(frames, self.spatial, self.temporal)
         return self.vae.encode(frames)
 
@@ -82,7 +89,9 @@ class VaeCodec:
     def stream(self) -> StreamingDecoder:
         """Start a stream; see the module's docstring for how exact it is."""
         if isinstance(self.vae.first_stage_model, vae2_2.WanVAE):
-            return WanStream(self)
+            stream = WanStream(self)
+            self._streams.add(stream)
+            return stream
         return ContextStream(self, getattr(self.vae.first_stage_model, "latents_looked_back", CONTEXT))
 
     def raw(self, latents: Tensor) -> Tensor:
@@ -105,8 +114,7 @@ class WanStream:
     """A stream through core's Wan2.2 decoder, latent by latent, with the feature cache of its causal convolutions.
 
     The decoder replaces entries of the cache and never writes into them, so keeping the old list is enough to peek.
-    A peek is what comes before the next clip is sampled: the cache then leaves the device, to be fetched back by the
-    next decode.
+    For 512 pixels the cache is 0.9 GB in half precision: `rest` moves it off the device, the next decode fetches it.
     """
 
     def __init__(self, codec: VaeCodec) -> None:
@@ -120,16 +128,18 @@ class WanStream:
 
     def peek(self, latents: Tensor) -> Tensor:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
-        frames, _ = self._run(latents)
+        return self._run(latents)[0]
+
+    def rest(self) -> None:
+        """Let go of the device's memory until the next decode."""
         self._cache = _moved(self._cache, self._codec.vae.output_device)
-        return frames
 
     def _run(self, latents: Tensor) -> tuple[Tensor, list[Any] | None]:
         codec, vae = self._codec, self._codec.vae
         check_latents(latents, codec.channels)
         height, width = (codec.spatial * side for side in latents.shape[3:])
         pieces = [torch.empty(0, height, width, 3, device=latents.device)]
-        cache = _moved(self._cache, vae.device)
+        self._cache = cache = _moved(self._cache, vae.device)
         for latent in latents.split(1, dim=2) if latents.shape[2] else ():
             with codec.loaded(latent.shape) as network:
                 first = cache is None

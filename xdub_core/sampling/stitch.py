@@ -41,13 +41,13 @@ class LatentStitcher:
         return final
 
 
-def stitch(clips: Iterable[Tensor]) -> Tensor:
-    """All clips' latents as one tensor: f latents for the first clip, f - 2 for each further one."""
-    return torch.cat(list(_stitched(clips)), dim=2)
+def stitch(clips: Iterable[Tensor], motion_latents: int = MOTION_LATENTS) -> Tensor:
+    """All clips' latents as one tensor: f latents for the first clip, f - `motion_latents` for each further one."""
+    return torch.cat(list(_stitched(clips, motion_latents)), dim=2)
 
 
-def _stitched(clips: Iterable[Tensor]) -> Iterator[Tensor]:
-    stitcher = LatentStitcher()
+def _stitched(clips: Iterable[Tensor], motion_latents: int) -> Iterator[Tensor]:
+    stitcher = LatentStitcher(motion_latents)
     yield from (stitcher.add(clip) for clip in clips)
     if (last := stitcher.finish()) is not None:
         yield last

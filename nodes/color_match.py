@@ -1,0 +1,49 @@
+"""Colour Match: generated crops take over the colours of their source crops."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import sockets
+from .types import ReferenceLatents
+
+
+class ColorMatch(io.ComfyNode):
+    """Crops to crops."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="XDubColorMatch",
+            display_name="Colour Match (X-Dub)",
+            category=sockets.CATEGORY,
+            description="Gives every dubbed crop the colours of its source crop, judged by the pixels that the dub "
+            "left as they were. Also cuts off what the last clip made beyond the end.",
+            search_aliases=["color match", "colour correction"],
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("images", tooltip="The dubbed crops, from VAE Decode."),
+                sockets.Reference.Input("reference", tooltip="The same that the sampler has."),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="images",
+                    is_output_list=True,
+                    tooltip="For Paste Back: one batch for each run of the face.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, images: list[Tensor], reference: list[ReferenceLatents]) -> io.NodeOutput:
+        from .comfy_bridge.crops import matched_colors, runs_of_crops
+        from .comfy_bridge.progress import counted
+
+        (plan,) = reference
+        runs = runs_of_crops(images, plan)
+        frames = counted(
+            ((run, number) for run in range(len(runs)) for number in range(len(runs[run]))),
+            sum(map(len, runs)),
+        )
+        return io.NodeOutput(matched_colors(runs, plan, frames))

@@ -1,0 +1,33 @@
+"""Face detectors whose networks ComfyUI holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import comfy.model_management as management
+import numpy as np
+from torch import nn
+
+from xdub_core.face.detector import Detection, FaceDetector
+
+from .listening import held, load
+
+
+class HeldDetector:
+    """A `FaceDetector` whose networks are brought to their device before they look at anything."""
+
+    def __init__(self, detector: FaceDetector, networks: Sequence[nn.Module]) -> None:
+        self._detector = detector
+        self.patchers = tuple(held(network) for network in networks)
+
+    def detect(
+        self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
+    ) -> list[Detection | None]:
+        """As the detector within; see `FaceDetector`."""
+        load(self.patchers)
+        return self._detector.detect(frames, numbers)
+
+
+def frames_at_once() -> int:
+    """How many frames to hand a detector at a time: one on a CPU, where even that takes a while to be interrupted."""
+    return 1 if management.cpu_mode() else 8

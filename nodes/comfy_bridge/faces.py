@@ -1,0 +1,114 @@
+"""From footage to the face's boxes, crops and a look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.compose.preview import with_box
+from xdub_core.errors import FaceError
+from xdub_core.face.boxes import FixedBox, FrameBoxes, box_from_mask, boxes_from_masks, parse_box
+from xdub_core.face.crop import crop_frame
+from xdub_core.face.detector import FaceDetector
+from xdub_core.face.track import track_faces
+from xdub_core.progress import Progress, ProgressCallback, Stage
+
+from ..types import TrackedFace
+from .detecting import frames_at_once
+from .footage import Footage, image_from_frame
+from .progress import interruptible
+
+PREVIEWS = 16
+"""How many frames the preview shows at most."""
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """How faces are cropped: pixels of a crop, which frames the detector sees, and whether as the release does it."""
+
+    size: int
+    every: int = 1
+    as_released: bool = False
+
+
+def boxes_in_text(text: str) -> FaceDetector:
+    """One box for all frames, typed as "left, top, right, bottom" in pixels. Raises FaceError."""
+    return FixedBox(parse_box(text))
+
+
+def boxes_in_mask(mask: Tensor, footage: Footage) -> FaceDetector:
+    """The box around a MASK [n, H, W]: one mask for all frames, or one for each of the source's. Raises FaceError."""
+    if mask.shape[-2:] != (footage.height, footage.width):
+        raise FaceError(
+            f"the mask is {mask.shape[-1]} x {mask.shape[-2]} pixels, but the video is {footage.width} x "
+            f"{footage.height}: draw it on a frame of the video, or resize it"
+        )
+    masks = mask.reshape(-1, *mask.shape[-2:]).float().cpu().numpy()
+    if len(masks) == 1:
+        box = box_from_mask(masks[0])
+        if box is None:
+            raise FaceError("the mask is empty: paint over the whole head, hair and chin included")
+        return FixedBox(box)
+    frames = int(footage.timeline.source_index.max()) + 1
+    if len(masks) < frames:
+        raise FaceError(
+            f"there are {len(masks)} masks for {frames} frames: give one for all, or one for each frame"
+        )
+    given = boxes_from_masks(masks)
+    return FrameBoxes([given.boxes[index] for index in footage.timeline.source_index])
+
+
+def find_face(
+    footage: Footage, detector: FaceDetector, settings: CropSettings, on_progress: ProgressCallback
+) -> TrackedFace:
+    """Follow the face through the footage, which is read once. Raises FaceError where there is none."""
+    looks = not isinstance(detector, FixedBox | FrameBoxes)
+    slots = len(footage.timeline)
+    blank = np.broadcast_to(np.uint8(0), (footage.height, footage.width, 3))
+    track = track_faces(
+        interruptible(footage.slots() if looks else repeat(blank, slots)),
+        detector,
+        every=settings.every,
+        batch=frames_at_once(),
+        reference=settings.as_released,
+        progress=lambda done: on_progress(Progress(Stage.FACES, done, slots)),
+    )
+    return TrackedFace(track, footage.timeline, settings.size)
+
+
+def cut_crops(
+    footage: Footage, face: TrackedFace, settings: CropSettings, on_frame: Callable[[int, np.ndarray], None]
+) -> Tensor:
+    """The crops of all slots, IMAGE [slots, size, size, 3]; `on_frame` sees each slot's number and frame too."""
+    mode = "reference" if settings.as_released else "subpixel"
+    crops = torch.empty(len(face.timeline), settings.size, settings.size, 3)
+    for slot, frame in enumerate(interruptible(footage.slots())):
+        crops[slot] = torch.from_numpy(crop_frame(frame, face.track.boxes[slot], settings.size, mode))
+        on_frame(slot, frame)
+    return crops
+
+
+class BoxPreview:
+    """Some frames, evenly spread, with the boxes drawn in: give it every frame, it takes those that it wants."""
+
+    def __init__(self, face: TrackedFace) -> None:
+        self._face = face
+        slots = len(face.timeline)
+        self._wanted = set(np.linspace(0, slots - 1, min(slots, PREVIEWS)).round().astype(int).tolist())
+        self._drawn: list[Tensor] = []
+
+    def __call__(self, slot: int, frame: np.ndarray) -> None:
+        """See the frame of a slot."""
+        if slot in self._wanted:
+            track = self._face.track
+            drawn = with_box(frame, track.boxes[slot] if track.present[slot] else None)
+            self._drawn.append(image_from_frame(drawn))
+
+    def image(self) -> Tensor:
+        """The frames that were drawn on, IMAGE [n, H, W, 3]."""
+        return torch.stack(self._drawn)

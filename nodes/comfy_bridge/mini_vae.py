@@ -1,0 +1,85 @@
+"""The built-in model's codec as a VAE of ComfyUI's, for core's own VAE nodes as well."""
+
+from __future__ import annotations
+
+import comfy.model_management as management
+import comfy.sd
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
+from xdub_core.mini.codec import MiniCodec
+from xdub_core.mini.codec_net import SPATIAL, TEMPORAL, CodecNet
+
+from .latents import latent_format
+
+_BYTES_A_PIXEL = 4000
+"""Of activations: measured at about 2,600 in float32."""
+
+
+class MiniVaeNetwork(nn.Module):
+    """What core's VAE class calls: videos [B, 3, F, H, W] in -1..1 to raw latents and back."""
+
+    latents_looked_back = 1
+    """How many latents before it a latent's frames depend on."""
+
+    def __init__(self, network: CodecNet) -> None:
+        super().__init__()
+        self.network = network
+        self._format = latent_format(network.config.channels)
+
+    def encode(self, video: Tensor) -> Tensor:
+        """Videos to latents [B, C, f, h, w]."""
+        codec = MiniCodec(self.network)
+        frames = (video.movedim(1, -1) + 1) / 2
+        latents = torch.cat([codec.encode(_whole(one)) for one in frames])
+        return self._format.process_out(latents)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to videos."""
+        codec = MiniCodec(self.network)
+        normalised = self._format.process_in(latents.float())
+        frames = torch.stack([codec.decode(one[None]) for one in normalised])
+        return 2 * frames.movedim(-1, 1) - 1
+
+
+class MiniVae(comfy.sd.VAE):
+    """Core's VAE class around the codec: it brings loading, offloading, tiling and everything that nodes ask for."""
+
+    def __init__(self, network: CodecNet) -> None:
+        # Core's own constructor recognises files; what it would set is set here.
+        self.first_stage_model = MiniVaeNetwork(network).eval()
+        self.latent_channels = network.config.channels
+        self.latent_dim = 3
+        self.output_channels = 3
+        self.upscale_ratio = (lambda f: max(0, TEMPORAL * f - 3), SPATIAL, SPATIAL)
+        self.upscale_index_formula = (TEMPORAL, SPATIAL, SPATIAL)
+        self.downscale_ratio = (lambda f: max(0, (f + 3) // TEMPORAL), SPATIAL, SPATIAL)
+        self.downscale_index_formula = (TEMPORAL, SPATIAL, SPATIAL)
+        self.memory_used_encode = lambda shape, _: _BYTES_A_PIXEL * 16 * TEMPORAL * shape[3] * shape[4]
+        self.memory_used_decode = lambda shape, _: (
+            _BYTES_A_PIXEL * TEMPORAL * shape[3] * shape[4] * SPATIAL**2
+        )
+        self.process_input = lambda image: image * 2.0 - 1.0
+        self.process_output = lambda image: image.add_(1.0).div_(2.0).clamp_(0.0, 1.0)
+        self.crop_input = True
+        self.pad_channel_value = None
+        self.extra_1d_channel = None
+        self.handles_tiling = False
+        self.not_video = False
+        self.format_encoded = None
+        self.disable_offload = False
+        self.working_dtypes = [torch.float32]
+        self.vae_dtype = torch.float32
+        self.size = None
+        self.audio_sample_rate = 44100
+        self.device = management.vae_device()
+        self.output_device = management.intermediate_device()
+        self.patcher = ModelPatcher(
+            self.first_stage_model, load_device=self.device, offload_device=management.vae_offload_device()
+        )
+
+
+def _whole(frames: Tensor) -> Tensor:
+    """Frames cut to 4n + 1, as core's Wan VAE does with what it is given."""
+    return frames[: (len(frames) - 1) // TEMPORAL * TEMPORAL + 1]

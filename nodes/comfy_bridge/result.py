@@ -1,0 +1,48 @@
+"""Finished frames as ComfyUI's VIDEO or IMAGE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.latest import InputImpl
+from torch import Tensor
+
+from xdub_core.media.encode_settings import EncodeSettings
+from xdub_core.media.timeline import MODEL_FPS
+from xdub_core.media.writer import VideoWriter
+
+from .footage import Footage, image_from_frame, temporary_path
+from .sound import sound_file
+
+
+def video_of(
+    frames: Iterable[np.ndarray], source: Footage, audio: dict[str, Any] | None, quality: int
+) -> Any:
+    """A VIDEO of the frames, with its sound: encoded as they come, into ComfyUI's temporary folder.
+
+    `quality`: CRF. Save Video then copies the streams, so nothing is encoded twice. Raises MediaError.
+    """
+    path = temporary_path(".mp4")
+    depth = 10 if source.deep else 8
+    codec = "hevc" if source.deep else "h264"
+    settings = EncodeSettings(codec=codec, quality=quality, bit_depth=depth)
+    with (
+        sound_file(audio) as sound,
+        VideoWriter(
+            path, source.width, source.height, MODEL_FPS, settings, sound, like=source.info
+        ) as writer,
+    ):
+        for frame in frames:
+            writer.write(frame)
+    return InputImpl.VideoFromFile(str(path))
+
+
+def image_of(frames: Iterable[np.ndarray], count: int, source: Footage) -> Tensor:
+    """An IMAGE [count, H, W, 3] of the frames, all of it in memory."""
+    images = torch.empty(count, source.height, source.width, 3)
+    for number, frame in enumerate(frames):
+        images[number] = image_from_frame(frame)
+    return images

@@ -1,0 +1,113 @@
+"""Paste Back: dubbed crops into the source, as VIDEO or IMAGE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import sockets
+from .types import ReferenceLatents, TrackedFace
+
+if TYPE_CHECKING:
+    from xdub_core.compose.paste_back import PasteMode
+
+VIDEO, IMAGES = "video", "images"
+MODES: dict[str, PasteMode] = {"change": "change", "whole crop": "crop", "as released": "reference"}
+QUALITY_TIP = "Of the encoded video: lower is better and larger; 16 looks like the original, 0 is lossless."
+
+
+class PasteBack(io.ComfyNode):
+    """Crops + track + source to VIDEO or IMAGE."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="XDubPasteBack",
+            display_name="Paste Back (X-Dub)",
+            category=sockets.CATEGORY,
+            description="Puts the dubbed crops back into the video. Pixels outside of the face's box stay as they "
+            "were, and so do frames without a face.",
+            search_aliases=["composite", "uncrop", "stitch"],
+            is_input_list=True,
+            inputs=[
+                io.MultiType.Input(
+                    "source", [io.Video, io.Image], tooltip="The same video (or images) that Face Crop has."
+                ),
+                io.Image.Input(
+                    "images", tooltip="The dubbed crops, from Colour Match (X-Dub) or VAE Decode."
+                ),
+                sockets.FaceTrack.Input("face_track", tooltip="From Face Crop (X-Dub)."),
+                sockets.Reference.Input("reference", tooltip="The same that the sampler has."),
+                io.Combo.Input(
+                    "paste",
+                    options=list(MODES),
+                    default="change",
+                    tooltip="'change' adds only what the dub changed, so that skin and grain stay the camera's; 'whole "
+                    "crop' shows the model's picture throughout; 'as released' is for comparison, with Face Crop's "
+                    "as_released on.",
+                ),
+                io.Boolean.Input(
+                    "keep_unchanged",
+                    default=True,
+                    advanced=True,
+                    tooltip="With paste = change: where the dub shows what the source shows, the camera's own pixels "
+                    "stay, and not the VAE's picture of them. Decodes the reference once more.",
+                ),
+                io.Combo.Input(
+                    "output",
+                    options=[VIDEO, IMAGES],
+                    default=VIDEO,
+                    tooltip="A video is written as it is made; images are all held in memory (25 MB a frame at 1080p).",
+                ),
+                io.Int.Input("quality", default=16, min=0, max=51, advanced=True, tooltip=QUALITY_TIP),
+                io.Float.Input(
+                    "image_fps",
+                    default=25.0,
+                    min=1.0,
+                    max=240.0,
+                    step=0.001,
+                    advanced=True,
+                    tooltip="As in Face Crop, for a source that comes as images.",
+                ),
+                io.Audio.Input("audio", optional=True, tooltip="The new speech, to go with the video."),
+            ],
+            outputs=[
+                io.Video.Output(display_name="video", tooltip="With output = video. For Save Video."),
+                io.Image.Output(
+                    display_name="images", tooltip="With output = images: at 25 frames a second."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        source: list[Any],
+        images: list[Tensor],
+        face_track: list[TrackedFace],
+        reference: list[ReferenceLatents],
+        paste: list[str],
+        keep_unchanged: list[bool],
+        output: list[str],
+        quality: list[int],
+        image_fps: list[float],
+        audio: list[Any] | None = None,
+    ) -> io.NodeOutput:
+        from comfy_execution.graph_utils import ExecutionBlocker
+
+        from .comfy_bridge.crops import pasted, runs_of_crops
+        from .comfy_bridge.footage import footage
+        from .comfy_bridge.progress import counted
+        from .comfy_bridge.result import image_of, video_of
+
+        frames, (plan,), (face,) = footage(source[0], image_fps[0]), reference, face_track
+        mode = MODES[paste[0]]
+        kept = keep_unchanged[0] and mode == "change"
+        dubbed = pasted(frames, face, runs_of_crops(images, plan), plan, mode, kept)
+        finished = counted(dubbed, plan.frames)
+        blocked = ExecutionBlocker(f"Paste Back's output is set to {output[0]!r}: use its other output")
+        if output[0] == IMAGES:
+            return io.NodeOutput(blocked, image_of(finished, plan.frames, frames))
+        return io.NodeOutput(video_of(finished, frames, audio[0] if audio else None, quality[0]), blocked)
