@@ -52,7 +52,7 @@ class MiniRecipe:
     networks: NetworkTrainings = field(default_factory=NetworkTrainings)
     windows: int = 5
     pair_takes: int = 1
-    pair_steps: int = 8
+    pair_steps: int = 6
     rendered_share: float = 0.2
     batch: int = 8
     learning_rate: float = 2.5e-3
