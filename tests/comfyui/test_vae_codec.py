@@ -1,0 +1,109 @@
+"""The user's VAE as the engine's codec: core's networks at a small size, streamed piece by piece."""
+
+import comfy.latent_formats
+import comfy.ldm.wan.vae2_2 as vae2_2
+import comfy.sd
+import pytest
+import torch
+from comfy.taesd.taehv import TAEHV
+
+
+@pytest.fixture(autouse=True)
+def inference():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="session")
+def wan_vae():
+    """Core's Wan2.2 VAE, narrow, with seeded weights of about unit gain, by core's own loading."""
+    full = vae2_2.WanVAE
+
+    def narrow(**sizes):
+        return full(**{**sizes, "dim": 16, "dec_dim": 16})
+
+    with torch.random.fork_rng(devices=[]), pytest.MonkeyPatch.context() as patch:
+        torch.manual_seed(0)
+        network = narrow(z_dim=48, dim_mult=[1, 2, 4, 4], temperal_downsample=[False, True, True])
+        seed_weights(network)
+        patch.setattr(vae2_2, "WanVAE", narrow)
+        return comfy.sd.VAE(sd=network.state_dict())
+
+
+def seed_weights(network):
+    """Weights of about unit gain: core's layers come without any."""
+    for name, parameter in network.named_parameters():
+        if name.endswith("gamma"):
+            parameter.data.fill_(1)
+        elif parameter.ndim > 1:
+            parameter.data.normal_(std=parameter[0].numel() ** -0.5)
+        else:
+            parameter.data.zero_()
+
+
+@pytest.fixture
+def codec(pack, wan_vae):
+    return pack("comfy_bridge.vae_codec").VaeCodec(wan_vae)
+
+
+def latents_of(frames, seed=0):
+    return torch.randn(1, 48, frames, 4, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def test_latents_are_normalised_as_wan22_s_are(codec, wan_vae):
+    frames = torch.rand(9, 64, 64, 3)
+    raw = wan_vae.encode(frames)
+    assert torch.equal(codec.encode(frames), comfy.latent_formats.Wan22().process_in(raw))
+    assert torch.allclose(codec.decode(codec.encode(frames)), wan_vae.decode(raw)[0], atol=1e-4)
+
+
+def test_a_stream_through_core_s_decoder_is_exact(codec):
+    latents = latents_of(12)
+    whole = codec.decode(latents)
+    stream = codec.stream()
+    pieces = [stream.decode(latents[:, :, :4]), stream.decode(latents[:, :, 4:4])]
+    peeked = stream.peek(latents[:, :, 4:6])
+    codec.encode(torch.rand(5, 64, 64, 3))  # what comes between clips
+    pieces += [stream.decode(latents[:, :, 4:5]), stream.decode(latents[:, :, 5:])]
+    assert [len(piece) for piece in pieces] == [13, 0, 4, 28]
+    assert torch.equal(torch.cat(pieces), whole)
+    assert torch.equal(peeked, whole[13:21])
+
+
+def test_two_streams_do_not_disturb_each_other(codec):
+    ones, others = latents_of(4), latents_of(4, seed=1)
+    first, second = codec.stream(), codec.stream()
+    pairs = [
+        (first.decode(a), second.decode(b)) for a, b in zip(ones.split(1, 2), others.split(1, 2), strict=True)
+    ]
+    assert torch.equal(torch.cat([a for a, _ in pairs]), codec.decode(ones))
+    assert torch.equal(torch.cat([b for _, b in pairs]), codec.decode(others))
+
+
+def test_the_cache_rests_off_the_device_when_the_next_clip_is_encoded(codec, monkeypatch):
+    stream = codec.stream()
+    stream.decode(latents_of(2))
+    monkeypatch.setattr(codec.vae, "output_device", torch.device("meta"))
+    moved = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *args, **kwargs: moved.append(args) or self)
+    stream.rest()
+    assert moved and set(moved) == {(torch.device("meta"),)}
+
+
+def test_a_tiny_autoencoder_streams_exactly_too(pack):
+    """It has no cache to carry on, and looks back less far than what is decoded again."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = TAEHV(latent_channels=48)
+        seed_weights(network)
+        vae = comfy.sd.VAE(sd=network.state_dict())
+    codec = pack("comfy_bridge.vae_codec").VaeCodec(vae)
+    latents = latents_of(15)[..., :2, :2]
+    stream = codec.stream()
+    pieces = torch.cat([stream.decode(piece) for piece in latents.split(1, 2)])
+    assert torch.allclose(pieces, codec.decode(latents), atol=1e-5)
+
+
+def test_a_vae_of_other_channels_than_the_model_is_told(pack, wan_vae):
+    with pytest.raises(Exception, match="48 channels, but the model takes 16"):
+        pack("comfy_bridge.vae_codec").VaeCodec(wan_vae, channels=16)
