@@ -150,8 +150,9 @@ class ClipGuider(CFGGuider):
         reference = self.clip.reference.to(noise)
         initial = noise if noise.any() else noise_within(latents, reference, float(sigmas[0]))
         self._lock = BorderLock(reference, initial, self.border, self.clip.motion_latents)
+        last_sigma = float(sigmas[-1])  # asked now: UniPC overwrites it
         samples = sample(guider, sigmas, extra_args, callback, noise, latents, *args)
-        if float(sigmas[-1]) > 0:  # another sampling goes on from here
+        if last_sigma > 0:  # another sampling goes on from here
             return samples
         samples = self._lock.apply(samples, 0.0)
         if self.clip.motion is not None:

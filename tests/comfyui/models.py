@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
 from xdub_core.model.config import DiTConfig, config_from_shapes
 from xdub_core.model.dit import XDubDiT
 
@@ -50,6 +51,11 @@ def load_model(name: str, weight_dtype: str = "default"):
     return UNETLoader().load_unet(name, weight_dtype)[0]
 
 
+def wide_state(model) -> dict[str, torch.Tensor]:
+    """A MODEL's weights, as they are rounded, in float32."""
+    return {name: x.detach().float() for name, x in model.model.diffusion_model.state_dict().items()}
+
+
 def golden_model(goldens: Path):
     path = goldens / "dit_weights.safetensors"
     with safe_open(path, framework="pt") as file:
@@ -65,3 +71,22 @@ def relative_error(result: torch.Tensor, expected: torch.Tensor) -> float:
     """Largest difference, as a fraction of the largest expected absolute value."""
     assert result.shape == expected.shape
     return ((result.double() - expected.double()).abs().max() / expected.double().abs().max()).item()
+
+
+def put_lora(name: str, model, targets: tuple[str, ...], info: ExpertInfo | None, seed: int) -> str:
+    """Write a random LoRA for `targets` of a MODEL where the LoRA loaders find it; with `info`, it is an expert."""
+    folder = Path(folder_paths.get_folder_paths("loras")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = torch.Generator().manual_seed(seed)
+    layers, rank = {}, 4 if info is None else info.rank
+    for target in targets:
+        rows, columns = model.model.diffusion_model.get_submodule(target).weight.shape
+        down = torch.randn(rank, columns, generator=generator) / columns**0.5
+        layers[target] = LowRank(down, torch.randn(rows, rank, generator=generator) / rank**0.5)
+    if info is not None:
+        save_expert(Expert(info, layers), folder / name)
+        return name
+    pairs = {f"diffusion_model.{n}.lora_A.weight": pair.down for n, pair in layers.items()}
+    pairs |= {f"diffusion_model.{n}.lora_B.weight": pair.up for n, pair in layers.items()}
+    save_file(pairs, folder / name)
+    return name

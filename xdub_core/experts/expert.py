@@ -96,19 +96,9 @@ def load_expert(path: Path | str) -> Expert:
     Raises CheckpointError when it is missing, damaged, no expert of this pack, or its layers are incomplete.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path} is not there: give the path of an expert's safetensors file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            stated = (file.metadata() or {}).get(EXPERT_METADATA)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}): get it again") from None
-    if stated is None:
-        raise CheckpointError(
-            f"{path} is no X-Dub expert: its metadata does not say at which noise levels it acts. "
-            "Load an ordinary LoRA with a LoRA loader"
-        )
+    info = stated_expert(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
     names = [name.removeprefix(PREFIX).removesuffix(_A) for name in tensors if name.endswith(_A)]
     layers = {}
     for name in names:
@@ -117,7 +107,25 @@ def load_expert(path: Path | str) -> Expert:
                 f"{path} is incomplete: {name} has a lora_A and no lora_B; get the file again"
             )
         layers[name] = LowRank(tensors[PREFIX + name + _A], up)
-    return Expert(ExpertInfo(**json.loads(stated)), layers)
+    return Expert(info, layers)
+
+
+def stated_expert(path: Path | str) -> ExpertInfo:
+    """What an expert's file says that it is. Raises CheckpointError when it is missing, damaged, or says nothing."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not there: give the path of an expert's safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            stated = (file.metadata() or {}).get(EXPERT_METADATA)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}): get it again") from None
+    if stated is None:
+        raise CheckpointError(
+            f"{path} is no X-Dub expert: its metadata does not say at which noise levels it acts. "
+            "State them yourself, or load an ordinary LoRA with a LoRA loader"
+        )
+    return ExpertInfo(**json.loads(stated))
 
 
 def linear_layer(model: nn.Module, name: str, down: Tensor, up: Tensor) -> nn.Module:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xdub_core.model.attention import AttentionFunction, torch_attention
-from xdub_core.model.config import DiTConfig
+from xdub_core.model.config import DiTConfig, vector_dtype
 
 MAX_POSITIONS = 100
 NORM_EPS = 1e-5
@@ -107,7 +107,8 @@ class _Positions(nn.Module):
 
     def __init__(self, dim: int, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
-        self.register_buffer("pe", sinusoid(MAX_POSITIONS, dim).to(device=device, dtype=dtype).unsqueeze(0))
+        positions = sinusoid(MAX_POSITIONS, dim).to(device=device, dtype=vector_dtype(dtype))
+        self.register_buffer("pe", positions.unsqueeze(0))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.pe[:, : x.shape[1]].to(x)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import torch
+
 from xdub_core.errors import CheckpointError
 
 AUDIO_TOKENS_PER_LATENT = 8
@@ -83,6 +85,11 @@ def config_from_shapes(
         )
     except KeyError as missing:
         raise CheckpointError(f"not an X-Dub checkpoint: it has no tensor named {missing}") from None
+
+
+def vector_dtype(dtype: torch.dtype | None) -> torch.dtype | None:
+    """The dtype of what is added or multiplied as it is: that of the model, unless it is one byte small."""
+    return torch.float32 if dtype is not None and dtype.itemsize == 1 else dtype
 
 
 def config_from_values(values: Mapping[str, Any]) -> DiTConfig:

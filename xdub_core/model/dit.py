@@ -33,7 +33,7 @@ from xdub_core.model.attention import (
     torch_attention,
 )
 from xdub_core.model.audio_projection import AudioProjection
-from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig
+from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig, vector_dtype
 from xdub_core.model.rope import RotaryTables, rotary_tables
 
 BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
@@ -245,7 +245,7 @@ class Block(nn.Module):
         super().__init__()
         dim, eps = config.dim, config.eps
         shared = (dim, config.heads, eps, operations, attention)
-        self.modulation = nn.Parameter(torch.randn(1, 6, dim, **factory) / dim**0.5)
+        self.modulation = _modulation(6, dim, **factory)
         self.norm1 = operations.LayerNorm(dim, eps=eps, elementwise_affine=False, **factory)
         self.self_attn = SelfAttention(*shared, **factory)
         self.norm3 = operations.LayerNorm(dim, eps=eps, **factory)
@@ -310,12 +310,18 @@ class Head(nn.Module):
         patch_values = config.latent_channels * config.patch[0] * config.patch[1] * config.patch[2]
         self.norm = operations.LayerNorm(dim, eps=config.eps, elementwise_affine=False, **factory)
         self.head = operations.Linear(dim, patch_values, **factory)
-        self.modulation = nn.Parameter(torch.randn(1, 2, dim, **factory) / dim**0.5)
+        self.modulation = _modulation(2, dim, **factory)
 
     def forward(self, x: Tensor, embedding: Tensor, clean_tokens: int) -> Tensor:
         """`x`: [batch, target tokens, dim]; `embedding`: the timesteps' [batch, 2, dim]."""
         shift, scale = (self.modulation.to(x).unsqueeze(1) + embedding.unsqueeze(2)).unbind(2)
         return self.head(modulate(self.norm(x), shift, scale, clean_tokens))
+
+
+def _modulation(rows: int, dim: int, device: Any = None, dtype: Any = None) -> nn.Parameter:
+    """AdaLN vectors [1, rows, dim]."""
+    vectors = torch.randn(1, rows, dim, device=device) / dim**0.5
+    return nn.Parameter(vectors.to(vector_dtype(dtype)))
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor, clean_tokens: int) -> Tensor:

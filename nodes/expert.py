@@ -1,0 +1,100 @@
+"""LoRA experts for lips and texture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy_api.latest import io
+
+from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
+
+from . import sockets
+from .comfy_bridge.experts import with_expert
+
+FROM_FILE, LIP, TEXTURE, CUSTOM = "as the file says", "lip (0.8 to 0.4)", "texture (0.3 to 0)", "custom"
+RANGES = {LIP: LIP_RANGE, TEXTURE: TEXTURE_RANGE}
+
+
+class XDubExpert(io.ComfyNode):
+    """MODEL -> MODEL with one more expert."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="XDubExpert",
+            display_name="LoRA Expert (X-Dub)",
+            category=sockets.CATEGORY,
+            description="Adds a LoRA that acts only while the noise is within its range: a lip expert in the middle of "
+            "sampling, a texture expert at its end. The model's weights stay as they are, so it works with fp8 and "
+            "GGUF models too. Chain several nodes for several experts.",
+            search_aliases=["lora", "lip expert", "texture expert"],
+            inputs=[
+                io.Model.Input("model", tooltip="The X-Dub model, from Load Diffusion Model."),
+                io.Combo.Input(
+                    "expert",
+                    options=folder_paths.get_filename_list("loras"),
+                    tooltip="The expert's file, in models/loras.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=-4.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="How strongly the expert acts: 1 as it was trained, 0 not at all.",
+                ),
+                io.Combo.Input(
+                    "noise_range",
+                    options=[FROM_FILE, LIP, TEXTURE, CUSTOM],
+                    default=FROM_FILE,
+                    tooltip="When the expert acts, as noise levels: sampling begins at 1 (all noise) and ends at 0. "
+                    "Experts trained with X-Dub's own trainer say it in their file.",
+                ),
+                io.Float.Input(
+                    "from_noise",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    advanced=True,
+                    tooltip="With a custom range: the noise level at which the expert begins to act.",
+                ),
+                io.Float.Input(
+                    "to_noise",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    advanced=True,
+                    tooltip="With a custom range: the noise level below which it no longer acts.",
+                ),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="The model with the expert.")],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls, noise_range: str | None = None, from_noise: float | None = None, to_noise: float | None = None
+    ) -> bool | str:
+        if (
+            noise_range == CUSTOM
+            and from_noise is not None
+            and to_noise is not None
+            and from_noise < to_noise
+        ):
+            return f"from_noise {from_noise} is below to_noise {to_noise}: noise falls, so exchange the two"
+        return True
+
+    @classmethod
+    def execute(
+        cls, model: Any, expert: str, strength: float, noise_range: str, from_noise: float, to_noise: float
+    ) -> io.NodeOutput:
+        path = Path(folder_paths.get_full_path_or_raise("loras", expert))
+        if noise_range == FROM_FILE:
+            info = stated_expert(path)
+            lowest, highest = info.lowest, info.highest
+        else:
+            lowest, highest = RANGES.get(noise_range, (to_noise, from_noise))
+        return io.NodeOutput(with_expert(model, path, strength, lowest, highest))
