@@ -17,7 +17,7 @@ from xdub_core.sampling.chain import DubbedCrop
 from xdub_core.sampling.stitch import LatentStitcher
 
 from ..types import ReferenceLatents, RunReference, TrackedFace
-from .footage import Footage
+from .frames import Footage
 
 
 def runs_of_crops(images: Sequence[Tensor], plan: ReferenceLatents) -> list[Tensor]:

@@ -20,7 +20,7 @@ from xdub_core.progress import Progress, ProgressCallback, Stage
 
 from ..types import TrackedFace
 from .detecting import frames_at_once
-from .footage import Footage, image_from_frame
+from .frames import Footage, image_from_frame
 from .progress import interruptible
 
 PREVIEWS = 16

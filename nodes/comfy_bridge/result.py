@@ -14,7 +14,8 @@ from xdub_core.media.encode_settings import EncodeSettings
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.writer import VideoWriter
 
-from .footage import Footage, image_from_frame, temporary_path
+from .footage import temporary_path
+from .frames import Footage, image_from_frame
 from .sound import sound_file
 
 

@@ -231,8 +231,8 @@ def test_untouched_clips_come_back_as_the_source(pack, planned, mini, video):
     arguments = ([video], unchanged, [face], [reference], ["change"], [False])
     node = pack("paste_back").PasteBack
     _, images = node.execute(*arguments, ["images"], [0], [25.0]).args
-    bridge = pack("comfy_bridge.footage")
-    frames = torch.stack([bridge.image_from_frame(frame) for frame in bridge.footage(video).slots()])
+    slots = pack("comfy_bridge.footage").footage(video).slots()
+    frames = torch.stack([pack("comfy_bridge.frames").image_from_frame(frame) for frame in slots])
     assert torch.equal(images, frames)
     made, _ = node.execute(*arguments, ["video"], [0], [25.0], [speech(1.2)]).args
     components = made.get_components()

@@ -1,0 +1,68 @@
+"""Pictures between ComfyUI and the engine: float images in 0..1 there, 8- or 16-bit frames here. Needs no ComfyUI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.dub import FrameSource
+from xdub_core.errors import MediaError
+from xdub_core.media.probe import VideoInfo
+from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A source video: its frames, which of them each slot of 25 fps shows, and its size in pixels.
+
+    `info`: facts about the file that a video like it takes over; None where the frames were pictures in memory.
+    `deep`: whether frames are 16-bit.
+    """
+
+    source: FrameSource
+    timeline: Timeline
+    width: int
+    height: int
+    info: VideoInfo | None = None
+    deep: bool = False
+
+    def slots(self) -> Iterator[np.ndarray]:
+        """The frames that the timeline's slots show, in order."""
+        return self.source.frames(self.timeline.source_index)
+
+
+@dataclass(frozen=True)
+class TensorFrames:
+    """A `FrameSource` of an IMAGE [n, H, W, 3 or 4] in 0..1; transparency is dropped. With `deep`, 16-bit frames."""
+
+    images: Tensor
+    deep: bool
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The frames asked for, in that order."""
+        for index in indices:
+            yield frame_from_image(self.images[int(index)], self.deep)
+
+
+def frame_from_image(image: Tensor, deep: bool) -> np.ndarray:
+    """A picture [H, W, 3 or 4] in 0..1 as uint8, or uint16 where `deep`, [H, W, 3]; 8-bit values stay what they are."""
+    scale, kind = (65535, np.uint16) if deep else (255, np.uint8)
+    return (image[..., :3].float() * scale).round().clamp(0, scale).cpu().numpy().astype(kind)
+
+
+def image_from_frame(frame: np.ndarray) -> Tensor:
+    """A frame [H, W, 3] of uint8 or uint16 as a picture, float32 in 0..1."""
+    return torch.from_numpy(frame.astype(np.float32) / np.float32(np.iinfo(frame.dtype).max))
+
+
+def footage_from_images(images: Tensor, fps: float, deep: bool = True) -> Footage:
+    """An IMAGE batch, shown at `fps` pictures a second. Raises MediaError where there is none."""
+    if images.ndim != 4 or not len(images):
+        raise MediaError(f"the source images have shape {list(images.shape)}: connect a batch of frames")
+    count, height, width, _ = images.shape
+    timeline = timeline_from_timestamps(np.arange(count) / fps, count / fps, MODEL_FPS)
+    return Footage(TensorFrames(images, deep), timeline, width, height, deep=deep)
