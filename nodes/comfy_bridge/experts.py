@@ -21,6 +21,7 @@ from comfy.weight_adapter.bypass import BypassForwardHook
 from torch import Tensor
 
 from xdub_core.errors import CheckpointError
+from xdub_core.model.dit import XDubDiT
 
 from .model import require_xdub
 
@@ -123,7 +124,8 @@ def load_adapters(model: Any, path: Path) -> dict[str, WeightAdapterBase]:
         raise CheckpointError(
             f"{path.name} changes no layer of this model: choose a LoRA that was trained on X-Dub"
         )
-    shapes = {name: tensor.shape for name, tensor in model.model.state_dict().items()}
+    unquantised = XDubDiT(model.model.diffusion_model.config, device="meta")
+    shapes = {f"diffusion_model.{name}": x.shape for name, x in unquantised.state_dict().items()}
     adapters = {}
     for key, adapter in patches.items():
         if not isinstance(adapter, WeightAdapterBase) or not str(key).endswith(SUFFIX):

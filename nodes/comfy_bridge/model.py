@@ -18,6 +18,7 @@ from comfy.model_base import WAN22, BaseModel, ModelType
 from torch import Tensor
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+from xdub_core.model.audio_projection import sinusoid
 from xdub_core.model.config import config_from_shapes
 from xdub_core.sampling.schedule import SHIFT
 
@@ -99,6 +100,18 @@ class XDub(comfy.supported_models.WAN22_T2V):
             )
         self.latent_format = latent_format(sizes["latent_channels"])
         return XDubModel(self, device=device)
+
+    def process_unet_state_dict(self, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+        return unpacked_positions(state_dict)
+
+
+def unpacked_positions(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with the audio projection's fixed sinusoids as plain numbers: GGUF files may hold them packed."""
+    for name in [name for name in state_dict if name.endswith(".pos_embed.pe")]:
+        if getattr(state_dict[name], "tensor_type", None) is not None:
+            _, positions, width = state_dict[name].shape
+            state_dict[name] = sinusoid(positions, width).unsqueeze(0)
+    return state_dict
 
 
 def register() -> None:
