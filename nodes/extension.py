@@ -10,13 +10,17 @@ from .color_match import ColorMatch
 from .comfy_bridge.model import register
 from .face_crop import FaceCrop
 from .face_detector import LoadFaceDetector
+from .folder import LoadFolder
 from .mini import LoadMini
 from .paste_back import PasteBack
 from .reference_latents import EncodeReference
+from .sample import LoadSample
 from .stitch_clips import StitchClips
 
 NODES: list[type[io.ComfyNode]] = [
     LoadMini,
+    LoadSample,
+    LoadFolder,
     LoadAudioEncoders,
     LoadFaceDetector,
     FaceCrop,

@@ -98,11 +98,13 @@ class PasteBack(io.ComfyNode):
         from comfy_execution.graph_utils import ExecutionBlocker
 
         from .comfy_bridge.crops import pasted, runs_of_crops
+        from .comfy_bridge.faces import check_track
         from .comfy_bridge.footage import footage
         from .comfy_bridge.progress import counted
         from .comfy_bridge.result import image_of, video_of
 
         frames, (plan,), (face,) = footage(source[0], image_fps[0]), reference, face_track
+        check_track(face, frames)
         mode = MODES[paste[0]]
         kept = keep_unchanged[0] and mode == "change"
         dubbed = pasted(frames, face, runs_of_crops(images, plan), plan, mode, kept)

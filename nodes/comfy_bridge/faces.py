@@ -81,6 +81,19 @@ def find_face(
     return TrackedFace(track, footage.timeline, settings.size)
 
 
+def check_track(face: TrackedFace, footage: Footage) -> None:
+    """Raise FaceError unless the face was tracked through this footage, as far as lengths and sizes can tell."""
+    tracked, there = (
+        (len(face.timeline), face.track.size),
+        (len(footage.timeline), (footage.width, footage.height)),
+    )
+    if tracked != there:
+        shown = [f"{frames} frames of {width} x {height}" for frames, (width, height) in (tracked, there)]
+        raise FaceError(
+            f"the face track is of {shown[0]}, but the video has {shown[1]}: connect the video that Face Crop has"
+        )
+
+
 def cut_crops(
     footage: Footage, face: TrackedFace, settings: CropSettings, on_frame: Callable[[int, np.ndarray], None]
 ) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+import torch
 from torch import Tensor
 
 from xdub_core.audio.recording import Recording, recording_from_waveform
@@ -39,6 +40,23 @@ def waveform(audio: dict[str, Any] | None) -> Tensor:
             "X-Dub: the audio is a batch of %d recordings; the first is taken", len(audio["waveform"])
         )
     return audio["waveform"][0]
+
+
+def read_sound(path: Path) -> dict[str, Any]:
+    """A sound file as AUDIO, with its own channels and rate. Raises MediaError for one without sound."""
+    blocks: list[Tensor] = []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.audio[0]
+            resampler = av.AudioResampler(format="fltp")
+            for frame in (*container.decode(stream), None):
+                blocks += [torch.from_numpy(block.to_ndarray()) for block in resampler.resample(frame)]
+            rate = stream.rate
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise MediaError(
+            f"{path}: no sound can be read from it ({error}); choose another recording"
+        ) from error
+    return {"waveform": torch.cat(blocks, dim=1)[None], "sample_rate": rate}
 
 
 @contextmanager

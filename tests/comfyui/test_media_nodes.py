@@ -270,7 +270,49 @@ def test_paste_back_stops_within_one_frame_and_leaves_no_file(pack, planned, vid
     before = set(Path(folder_paths.get_temp_directory()).iterdir())
     with pytest.raises(management.InterruptProcessingException):
         pack("paste_back").PasteBack.execute(
-            [video], unchanged, [face], [reference], ["change"], [True], ["video"], [16], [25.0], [speech(1.2)]
+            [video],
+            unchanged,
+            [face],
+            [reference],
+            ["change"],
+            [True],
+            ["video"],
+            [16],
+            [25.0],
+            [speech(1.2)],
         )
     assert len(written) == 4
     assert set(Path(folder_paths.get_temp_directory()).iterdir()) == before
+
+
+def test_a_video_that_the_track_is_not_of_is_told(pack, planned, tmp_path):
+    face, _, reference = planned
+    other = InputImpl.VideoFromFile(str(write_footage(tmp_path / "other.mp4", 40)))
+    with pytest.raises(FaceError, match="30 frames of 80 x 64, but the video has 40 frames"):
+        pack("paste_back").PasteBack.execute(
+            [other], [], [face], [reference], ["change"], [True], ["video"], [16], [25.0]
+        )
+
+
+def test_a_folder_gives_pairs_of_one_name(pack, tmp_path):
+    from xdub_core.mini.demo_media import write_wav
+
+    node = pack("folder").LoadFolder
+    for name in ("anna", "bert"):
+        write_footage(tmp_path / f"{name}.mp4", 3)
+        write_wav(torch.linspace(-1, 1, 1600).numpy(), tmp_path / f"{name}.wav")
+    videos, audios, names = node.execute(str(tmp_path)).args
+    assert [video.get_frame_count() for video in videos] == [3, 3]
+    assert names == ["anna", "bert"]
+    assert audios[0]["sample_rate"] == 16000
+    assert torch.allclose(audios[0]["waveform"][0, 0], torch.linspace(-1, 1, 1600), atol=1e-3)
+
+
+def test_a_folder_without_pairs_is_told(pack, tmp_path):
+    node = pack("folder").LoadFolder
+    assert "is no folder" in node.validate_inputs(folder="nowhere")
+    assert "holds no video" in node.validate_inputs(folder=str(tmp_path))
+    write_footage(tmp_path / "anna.mp4", 3)
+    assert "no recording for anna.mp4: give it the same name, as anna.wav" in node.validate_inputs(
+        folder=str(tmp_path)
+    )

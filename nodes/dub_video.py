@@ -1,0 +1,150 @@
+"""Dub Video: VIDEO + AUDIO + models to VIDEO, in one node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from . import sockets
+from .audio_features import LENGTH_TIP, LENGTHS
+from .paste_back import QUALITY_TIP
+from .types import AudioEncoders, TrackedFace
+
+UNCONNECTED = "not connected"
+
+
+class DubVideo(io.ComfyNode):
+    """The whole dub, streaming: no more of the video is ever in memory than a clip."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="XDubDub",
+            display_name="Dub Video (X-Dub)",
+            category=sockets.CATEGORY,
+            description="Gives the person in a video the lips that speak a recording, and leaves everything else as it "
+            "was. Works clip by clip: a long video takes longer, and no more memory.",
+            search_aliases=["lip sync", "lipsync", "dubbing", "talking head"],
+            inputs=[
+                io.MultiType.Input(
+                    "video",
+                    [io.Video, io.Image],
+                    tooltip="The video to dub, of any frame rate; or its frames.",
+                ),
+                io.Audio.Input("audio", tooltip="The new speech, clean and without music where possible."),
+                io.Model.Input(
+                    "model", tooltip="X-Dub, from Load Diffusion Model or the built-in model's loader."
+                ),
+                io.Vae.Input("vae", tooltip="wan2.2_vae.safetensors, or the built-in model's."),
+                sockets.AudioEncoders.Input(
+                    "audio_encoders", tooltip="What the model was trained to hear with."
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=42,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The noise that every clip begins with.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=0,
+                    min=0,
+                    max=200,
+                    tooltip="Sampling steps of each clip. 0 takes what suits the model: 30 for the released one.",
+                ),
+                io.Combo.Input("length", options=LENGTHS, default=LENGTHS[0], tooltip=LENGTH_TIP),
+                io.Int.Input("quality", default=16, min=0, max=51, advanced=True, tooltip=QUALITY_TIP),
+                io.Boolean.Input(
+                    "as_released",
+                    default=False,
+                    advanced=True,
+                    tooltip="Do everything as the release does, to compare. Off is calmer, sharper and drifts less.",
+                ),
+                io.Float.Input(
+                    "image_fps",
+                    default=25.0,
+                    min=1.0,
+                    max=240.0,
+                    step=0.001,
+                    advanced=True,
+                    tooltip="Frames a second of a source that comes as images; a video knows its own.",
+                ),
+                sockets.FaceDetector.Input(
+                    "face_detector",
+                    optional=True,
+                    tooltip="What finds the face. Not needed with a face track.",
+                ),
+                sockets.FaceTrack.Input(
+                    "face_track",
+                    optional=True,
+                    tooltip="From Face Crop (X-Dub), instead of a face detector: to see and choose the face first.",
+                ),
+                sockets.Guidance.Input(
+                    "guidance",
+                    optional=True,
+                    tooltip="From X-Dub Guidance; without it, what suits the model.",
+                ),
+                io.Conditioning.Input(
+                    "empty_prompt",
+                    optional=True,
+                    tooltip="From Empty Prompt (X-Dub). The built-in model needs none.",
+                ),
+            ],
+            outputs=[
+                io.Video.Output(display_name="video", tooltip="At 25 frames a second, with the new speech.")
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls, length: str | None = None, face_detector: Any = UNCONNECTED, face_track: Any = UNCONNECTED
+    ) -> bool | str:
+        if UNCONNECTED == face_detector == face_track:
+            return "connect a face detector (Load Face Detector, or the built-in model's), or a face track"
+        return (
+            True
+            if length is None or length in LENGTHS
+            else f"length {length!r}: choose one of {', '.join(LENGTHS)}"
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        video: Any,
+        audio: dict[str, Any],
+        model: Any,
+        vae: Any,
+        audio_encoders: AudioEncoders,
+        seed: int,
+        steps: int,
+        length: str,
+        quality: int,
+        as_released: bool,
+        image_fps: float,
+        face_detector: Any = None,
+        face_track: TrackedFace | None = None,
+        guidance: Any = None,
+        empty_prompt: Any = None,
+    ) -> io.NodeOutput:
+        from xdub_core.dub import Scene, dub
+        from xdub_core.sampling.plan import Length
+
+        from .comfy_bridge.faces import CropSettings, check_track, find_face
+        from .comfy_bridge.footage import footage
+        from .comfy_bridge.progress import NodeProgress
+        from .comfy_bridge.result import video_of
+        from .comfy_bridge.speech import listen
+        from .comfy_bridge.whole_dub import DubChoices, dub_settings, dubbing_model
+
+        settings = dub_settings(model, DubChoices(seed, steps, guidance, as_released))
+        dubbing = dubbing_model(model, vae, audio_encoders, settings, empty_prompt)
+        source, progress = footage(video, image_fps), NodeProgress()
+        crops = CropSettings(settings.crop_size, as_released=as_released)
+        face = face_track or find_face(source, face_detector, crops, progress)
+        check_track(face, source)
+        heard = listen(audio, audio_encoders, Length(length), len(face.timeline), progress)
+        scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)
+        return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))
