@@ -1,0 +1,131 @@
+"""The engine's clips sampled by ComfyUI: any SAMPLER, any SIGMAS, through the guider and core's own model management."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import comfy.utils
+import latent_preview
+import torch
+from comfy.samplers import sampler_object
+from torch import Tensor
+
+from xdub_core.codec.protocol import VideoCodec
+from xdub_core.errors import SamplingError
+from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.sampler import ClipInputs, ClipSampler, SamplerSettings, StepCallback, clip_noise
+from xdub_core.sampling.schedule import flow_sigmas
+
+from .guider import ClipGuider
+
+SHOW = Callable[[Tensor], None]
+"""Called after each step with the predicted clean latents, normalised, [1, C, f, h, w]."""
+
+
+def euler() -> Any:
+    """The released model's SAMPLER."""
+    return sampler_object("euler")
+
+
+@dataclass(frozen=True)
+class SamplingChoices:
+    """How every clip is sampled. With `seed_per_clip`, the clips of a chain count the seed up."""
+
+    sigmas: Tensor
+    guidance: Guidance = field(default_factory=Guidance)
+    sampler: Any = field(default_factory=euler)
+    seed: int = 42
+    seed_per_clip: bool = False
+    border: int = 1
+
+
+@dataclass(frozen=True)
+class ComfyClipSampler:
+    """A `ClipSampler` around a MODEL. `context`: the empty prompt [1, rows, width]; `show` is for previews.
+
+    Raises SettingsError for a model that is not X-Dub, SamplingError where numbers or sizes do not fit.
+    """
+
+    model: Any
+    context: Tensor
+    choices: SamplingChoices
+    show: SHOW | None = None
+
+    @property
+    def steps(self) -> int:
+        return len(self.choices.sigmas) - 1
+
+    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
+        """Sample clip `number` of its chain; see `ClipSampler`."""
+        choices = self.choices
+        seed = choices.seed + number if choices.seed_per_clip else choices.seed
+        guider = ClipGuider(self.model, choices.guidance, clip, self.context, choices.border)
+
+        def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:
+            if self.show is not None:
+                self.show(prediction)
+            if on_step is not None:
+                on_step(step + 1, steps, latents)
+
+        raw = guider.sample(
+            clip_noise(clip.reference.shape, seed),
+            torch.zeros_like(clip.reference),
+            choices.sampler,
+            choices.sigmas,
+            callback=callback,
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
+        latents = self.model.model.process_latent_in(raw.float()).cpu()
+        if not latents.isfinite().all():
+            raise SamplingError(
+                f"clip {number + 1} came out as NaN or infinite numbers: load the model with another weight_dtype, or "
+                "lower the guidance scales"
+            )
+        return latents
+
+
+@dataclass(frozen=True)
+class ComfyDubbingModel:
+    """A MODEL and a codec as the engine's `dub` takes them. What is not chosen here follows the dub's own settings."""
+
+    model: Any
+    codec: VideoCodec
+    context: Tensor
+    sampling: Any = None
+    sigmas: Tensor | None = None
+    seed_per_clip: bool = False
+    show: SHOW | None = None
+    device: str = "cpu"
+    """Where crops and latents wait between the steps of the work; MODEL and VAE run where ComfyUI puts them."""
+
+    def sampler(self, settings: SamplerSettings) -> ClipSampler:
+        """See `DubbingModel`."""
+        choices = SamplingChoices(
+            flow_sigmas(settings.steps, settings.shift) if self.sigmas is None else self.sigmas,
+            settings.guidance,
+            euler() if self.sampling is None else self.sampling,
+            settings.seed,
+            self.seed_per_clip,
+            settings.border,
+        )
+        return ComfyClipSampler(self.model, self.context, choices, self.show)
+
+
+class StepPreview:
+    """Moves the node's bar by one step and shows what the clip looks like so far, as ComfyUI's samplers do."""
+
+    def __init__(self, model: Any, total_steps: int) -> None:
+        self._previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+        self._bar = comfy.utils.ProgressBar(total_steps)
+        self._total = total_steps
+        self._done = 0
+
+    def __call__(self, prediction: Tensor) -> None:
+        self._done += 1
+        picture = None
+        if self._previewer is not None:
+            picture = self._previewer.decode_latent_to_preview_image("JPEG", prediction)
+        self._bar.update_absolute(self._done, self._total, picture)
