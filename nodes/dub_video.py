@@ -139,11 +139,15 @@ class DubVideo(io.ComfyNode):
         from .comfy_bridge.speech import listen
         from .comfy_bridge.whole_dub import DubChoices, dub_settings, dubbing_model
 
-        settings = dub_settings(model, DubChoices(seed, steps, guidance, as_released))
-        dubbing = dubbing_model(model, vae, audio_encoders, settings, empty_prompt)
-        source, progress = footage(video, image_fps), NodeProgress()
-        crops = CropSettings(settings.crop_size, as_released=as_released)
-        face = face_track or find_face(source, face_detector, crops, progress)
+        settings, progress = (
+            dub_settings(model, DubChoices(seed, steps, guidance, as_released)),
+            NodeProgress(),
+        )
+        dubbing = dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
+        source = footage(video, image_fps)
+        face = face_track or find_face(
+            source, face_detector, CropSettings(settings.crop_size, as_released=as_released), progress
+        )
         check_track(face, source)
         heard = listen(audio, audio_encoders, Length(length), len(face.timeline), progress)
         scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)

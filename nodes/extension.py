@@ -8,6 +8,7 @@ from .audio_encoders import LoadAudioEncoders
 from .audio_features import AudioFeatures
 from .color_match import ColorMatch
 from .comfy_bridge.model import register
+from .dub_video import DubVideo
 from .face_crop import FaceCrop
 from .face_detector import LoadFaceDetector
 from .folder import LoadFolder
@@ -29,6 +30,7 @@ NODES: list[type[io.ComfyNode]] = [
     StitchClips,
     ColorMatch,
     PasteBack,
+    DubVideo,
 ]
 
 

@@ -17,9 +17,7 @@ from xdub_core.mini.model import EXPERT_FILES, EXPERTS, MiniCard, load_card
 from .experts import with_expert
 from .listening import MiniEncoders
 from .mini_vae import MiniVae
-
-SETTINGS = "xdub_settings"
-"""Attachment of a MODEL that says how it is best used: `DubSettings`."""
+from .whole_dub import SETTINGS
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import comfy.model_management as management
 import comfy.utils
+import latent_preview
+from torch import Tensor
 
 from xdub_core.progress import Progress, Stage
 
@@ -22,12 +24,24 @@ class NodeProgress:
     def __init__(self) -> None:
         self._bar = comfy.utils.ProgressBar(1)
         self._sampling = False
+        self._previewer: Any = None
+        self._picture: Any = None
 
     def __call__(self, progress: Progress) -> None:
         management.throw_exception_if_processing_interrupted()
         self._sampling |= progress.stage is Stage.CLIPS
         if not (self._sampling and progress.stage is Stage.FRAMES):
-            self._bar.update_absolute(progress.done, progress.total)
+            self._bar.update_absolute(progress.done, progress.total, self._picture)
+            self._picture = None
+
+    def preview_with(self, model: Any) -> None:
+        """Show what `show` is given with the next step, as far as ComfyUI's settings and the model's latents allow."""
+        self._previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
+
+    def show(self, latents: Tensor) -> None:
+        """Take the predicted clean latents of a step, normalised, [1, C, f, h, w]."""
+        if self._previewer is not None:
+            self._picture = self._previewer.decode_latent_to_preview_image("JPEG", latents)
 
 
 def counted(items: Iterable[Item], total: int) -> Iterator[Item]:

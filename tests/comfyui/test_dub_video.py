@@ -1,0 +1,146 @@
+"""Dub Video: the whole dub in one node, with a mini of random weights."""
+
+from pathlib import Path
+
+import comfy.model_management as management
+import folder_paths
+import pytest
+import torch
+from comfy_api.latest import InputImpl
+from minis import CARD, make_mini, speech, write_footage
+
+from xdub_core.dub import DubModel, Scene, dub
+from xdub_core.errors import FaceError, SettingsError
+from xdub_core.mini.model import load_mini
+
+
+@pytest.fixture(autouse=True)
+def inference():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="session")
+def mini_folder(tmp_path_factory):
+    return make_mini(tmp_path_factory.mktemp("mini"))
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory):
+    return InputImpl.VideoFromFile(str(write_footage(tmp_path_factory.mktemp("video") / "in.mp4")))
+
+
+@pytest.fixture
+def parts(pack, mini_folder):
+    return pack("comfy_bridge.mini_loader").load_mini_parts(mini_folder)
+
+
+@pytest.fixture
+def track(pack, video):
+    return pack("face_crop").FaceCrop.execute(video, "box", 32, "8,4,56,52", 1, False, 25.0).args[0]
+
+
+@pytest.fixture
+def dubbed(pack, parts, track):
+    def run(video, audio=None, length="audio", **changes):
+        given = {
+            "model": parts.model,
+            "vae": parts.vae,
+            "audio_encoders": parts.encoders,
+            "face_track": track,
+        }
+        given |= {"seed": 1, "steps": 0, "quality": 0, "as_released": False, "image_fps": 25.0} | changes
+        return pack("dub_video").DubVideo.execute(video, audio or speech(1.6), length=length, **given).args[0]
+
+    return run
+
+
+def temporary_files():
+    return set(Path(folder_paths.get_temp_directory()).iterdir())
+
+
+def test_the_dub_is_as_long_as_the_speech_and_carries_it(dubbed, video):
+    components = dubbed(video).get_components()
+    assert components.images.shape == (40, 64, 80, 3)
+    assert components.frame_rate == 25
+    assert components.audio["waveform"].shape[-1] / components.audio["sample_rate"] == pytest.approx(
+        1.6, abs=0.1
+    )
+
+
+def test_only_the_box_is_touched(pack, dubbed, video):
+    made = pack("comfy_bridge.footage").footage(dubbed(video, length="source"))
+    source = pack("comfy_bridge.footage").footage(video)
+    for new, old in zip(made.slots(), source.slots(), strict=True):
+        outside, inside = abs(new.astype(int) - old)[:, 60:], abs(new.astype(int) - old)[8:48, 12:52]
+        assert outside.mean() < 1
+        assert inside.mean() > 2
+
+
+def test_it_is_the_engine_s_dub(pack, dubbed, video, mini_folder, track):
+    """MODEL, VAE, encoders and expert through ComfyUI against the engine by itself."""
+    from xdub_core.audio.recording import recording_from_waveform
+
+    made = pack("comfy_bridge.footage").footage(dubbed(video))
+    mini, audio = load_mini(mini_folder), speech(1.6)
+    settings = pack("comfy_bridge.whole_dub").dub_settings(
+        pack("comfy_bridge.mini_loader").load_mini_parts(mini_folder).model,
+        pack("comfy_bridge.whole_dub").DubChoices(1, 0, None, False),
+    )
+    assert settings.sampler.steps == CARD.steps
+    source = pack("comfy_bridge.footage").footage(video)
+    with recording_from_waveform(audio["waveform"][0], audio["sample_rate"]) as recording:
+        scene = Scene(source.source, track.timeline, track.track, mini.features(recording), 40)
+        model = DubModel(mini.model.codec, mini.model.denoiser)
+        expected = list(dub(scene, model, settings))
+    for new, old in zip(made.slots(), expected, strict=True):
+        assert abs(new.astype(int) - old).mean() < 1  # the encoder's rounding
+
+
+def test_another_seed_is_another_dub(dubbed, video):
+    one, two = (dubbed(video, speech(0.5), seed=seed).get_components().images for seed in (1, 2))
+    assert (one - two).abs().max() > 0.02
+
+
+def test_interrupting_stops_within_a_step_and_leaves_no_file(dubbed, video, parts):
+    before = temporary_files()
+    steps = []
+
+    def wrapped(predict, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 3:
+            management.interrupt_current_processing()
+        return predict(*args, **kwargs)
+
+    model = parts.model.clone()
+    model.add_wrapper("predict_noise", wrapped)
+    with pytest.raises(management.InterruptProcessingException):
+        dubbed(video, model=model)
+    assert len(steps) == 3
+    assert temporary_files() == before
+    assert dubbed(video, speech(0.4)).get_frame_count() == 10
+
+
+def test_what_does_not_belong_together_is_told_before_the_work(pack, dubbed, video, parts):
+    class Deaf:
+        width = 2048
+
+    with pytest.raises(SettingsError, match="2048 wide, but the model takes 20"):
+        dubbed(video, audio_encoders=Deaf())
+    narrow = type("Vae", (), {"first_stage_model": 1, "latent_channels": 16, "latent_dim": 3})()
+    narrow.temporal_compression_decode = lambda: 4
+    with pytest.raises(SettingsError, match="16 channels, but the model takes 48"):
+        dubbed(video, vae=narrow)
+    other = type("Patcher", (), {"model": torch.nn.Linear(1, 1)})()
+    with pytest.raises(SettingsError, match="model of another kind"):
+        dubbed(video, model=other)
+    assert "connect a face detector" in pack("dub_video").DubVideo.validate_inputs(length="audio")
+
+
+def test_a_video_without_a_face_is_told(dubbed, video):
+    class Blind:
+        def detect(self, frames, numbers=None):
+            return [None] * len(frames)
+
+    with pytest.raises(FaceError, match="no face in any of the 30 frames"):
+        dubbed(video, face_track=None, face_detector=Blind())
