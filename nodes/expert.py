@@ -17,7 +17,7 @@ FROM_FILE, LIP, TEXTURE, CUSTOM = "as the file says", "lip (0.8 to 0.4)", "textu
 RANGES = {LIP: LIP_RANGE, TEXTURE: TEXTURE_RANGE}
 
 
-class XDubExpert(io.ComfyNode):
+class LoraExpert(io.ComfyNode):
     """MODEL -> MODEL with one more expert."""
 
     @classmethod

@@ -200,7 +200,7 @@ def _dub_runs(
         sampler,
         scene.features,
         settings.geometry,
-        finish=_finish(settings),
+        finish=crop_finisher(settings.match_colors, settings.reference),
         device=model.device,
         reference=settings.reference,
         unchanged=settings.keep_unchanged and not settings.reference,
@@ -216,9 +216,10 @@ def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[C
         yield crop_frame(frame, scene.track.boxes[slot], settings.crop_size, settings.crop_mode)
 
 
-def _finish(settings: DubSettings) -> FinishCrop:
-    match = match_color if settings.match_colors else _unchanged
-    return _in_eight_bits(match) if settings.reference else match
+def crop_finisher(match_colors: bool = True, reference: bool = False) -> FinishCrop:
+    """What is done to every generated crop; see `DubSettings`."""
+    match = match_color if match_colors else _unchanged
+    return _in_eight_bits(match) if reference else match
 
 
 def _unchanged(generated: Crop, source: Crop) -> Crop:  # noqa: ARG001 (the signature of a FinishCrop)

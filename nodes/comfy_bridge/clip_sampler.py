@@ -1,4 +1,4 @@
-"""The engine's clips sampled by ComfyUI: any SAMPLER, any SIGMAS, through the guider and core's own model management."""
+"""The engine's clips sampled by ComfyUI: any SAMPLER and any SIGMAS, through the guider."""
 
 from __future__ import annotations
 

@@ -15,11 +15,13 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from comfy.samplers import CFGGuider, calc_cond_batch
 from torch import Tensor
 
-from xdub_core.errors import SamplingError
+from xdub_core.audio.windows import audio_windows
+from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.border import BorderLock
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs
 
+from ..types import ReferenceLatents, SpeechFeatures
 from .model import AUDIO, REFERENCE, require_xdub
 
 BRANCHES = ("negative", "middle", "positive")
@@ -166,3 +168,49 @@ def noise_within(latents: Tensor, reference: Tensor, sigma: float) -> Tensor:
     `latents` as core has them before it scales them back to x = (1 - sigma) * latents.
     """
     return (latents - reference) * ((1 - sigma) / sigma) if sigma > 0 else torch.zeros_like(latents)
+
+
+def require_fit(model: Any, reference: ReferenceLatents, speech: SpeechFeatures) -> None:
+    """Raise SettingsError unless a model, reference latents and features belong together."""
+    require_xdub(model)
+    sizes = model.model.diffusion_model.config
+    if reference.codec.channels != sizes.latent_channels:
+        raise SettingsError(
+            f"the reference latents have {reference.codec.channels} channels, but the model takes "
+            f"{sizes.latent_channels}: encode them with the VAE that belongs to the model"
+        )
+    if speech.features.width != sizes.audio_dim:
+        raise SettingsError(
+            f"the audio features are {speech.features.width} wide, but the model takes {sizes.audio_dim}: use the "
+            "audio encoders that belong to the model"
+        )
+
+
+def clip_inputs(
+    model: Any,
+    reference: ReferenceLatents,
+    speech: SpeechFeatures,
+    number: int,
+    frames_before: Tensor | None = None,
+) -> ClipInputs:
+    """The inputs of clip `number`, counted from 1 over all runs; `frames_before`: finished crops [n, S, S, 3].
+
+    Raises SettingsError for a clip that is not there, or that lacks the frames of the clip before.
+    """
+    require_fit(model, reference, speech)
+    clips = [pair for run in reference.runs for pair in zip(run.clips, run.latents, strict=True)]
+    if number > len(clips):
+        raise SettingsError(
+            f"clip {number} is asked for, but the dub has {len(clips)}: choose 1 to {len(clips)}"
+        )
+    clip, latents = clips[number - 1]
+    motion = None
+    if clip.motion_frames:
+        if frames_before is None or len(frames_before) < clip.motion_frames:
+            raise SettingsError(
+                f"clip {number} goes on from the last {clip.motion_frames} frames of the clip before: connect "
+                "that clip's finished crops to frames_before"
+            )
+        motion = reference.codec.encode(frames_before[-clip.motion_frames :])
+    windows = audio_windows(speech.features, clip.start, reference.geometry.latents)
+    return ClipInputs(latents, windows.unsqueeze(0), motion)

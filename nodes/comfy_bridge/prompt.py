@@ -1,4 +1,4 @@
-"""The embedding of the empty prompt: X-Dub's only one, computed once by the user's CLIP and kept in the user's folder."""
+"""The embedding of the empty prompt, X-Dub's only one: computed once by a CLIP, and kept in the user's folder."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def context_for(model: Any, conditioning: Any = None) -> Tensor:
         context = conditioning[0][0]
         if context.shape[-1] != width:
             raise SettingsError(
-                f"the empty_prompt input is {context.shape[-1]} wide, but the model takes {width}: connect Empty Prompt "
-                "(X-Dub), or for the built-in model nothing"
+                f"the empty_prompt input is {context.shape[-1]} wide, but the model takes {width}: connect Empty "
+                "Prompt (X-Dub), or for the built-in model nothing"
             )
         return context
     if width != CONTEXT_WIDTH:

@@ -38,7 +38,7 @@ def sampled(pack):
 
 @pytest.fixture(scope="module")
 def add_expert(pack):
-    node = pack("expert").XDubExpert
+    node = pack("expert").LoraExpert
 
     def added(model, name, strength=1.0, noise_range="as the file says", from_noise=1.0, to_noise=0.0):
         return node.execute(model, name, strength, noise_range, from_noise, to_noise).result[0]
@@ -127,5 +127,5 @@ def test_lora_of_another_model_is_refused(file, add_expert, pack):
 
 
 def test_custom_range_upside_down_is_told_before_the_work(pack):
-    assert "exchange" in pack("expert").XDubExpert.validate_inputs("custom", 0.2, 0.8)
-    assert pack("expert").XDubExpert.validate_inputs("lip (0.8 to 0.4)", 0.2, 0.8) is True
+    assert "exchange" in pack("expert").LoraExpert.validate_inputs("custom", 0.2, 0.8)
+    assert pack("expert").LoraExpert.validate_inputs("lip (0.8 to 0.4)", 0.2, 0.8) is True

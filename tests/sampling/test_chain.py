@@ -177,3 +177,23 @@ def test_a_host_samples_clips_in_its_own_way():
     made = ClipChain(**{**chain(Copying()).__dict__, "sampler": sampler})
     list(made.run(iter(smooth_crops(21)), plan_clips(21, geometry=GEOMETRY)))
     assert sampler.numbers == [(0, 0), (1, 2)]
+
+
+def test_reference_latents_that_exist_are_not_encoded_again():
+    crops, clips = smooth_crops(21), plan_clips(21, geometry=GEOMETRY)
+    lengths = []
+
+    class Codec(CosineCodec):
+        def encode(self, frames):
+            lengths.append(len(frames))
+            return super().encode(frames)
+
+    made = ClipChain(**{**chain(Copying()).__dict__, "codec": Codec(48)})
+    expected = [crop.generated for crop in made.run(iter(crops), clips)]
+    references = [
+        CosineCodec(48).encode(torch.from_numpy(np.stack(crops[clip.start : clip.stop]))) for clip in clips
+    ]
+    lengths.clear()
+    result = [crop.generated for crop in made.run(iter(crops), clips, source_latents=references)]
+    assert lengths == [GEOMETRY.motion_frames]
+    np.testing.assert_array_equal(result, expected)

@@ -7,7 +7,7 @@ and the decoder's cache (X-DUB facts §5).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import NamedTuple
@@ -66,11 +66,13 @@ class ClipChain:
         clips: tuple[Clip, ...],
         on_step: Callable[[Clip], StepCallback] | None = None,
         on_latents: Callable[[Clip, Tensor], None] | None = None,
+        source_latents: Iterable[Tensor] | None = None,
     ) -> Iterator[DubbedCrop]:
         """The crops, one for each frame that the clips cover.
 
         `crops` gives the source crop of every one of those frames, in order. `on_step` makes a clip's step callback;
-        `on_latents` gets a clip's latents, [1, C, f, h, w], when it is sampled.
+        `on_latents` gets a clip's latents, [1, C, f, h, w], when it is sampled. `source_latents`: each clip's source
+        crops as latents, where they were encoded before.
         """
         overlap = self.geometry.motion_frames
         stitcher, stream = LatentStitcher(self.geometry.motion_latents), self.codec.stream()
@@ -79,11 +81,12 @@ class ClipChain:
         shown: deque[Crop] = deque(maxlen=overlap)  # the newest finished frames
         waiting: deque[Crop] = deque()  # source crops of frames not yet decoded
         motion: Tensor | None = None
+        encoded_before = None if source_latents is None else iter(source_latents)
         for clip in clips:
             new = list(islice(crops, clip.stop - clip.new_start))
             clip_crops = clip_crops[-clip.motion_frames :] + new if clip.motion_frames else new
             waiting.extend(new)
-            encoded = self._encode(clip_crops)
+            encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
             latents = self._sample(clip, encoded, motion, on_step(clip) if on_step else None)
             if on_latents is not None:
                 on_latents(clip, latents)

@@ -1,0 +1,77 @@
+"""Guider: one clip of the dub for SamplerCustomAdvanced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import sockets
+from .types import ReferenceLatents, SpeechFeatures
+
+GUIDANCE_TIP = "From Guidance (X-Dub); without it, what the model was released with."
+PROMPT_TIP = "From Empty Prompt (X-Dub). Without it, the kept one is used; the built-in model needs none."
+BORDER_TIP = (
+    "How far the crop's rim is held to the source, in steps of 16 pixels, so that it fits its surroundings. "
+    "1 as released."
+)
+
+
+class DubGuider(io.ComfyNode):
+    """A clip to a GUIDER and the LATENT to sample."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="XDubGuider",
+            display_name="Guider (X-Dub)",
+            category=sockets.CATEGORY,
+            description="One clip of the dub for SamplerCustomAdvanced, with any sampler and sigmas. A clip after the "
+            "first goes on from the last frames of the one before. The Sampler (X-Dub) does this for all clips.",
+            search_aliases=["cfg guider", "dual cfg"],
+            inputs=[
+                io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model."),
+                sockets.Reference.Input("reference", tooltip="From Reference Latents (X-Dub)."),
+                sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub)."),
+                io.Int.Input("clip", default=1, min=1, max=100000, tooltip="Which clip: 1 is the first."),
+                sockets.Guidance.Input("guidance", optional=True, tooltip=GUIDANCE_TIP),
+                io.Conditioning.Input("empty_prompt", optional=True, tooltip=PROMPT_TIP),
+                io.Image.Input(
+                    "frames_before",
+                    optional=True,
+                    tooltip="The finished crops of the clip before (after Color Match), whose last frames this one "
+                    "goes on from. The first clip has none.",
+                ),
+                io.Int.Input("border", default=1, min=0, max=8, advanced=True, tooltip=BORDER_TIP),
+            ],
+            outputs=[
+                io.Guider.Output(display_name="guider", tooltip="For SamplerCustomAdvanced."),
+                io.Latent.Output(
+                    display_name="latent", tooltip="The empty latent to sample, of the clip's size."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        reference: ReferenceLatents,
+        audio_features: SpeechFeatures,
+        clip: int,
+        border: int,
+        guidance: Any = None,
+        empty_prompt: Any = None,
+        frames_before: Tensor | None = None,
+    ) -> io.NodeOutput:
+        import torch
+
+        from xdub_core.sampling.guidance import Guidance
+
+        from .comfy_bridge.guider import ClipGuider, clip_inputs
+        from .comfy_bridge.prompt import context_for
+
+        inputs = clip_inputs(model, reference, audio_features, clip, frames_before)
+        guider = ClipGuider(model, guidance or Guidance(), inputs, context_for(model, empty_prompt), border)
+        return io.NodeOutput(guider, {"samples": torch.zeros_like(inputs.reference)})

@@ -1,0 +1,116 @@
+"""Sampler: all clips of the dub, one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from . import sockets
+from .guider import BORDER_TIP, GUIDANCE_TIP, PROMPT_TIP
+from .types import ReferenceLatents, SpeechFeatures
+
+
+class DubSampler(io.ComfyNode):
+    """Reference latents and features to the latents of every clip."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="XDubSampler",
+            display_name="Sampler (X-Dub)",
+            category=sockets.CATEGORY,
+            description="Makes the new crops of the whole recording, clip by clip, each going on from the last frames "
+            "of the one before. Takes any of ComfyUI's samplers and sigmas.",
+            search_aliases=["ksampler", "lip sync sampler"],
+            inputs=[
+                io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model."),
+                sockets.Reference.Input("reference", tooltip="From Reference Latents (X-Dub)."),
+                sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub)."),
+                io.Int.Input(
+                    "seed",
+                    default=42,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The noise that every clip begins with.",
+                ),
+                io.Boolean.Input(
+                    "seed_per_clip",
+                    default=False,
+                    label_on="each clip its own",
+                    label_off="the same for all",
+                    tooltip="The same noise for every clip is how the model was released, and the calmer choice; a "
+                    "seed of its own for each (counting up) hides repeating patterns.",
+                ),
+                sockets.Guidance.Input("guidance", optional=True, tooltip=GUIDANCE_TIP),
+                io.Conditioning.Input("empty_prompt", optional=True, tooltip=PROMPT_TIP),
+                io.Sampler.Input(
+                    "sampler", optional=True, tooltip="From KSamplerSelect; without it, euler, as released."
+                ),
+                io.Sigmas.Input(
+                    "sigmas",
+                    optional=True,
+                    tooltip="From BasicScheduler ('simple') or any other; without it, the 30 steps of the release.",
+                ),
+                io.Int.Input("border", default=1, min=0, max=8, advanced=True, tooltip=BORDER_TIP),
+                io.Boolean.Input(
+                    "match_colors",
+                    default=True,
+                    advanced=True,
+                    tooltip="Match the colours of the frames that the next clip goes on from to the source's, so that "
+                    "they do not drift.",
+                ),
+                io.Boolean.Input(
+                    "as_released",
+                    default=False,
+                    advanced=True,
+                    tooltip="Hand frames on from clip to clip in 8 bits, as the release does. Off drifts less.",
+                ),
+            ],
+            outputs=[
+                io.Latent.Output(
+                    display_name="latents",
+                    is_output_list=True,
+                    tooltip="The clips' latents, for Stitch Clips (X-Dub): a batch for each run of the face.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        reference: ReferenceLatents,
+        audio_features: SpeechFeatures,
+        seed: int,
+        seed_per_clip: bool,
+        border: int,
+        match_colors: bool,
+        as_released: bool,
+        guidance: Any = None,
+        empty_prompt: Any = None,
+        sampler: Any = None,
+        sigmas: Tensor | None = None,
+    ) -> io.NodeOutput:
+        from xdub_core.dub import crop_finisher
+        from xdub_core.sampling.guidance import Guidance
+        from xdub_core.sampling.schedule import flow_sigmas
+
+        from .comfy_bridge.chain import sample_runs
+        from .comfy_bridge.clip_sampler import SamplingChoices, euler
+        from .comfy_bridge.prompt import context_for
+
+        choices = SamplingChoices(
+            flow_sigmas(30) if sigmas is None else sigmas,
+            guidance or Guidance(),
+            sampler or euler(),
+            seed,
+            seed_per_clip,
+            border,
+        )
+        finish = crop_finisher(match_colors, as_released)
+        context = context_for(model, empty_prompt)
+        clips = sample_runs(model, reference, audio_features, context, choices, finish, as_released)
+        return io.NodeOutput([{"samples": run} for run in clips])
