@@ -9,13 +9,18 @@ from .audio_features import AudioFeatures
 from .color_match import ColorMatch
 from .comfy_bridge.model import register
 from .dub_video import DubVideo
+from .empty_prompt import EmptyPrompt
+from .expert import LoraExpert
 from .face_crop import FaceCrop
 from .face_detector import LoadFaceDetector
 from .folder import LoadFolder
+from .guidance import DubGuidance
+from .guider import DubGuider
 from .mini import LoadMini
 from .paste_back import PasteBack
 from .reference_latents import EncodeReference
 from .sample import LoadSample
+from .sampler import DubSampler
 from .stitch_clips import StitchClips
 
 NODES: list[type[io.ComfyNode]] = [
@@ -24,9 +29,14 @@ NODES: list[type[io.ComfyNode]] = [
     LoadFolder,
     LoadAudioEncoders,
     LoadFaceDetector,
+    LoraExpert,
+    EmptyPrompt,
     FaceCrop,
     AudioFeatures,
     EncodeReference,
+    DubGuidance,
+    DubGuider,
+    DubSampler,
     StitchClips,
     ColorMatch,
     PasteBack,

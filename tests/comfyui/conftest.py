@@ -28,7 +28,7 @@ def pytest_ignore_collect(collection_path):
 def pytest_configure(config):
     if INSIDE:
         config.comfyui_base = tempfile.TemporaryDirectory(prefix="xdub_comfyui_")
-        _start_core(Path(INSIDE), Path(config.comfyui_base.name))
+        config.pack_modules = _start_core(Path(INSIDE), Path(config.comfyui_base.name))
 
 
 def pytest_unconfigure(config):
@@ -45,7 +45,8 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.line(str(skipped[0].longrepr[2]), red=True)
 
 
-def _start_core(comfyui: Path, base: Path) -> None:
+def _start_core(comfyui: Path, base: Path) -> set[str]:
+    """Set core up; return the names of the modules that loading the pack imported."""
     sys.path.insert(0, str(comfyui))
     sys.argv = ["main.py"]
     import comfy.options
@@ -57,13 +58,15 @@ def _start_core(comfyui: Path, base: Path) -> None:
     args.base_directory = str(base)
     import nodes
 
-    asyncio.run(_load(nodes))
+    return asyncio.run(_load(nodes))
 
 
-async def _load(nodes) -> None:
+async def _load(nodes) -> set[str]:
     await nodes.init_builtin_extra_nodes()
+    before = set(sys.modules)
     if not await nodes.load_custom_node(str(HERE.parents[1])):
         raise RuntimeError("ComfyUI could not load the pack")
+    return set(sys.modules) - before
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,251 @@
+"""The sampler of a whole recording, the guider of one clip and what they are given."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from clips import CONTEXT, sample
+from models import RELEASED_HEADS, load_model, put_model, random_state, relative_error
+
+from xdub_core.audio.features import tensor_features
+from xdub_core.codec.cosine import CosineCodec
+from xdub_core.dub import crop_finisher, plan_runs
+from xdub_core.errors import MissingModelError, SamplingError, SettingsError
+from xdub_core.face.track import FaceTrack
+from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.chain import ClipChain
+from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.plan import ClipGeometry
+from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
+from xdub_core.sampling.schedule import flow_sigmas
+
+GEOMETRY, SIZE, FRAMES = ClipGeometry(9, 5), 96, 20
+CONDITIONING = [[CONTEXT, {}]]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model(put_model("sampling.safetensors", random_state(RELEASED_HEADS)))
+
+
+@pytest.fixture(scope="module")
+def speech(pack):
+    rows = torch.randn(60, RELEASED_HEADS.audio_dim, generator=torch.Generator().manual_seed(3))
+    return pack("types").SpeechFeatures(tensor_features(rows), FRAMES)
+
+
+@pytest.fixture(scope="module")
+def reference(pack):
+    """Two runs of the face: 9 frames (one clip) and 10 (two clips), a frame apart."""
+    run = np.array([0] * 9 + [-1] + [1] * 10)
+    track = FaceTrack(np.tile([0.0, 0, SIZE, SIZE], (FRAMES, 1)), run >= 0, run, (SIZE, SIZE))
+    crops = torch.rand(FRAMES, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(4))
+    codec, types = CosineCodec(48), pack("types")
+    runs = []
+    for plan in plan_runs(track, FRAMES, GEOMETRY):
+        seen = [plan.slots[clip.start - plan.frames.start :][: GEOMETRY.frames] for clip in plan.clips]
+        latents = tuple(codec.encode(crops[slots]) for slots in seen)
+        runs.append(types.RunReference(plan.frames, plan.clips, plan.slots, latents))
+    return types.ReferenceLatents(tuple(runs), GEOMETRY, crops, codec, FRAMES)
+
+
+def run_sampler(pack, model, reference, speech, **options):
+    settings = {"seed": 7, "seed_per_clip": False, "border": 1, "match_colors": True, "as_released": False}
+    settings |= {"empty_prompt": CONDITIONING, "sigmas": flow_sigmas(3)} | options
+    latents = pack("sampler").DubSampler.execute(model, reference, speech, **settings).result[0]
+    return [model.model.process_latent_in(run["samples"]) for run in latents]
+
+
+def engine_run(reference, speech, run, as_released=False):
+    dit = XDubDiT(RELEASED_HEADS).eval()
+    dit.load_state_dict(random_state(RELEASED_HEADS))
+    latents = []
+    chain = ClipChain(
+        reference.codec,
+        EulerSampler(DiTDenoiser(dit, CONTEXT), SamplerSettings(3, seed=7)),
+        speech.features,
+        GEOMETRY,
+        crop_finisher(True, as_released),
+        reference=as_released,
+    )
+    crops = (reference.crops[slot].numpy() for slot in run.slots)
+    list(chain.run(crops, run.clips, on_latents=lambda clip, sampled: latents.append(sampled)))
+    return torch.cat(latents)
+
+
+@pytest.mark.parametrize("as_released", [False, True])
+def test_all_clips_of_all_runs_equal_the_engines(pack, model, reference, speech, as_released):
+    results = run_sampler(pack, model, reference, speech, as_released=as_released)
+    assert [len(run) for run in results] == [1, 2]
+    for result, run in zip(results, reference.runs, strict=True):
+        tolerance = (
+            1e-3 if as_released else 1e-4
+        )  # frames are handed on in 8 bits, which may round the other way
+        assert relative_error(result, engine_run(reference, speech, run, as_released)) < tolerance
+
+
+def test_any_sampler_and_sigmas(pack, model, reference, speech):
+    from comfy.samplers import sampler_object
+
+    sigmas = flow_sigmas(4, shift=3.0)
+    results = run_sampler(pack, model, reference, speech, sampler=sampler_object("dpmpp_2m"), sigmas=sigmas)
+    assert all(torch.isfinite(run).all() for run in results)
+    assert relative_error(results[0], run_sampler(pack, model, reference, speech)[0]) > 1e-3
+
+
+def test_seed_per_clip_changes_all_clips_but_the_first_of_each_run(pack, model, reference, speech):
+    same, own = (run_sampler(pack, model, reference, speech, seed_per_clip=own) for own in (False, True))
+    assert torch.equal(same[0], own[0])
+    assert [torch.equal(a, b) for a, b in zip(same[1], own[1], strict=True)] == [True, False]
+
+
+def test_guider_with_the_frames_before_equals_the_sampler(pack, model, reference, speech):
+    """The first clip of the second run, then the second, which goes on from the first's finished frames."""
+    node, sigmas = pack("guider").DubGuider, flow_sigmas(3)
+    expected = run_sampler(pack, model, reference, speech, as_released=True, match_colors=False)[1]
+    results, frames = [], None
+    for clip in (2, 3):
+        guider, latent = node.execute(
+            model, reference, speech, clip, 1, empty_prompt=CONDITIONING, frames_before=frames
+        ).result
+        assert latent["samples"].shape == guider.clip.reference.shape
+        results.append(sample(guider, sigmas, seed=7, latents=latent["samples"]))
+        frames = (reference.codec.decode(results[-1]) * 255).floor() / 255
+    assert relative_error(results[0], expected[:1]) < 1e-4
+    assert relative_error(results[1], expected[1:2]) < 0.05  # 8 bits
+
+
+def test_interruption_stops_within_a_step(pack, model, reference, speech):
+    import comfy.model_management as management
+
+    steps = []
+
+    def interrupt(executor, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 5:
+            management.interrupt_current_processing(True)
+        return executor(*args, **kwargs)
+
+    patched = model.clone()
+    patched.add_wrapper_with_key("diffusion_model", "test", interrupt)
+    with pytest.raises(management.InterruptProcessingException):
+        run_sampler(pack, patched, reference, speech)
+    assert len(steps) == 5
+    assert run_sampler(pack, model, reference, speech)[0].isfinite().all()
+
+
+def test_preview_and_progress_count_all_steps_of_all_clips(pack, model, reference, speech, monkeypatch):
+    import comfy.utils
+    import latent_preview
+
+    seen = []
+    monkeypatch.setattr(
+        comfy.utils,
+        "PROGRESS_BAR_HOOK",
+        lambda done, total, preview, node_id: seen.append((done, total, preview)),
+    )
+    monkeypatch.setattr(latent_preview.args, "preview_method", latent_preview.LatentPreviewMethod.Latent2RGB)
+    run_sampler(pack, model, reference, speech)
+    assert [(done, total) for done, total, _ in seen] == [(step, 9) for step in range(1, 10)]
+    assert all(preview[0] == "JPEG" for _, _, preview in seen)
+
+
+def test_nan_is_told_with_its_clip(pack, model, reference, speech):
+    broken = model.clone()
+    broken.add_wrapper_with_key(
+        "diffusion_model", "test", lambda executor, *a, **k: executor(*a, **k) * torch.nan
+    )
+    with pytest.raises(SamplingError, match="clip 1"):
+        run_sampler(pack, broken, reference, speech)
+
+
+def test_parts_of_another_model_are_refused(pack, model, reference, speech):
+    types = pack("types")
+    narrow = types.SpeechFeatures(tensor_features(torch.zeros(60, 7)), FRAMES)
+    with pytest.raises(SettingsError, match="7 wide"):
+        run_sampler(pack, model, reference, narrow)
+    other = types.ReferenceLatents(reference.runs, GEOMETRY, reference.crops, CosineCodec(12), FRAMES)
+    with pytest.raises(SettingsError, match="12 channels"):
+        run_sampler(pack, model, other, speech)
+    with pytest.raises(SettingsError, match="wide"):
+        run_sampler(pack, model, reference, speech, empty_prompt=[[torch.zeros(1, 3, 99), {}]])
+
+
+def test_guider_says_which_clips_there_are_and_what_a_clip_needs(pack, model, reference, speech):
+    node = pack("guider").DubGuider
+    with pytest.raises(SettingsError, match="1 to 3"):
+        node.execute(model, reference, speech, 5, 1, empty_prompt=CONDITIONING)
+    with pytest.raises(SettingsError, match="frames_before"):
+        node.execute(model, reference, speech, 3, 1, empty_prompt=CONDITIONING)
+
+
+def test_guidance_node_gives_the_released_guidance_by_default(pack):
+    node = pack("guidance").DubGuidance
+    defaults = {i.id: i.default for i in node.define_schema().inputs}
+    assert node.execute(**defaults).result[0] == Guidance()
+    assert (
+        node.validate_inputs(**{n: defaults[n] for n in ("high_until", "middle_from", "start", "end")})
+        is True
+    )
+    assert "falls" in node.validate_inputs(high_until=0.5, middle_from=0.6)
+    assert "falls" in node.validate_inputs(start=0.2, end=0.3)
+
+
+class FakeClip:
+    """What Load CLIP gives for umt5_xxl, as far as an empty prompt needs it: one token, then zeros."""
+
+    def __init__(self, name="umt5xxl", width=4096):
+        self.name, self.row, self.asked = name, torch.randn(1, width), 0
+
+    def tokenize(self, text):
+        assert text == ""
+        return {self.name: [[(1, 1.0)]]}
+
+    def encode_from_tokens(self, tokens):
+        self.asked += 1
+        return torch.cat([self.row, torch.zeros(511, self.row.shape[1])])[None]
+
+
+def test_empty_prompt_asks_the_clip_once_and_is_kept(pack, tmp_path, monkeypatch):
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path))
+    node, clip, prompt = pack("empty_prompt").EmptyPrompt, FakeClip(), pack("comfy_bridge.prompt")
+    released = SimpleNamespace(
+        model=SimpleNamespace(diffusion_model=SimpleNamespace(config=SimpleNamespace(text_dim=4096)))
+    )
+    assert "Load CLIP" in node.validate_inputs(source="automatic")
+    assert node.check_lazy_status("automatic") == ["clip"]
+    with pytest.raises(MissingModelError, match="Load CLIP"):
+        prompt.context_for(released)
+    with pytest.raises(SettingsError, match="t5xxl"):
+        node.execute("automatic", FakeClip("t5xxl"))
+    ((context, _),) = node.execute("automatic", clip).result[0]
+    assert context.shape == (1, 512, 4096)
+    assert torch.equal(context[0, :1], clip.row)
+    assert not context[0, 1:].any()
+    assert node.check_lazy_status("automatic") == []
+    assert node.validate_inputs(source="automatic") is True
+    assert torch.equal(node.execute("automatic").result[0][0][0], context)
+    assert torch.equal(prompt.context_for(released), context)
+    assert clip.asked == 1
+
+
+def test_empty_prompt_from_a_file(pack, tmp_path, monkeypatch):
+    import folder_paths
+
+    from xdub_core.text import save_empty_prompt
+
+    row = torch.randn(1, 4096)
+    save_empty_prompt(tmp_path / "empty_prompt.safetensors", row)
+    monkeypatch.setattr(folder_paths, "get_full_path_or_raise", lambda folder, name: str(tmp_path / name))
+    ((context, _),) = pack("empty_prompt").EmptyPrompt.execute("empty_prompt.safetensors").result[0]
+    assert torch.equal(context[0, :1], row)
+
+
+def test_models_without_a_text_encoder_are_sampled_with_zeros(pack, model):
+    assert torch.equal(
+        pack("comfy_bridge.prompt").context_for(model), torch.zeros(1, 1, RELEASED_HEADS.text_dim)
+    )
