@@ -78,8 +78,8 @@ def clean_frames(mask: Tensor) -> int:
 class XDub(comfy.supported_models.WAN22_T2V):
     """How core recognises X-Dub's files: a Wan with attention to audio in every block. All sizes are the file's."""
 
-    unet_config = {"image_model": "wan2.1", "model_type": "t2v"}  # noqa: RUF012 (core's way)
-    required_keys = {  # noqa: RUF012
+    unet_config: dict[str, Any] = {"image_model": "wan2.1", "model_type": "t2v"}  # noqa: RUF012 (core's way)
+    required_keys: dict[str, Any] = {  # noqa: RUF012
         "{}audio_embedding.proj_in.weight": {},
         "{}blocks.0.audio_attn.q.weight": {},
     }

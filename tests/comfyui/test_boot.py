@@ -11,7 +11,14 @@ import pytest
 COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])
 PACK = Path(__file__).resolve().parents[2]
 HEAVY = ("transformers", "mmpose", "mmdet", "mmcv", "diffsynth", "huggingface_hub")
-NODES = ["LoadAudioEncoders", "LoadFaceDetector", "LoadMini", "FaceCrop", "AudioFeatures", "ReferenceLatents", "Guidance", "Guider", "Sampler", "Expert", "StitchClips", "ColorMatch", "PasteBack", "Dub", "EmptyPrompt"]
+NODES = {
+    f"XDub{name}"
+    for name in (
+        *("LoadAudioEncoders", "LoadFaceDetector", "LoadMini", "Expert", "EmptyPrompt"),
+        *("FaceCrop", "AudioFeatures", "ReferenceLatents", "Guidance", "Guider", "Sampler"),
+        *("StitchClips", "ColorMatch", "PasteBack", "Dub"),
+    )
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,7 @@ def test_loading_the_pack_imports_none_of_the_heavy_packages(pytestconfig):
 
 def test_every_step_has_its_node_with_words_for_the_artist(pack):
     nodes = {node.define_schema().node_id: node.define_schema() for node in pack("extension").NODES}
-    assert {f"XDub{name}" for name in NODES} <= set(nodes)
+    assert set(nodes) >= NODES
     for name, schema in nodes.items():
         assert schema.category == "X-Dub", name
         assert schema.display_name and schema.description, name

@@ -1,10 +1,12 @@
 """Core's own loader takes X-Dub's files for what they are."""
 
+import json
+
 import pytest
 import torch
 from models import RELEASED_HEADS, load_model, put_model, random_state
 
-from xdub_core.model.config import config_from_values
+from xdub_core.model.config import RELEASED, config_from_values
 
 
 def test_released_layout_is_loaded_as_xdub_with_all_sizes_from_its_shapes():
@@ -14,6 +16,20 @@ def test_released_layout_is_loaded_as_xdub_with_all_sizes_from_its_shapes():
     assert type(model.model.latent_format).__name__ == "Wan22"
     state = model.model.diffusion_model.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in random_state(RELEASED_HEADS).items())
+
+
+def test_the_released_files_own_tensor_list_is_recognised_and_fits_to_the_last_tensor(reference):
+    """On the meta device: names and shapes of all 6.29 B parameters, and no memory."""
+    import comfy.model_detection
+
+    shapes = json.loads((reference / "xdub_checkpoint_keys.json").read_text())
+    state = {name: torch.empty(shape, dtype=torch.bfloat16, device="meta") for name, shape in shapes.items()}
+    config = comfy.model_detection.model_config_from_unet(state, "")
+    config.set_inference_dtype(torch.bfloat16, None)
+    model = config.get_model(state, "", device=torch.device("meta"))
+    assert type(model).__name__ == "XDubModel"
+    assert model.diffusion_model.config == RELEASED
+    assert {name: list(x.shape) for name, x in model.diffusion_model.state_dict().items()} == shapes
 
 
 def test_checkpoint_with_comfyui_prefix_is_loaded_too():
