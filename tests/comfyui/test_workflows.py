@@ -1,0 +1,332 @@
+"""The example workflows in a real server: what can run on a CPU runs, the rest is accepted up to missing weights."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+import uuid
+from pathlib import Path
+from urllib.error import HTTPError
+
+import aiohttp
+import pytest
+import torch
+from minis import make_mini, speech, write_footage
+
+from xdub_core.media.probe import probe_video
+from xdub_core.mini.demo_media import write_wav
+from xdub_core.mini.model import BUILT_IN, is_mini
+
+PACK = Path(__file__).resolve().parents[2]
+COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])
+API = sorted((PACK / "workflows" / "api").glob("*.json"))
+RELEASED = [path for path in API if "built_in" not in path.name]
+MEDIA = {"LoadVideo", "LoadAudio"}
+READY = "To see the GUI go to"
+SECONDS_TO_START, SECONDS_TO_RUN = 90, 120
+
+
+class Server:
+    """A ComfyUI of its own, with the pack and folders of its own."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        for folder in ("custom_nodes", "input", "models", "output", "user"):
+            (base / folder).mkdir()
+        (base / "custom_nodes" / "comfyui-x-dub").symlink_to(PACK, target_is_directory=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        command = [sys.executable, "main.py", "--cpu", "--base-directory", str(base), "--disable-metadata"]
+        command += ["--port", self.address.split(":")[1], "--database-url", "sqlite:///:memory:"]
+        self.process = subprocess.Popen(
+            command, cwd=COMFYUI, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.log: list[str] = []
+        self._ready = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+        if not self._ready.wait(SECONDS_TO_START):
+            self.stop()
+            raise RuntimeError("the server did not start:\n" + "".join(self.log[-30:]))
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.log.append(line)
+            if READY in line:
+                self._ready.set()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(30)
+
+    def get(self, path: str):
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=30) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, content) -> tuple[int, dict]:
+        request = urllib.request.Request(f"http://{self.address}{path}", json.dumps(content).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                body = answer.read()
+                return answer.status, json.loads(body) if body else {}
+        except HTTPError as error:
+            return error.code, json.load(error)
+
+    def run(self, prompt, interrupt_at=None) -> dict:
+        """Run a prompt to its end and return its history; press Cancel at the first message of a type."""
+        return asyncio.run(asyncio.wait_for(self._run(prompt, interrupt_at), SECONDS_TO_RUN))
+
+    async def _run(self, prompt, interrupt_at) -> dict:
+        client = uuid.uuid4().hex
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"ws://{self.address}/ws?clientId={client}") as events,
+        ):
+            status, answer = self.post("/prompt", {"prompt": prompt, "client_id": client})
+            assert status == 200, answer
+            ended: dict = {}
+            async for event in events:
+                if event.type is not aiohttp.WSMsgType.TEXT:
+                    continue
+                message = event.json()
+                kind, data = message["type"], message.get("data", {})
+                if interrupt_at is not None and interrupt_at(kind, data):
+                    self.post("/interrupt", {})
+                    interrupt_at = None
+                if data.get("prompt_id") != answer["prompt_id"]:
+                    continue
+                if kind in ("execution_success", "execution_error", "execution_interrupted"):
+                    ended = {"outcome": kind, **data}
+                if kind == "executing" and data["node"] is None:  # it stands in the history now
+                    return ended | self.get(f"/history/{answer['prompt_id']}")[answer["prompt_id"]]
+        raise AssertionError("the server hung up")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    base = tmp_path_factory.mktemp("server")
+    running = Server(base)
+    write_footage(base / "input" / "video.mp4")
+    for name in ("speech", "clip"):
+        write_wav(speech(0.8)["waveform"][0, 0].numpy(), base / "input" / f"{name}.wav")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def mini_folder(tmp_path_factory):
+    return make_mini(tmp_path_factory.mktemp("mini"))
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def the(prompt, kind):
+    """Number and node of the one node of a class."""
+    ((number, node),) = [item for item in prompt.items() if item[1]["class_type"] == kind]
+    return number, node
+
+
+def with_random_mini(prompt, mini_folder):
+    """The same workflow with a mini of random weights, which finds no faces: the face is given as a box."""
+    sample, _ = the(prompt, "XDubLoadSample")
+    the(prompt, "XDubLoadMini")[1]["inputs"]["folder"] = str(mini_folder)
+    prompt["video"] = {"class_type": "LoadVideo", "inputs": {"file": "video.mp4"}}
+    prompt["audio"] = {"class_type": "LoadAudio", "inputs": {"audio": "speech.wav"}}
+    del prompt[sample]
+    for node in prompt.values():
+        for name, value in node["inputs"].items():
+            if value in ([sample, 0], [sample, 1]):
+                node["inputs"][name] = [["video", "audio"][value[1]], 0]
+    box = {"face": "box", "box": "8,4,56,52", "crop_size": 32, "detect_every": 1, "as_released": False}
+    crops = [node for node in prompt.values() if node["class_type"] == "XDubFaceCrop"]
+    if crops:
+        crops[0]["inputs"] |= {"face": "box", "box": "8,4,56,52"}
+    else:
+        prompt["face"] = {
+            "class_type": "XDubFaceCrop",
+            "inputs": {"source": ["video", 0], "image_fps": 25.0, **box},
+        }
+        the(prompt, "XDubDub")[1]["inputs"]["face_track"] = ["face", 0]
+    return prompt
+
+
+def saved_video(server, history):
+    (saved,) = [
+        out["images"] if "images" in out else out["video"] for out in history["outputs"].values() if out
+    ][-1]
+    return probe_video(server.base / "output" / saved["subfolder"] / saved["filename"])
+
+
+def test_the_pack_is_there_without_a_word(server):
+    log = "".join(server.log)
+    assert "IMPORT FAILED" not in log
+    assert not [line for line in server.log if "x-dub" in line.lower() and "WARNING" in line.upper()]
+    assert set(server.get("/workflow_templates")["comfyui-x-dub"]) == {path.stem for path in API}
+    assert "XDubDub" in server.get("/object_info")
+
+
+@pytest.mark.parametrize("name", ["1_quick_start_built_in_model", "2_built_in_model_every_step"])
+def test_workflows_of_the_built_in_model_run(server, mini_folder, name):
+    prompt = with_random_mini(load(PACK / "workflows" / "api" / f"{name}.json"), mini_folder)
+    history = server.run(prompt)
+    assert history["outcome"] == "execution_success", history.get("exception_message")
+    video = saved_video(server, history)
+    assert (video.frames, video.width, video.height, video.fps) == (20, 80, 64, 25)
+    assert video.has_audio
+
+
+@pytest.mark.skipif(not is_mini(BUILT_IN), reason="the built-in model is not there yet")
+@pytest.mark.parametrize("name", ["1_quick_start_built_in_model", "2_built_in_model_every_step"])
+def test_they_run_as_they_are_shipped(server, name):
+    history = server.run(load(PACK / "workflows" / "api" / f"{name}.json"))
+    assert history["outcome"] == "execution_success", history.get("exception_message")
+    assert saved_video(server, history).has_audio
+
+
+def test_a_folder_is_dubbed_pair_by_pair(server, mini_folder, tmp_path):
+    prompt = with_random_mini(
+        load(PACK / "workflows" / "api" / "1_quick_start_built_in_model.json"), mini_folder
+    )
+    batch = load(PACK / "workflows" / "api" / "7_batch_over_a_folder.json")
+    _, folder = the(batch, "XDubLoadFolder")
+    for name, seconds in (("anna", 0.4), ("bert", 0.8)):
+        write_footage(tmp_path / f"{name}.mp4", 20)
+        write_wav(speech(seconds)["waveform"][0, 0].numpy(), tmp_path / f"{name}.wav")
+    prompt["pairs"] = folder | {"inputs": {"folder": str(tmp_path)}}
+    prompt["face"]["inputs"]["source"] = ["pairs", 0]
+    the(prompt, "XDubDub")[1]["inputs"] |= {"video": ["pairs", 0], "audio": ["pairs", 1]}
+    the(prompt, "SaveVideo")[1]["inputs"]["filename_prefix"] = ["pairs", 2]
+    del prompt["video"], prompt["audio"]
+    assert server.run(prompt)["outcome"] == "execution_success"
+    frames = {path.name[:4]: probe_video(path).frames for path in (server.base / "output").glob("*.mp4")}
+    assert frames == {"anna": 10, "bert": 20}
+
+
+def test_cancel_stops_a_dub_and_the_server_goes_on(server, mini_folder):
+    prompt = with_random_mini(
+        load(PACK / "workflows" / "api" / "1_quick_start_built_in_model.json"), mini_folder
+    )
+    number, dub = the(prompt, "XDubDub")
+    dub["inputs"] |= {"seed": 7, "steps": 200}
+
+    def sampling(kind, data):
+        return kind == "progress" and data["node"] == number and data["max"] > 200
+
+    history = server.run(prompt, interrupt_at=sampling)
+    assert history["outcome"] == "execution_interrupted"
+    dub["inputs"]["steps"] = 1
+    assert server.run(prompt)["outcome"] == "execution_success"
+
+
+def test_errors_say_what_to_do_and_the_server_goes_on(server, mini_folder):
+    prompt = with_random_mini(
+        load(PACK / "workflows" / "api" / "1_quick_start_built_in_model.json"), mini_folder
+    )
+    crop = prompt["face"]["inputs"]
+    crop["box"] = "8,4,560,520"
+    history = server.run(prompt)
+    assert history["outcome"] == "execution_error"
+    assert "reaches outside the frame of 80 x 64" in history["exception_message"]
+    crop["box"] = "8,4"
+    status, answer = server.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    assert all("four numbers" in error["details"] for error in answer["node_errors"]["face"]["errors"])
+    crop["box"] = "8,4,56,52"
+    assert server.run(prompt)["outcome"] == "execution_success"
+
+
+def files_asked_for(prompt):
+    """(node's number, input) of every file that the released model's workflows name."""
+    names = {
+        "unet_name",
+        "vae_name",
+        "clip_name",
+        "whisper",
+        "person_detector",
+        "expert",
+        "folder",
+        "file",
+        "audio",
+    }
+    return {(number, name) for number, node in prompt.items() for name in names & node["inputs"].keys()}
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+def test_the_released_model_s_workflows_lack_nothing_but_its_files(server, path):
+    prompt = load(path)
+    for node in prompt.values():
+        if node["class_type"] in MEDIA:
+            node["inputs"] |= (
+                {"file": "video.mp4"} if node["class_type"] == "LoadVideo" else {"audio": "speech.wav"}
+            )
+    status, answer = server.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    allowed = {number for number, _ in files_asked_for(prompt)}
+    for number, errors in answer["node_errors"].items():
+        assert number in allowed, errors
+        for error in errors["errors"]:
+            told = error["message"] + error["details"]
+            assert "not in list" in told or "is missing" in told or "is no folder" in told, error
+
+
+@pytest.fixture(scope="module")
+def empty_files(server):
+    """A file of every name that the released model's workflows ask for, with nothing of use in it."""
+    places = {
+        "unet_name": "diffusion_models",
+        "vae_name": "vae",
+        "clip_name": "text_encoders",
+        "expert": "loras",
+    }
+    places |= {"whisper": "audio_encoders", "wav2vec2": "audio_encoders"}
+    places |= {"person_detector": "detection", "pose": "detection"}
+    for path in RELEASED:
+        for node in load(path).values():
+            for name, folder in places.items():
+                if name in node["inputs"]:
+                    file = server.base / "models" / folder / node["inputs"][name]
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    torch.save({"nothing": torch.zeros(1)}, file)
+    pairs = server.base / "input" / "x-dub"
+    pairs.mkdir()
+    write_footage(pairs / "anna.mp4", 5)
+    write_wav(speech(0.4)["waveform"][0, 0].numpy(), pairs / "anna.wav")
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+def test_with_files_of_those_names_they_are_accepted(server, empty_files, path):
+    history = server.run(load(path))  # which asserts that /prompt took it
+    assert history["outcome"] == "execution_error"
+
+
+def test_the_api_twin_is_what_the_canvas_would_send(server):
+    """Widget values by their places, as the front end reads them, give the API format back."""
+    sys.path.insert(0, str(PACK / "tools"))
+    from workflow_format import UPLOAD_WIDGETS, widget_names
+
+    schemas = server.get("/object_info")
+    for path in API:
+        shown, asked = load(PACK / "workflows" / path.name), load(path)
+        for node in shown["nodes"]:
+            if node["type"] == "MarkdownNote":
+                continue
+            wanted = asked[str(node["id"])]["inputs"]
+            values, found = list(node["widgets_values"]), {}
+            for name, options in widget_names(schemas[node["type"]], wanted):
+                found[name] = values.pop(0)
+                if options.get("control_after_generate"):
+                    assert values.pop(0) == "fixed"
+                for upload, extra in UPLOAD_WIDGETS.items():
+                    if options.get(upload):
+                        assert [values.pop(0) for _ in extra] == extra
+            assert values == []
+            plain = {name: value for name, value in wanted.items() if not isinstance(value, list)}
+            assert plain == {name: found[name] for name in plain}
