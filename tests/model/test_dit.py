@@ -1,6 +1,7 @@
 """The DiT: the released layout, the goldens, and the independence of what must not influence what."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -205,3 +206,28 @@ def test_a_host_may_run_each_block_its_own_way(small_dit):
     assert seen == [0, 1]
     assert torch.equal(ran, whole)
     assert not torch.allclose(skipped, whole)
+
+
+def test_a_residual_model_works_on_the_difference_from_the_reference():
+    """Its network sees d's noised latents where d = z - reference, and its velocity of d becomes that of z."""
+    generator = torch.Generator().manual_seed(3)
+    shape = (2, SMALL.latent_channels, 4, 4, 4)
+    z, reference, noise = (torch.randn(shape, generator=generator) for _ in range(3))
+    t = torch.tensor([0.3, 0.7])
+    level = t.view(-1, 1, 1, 1, 1)
+    noised = (1 - level) * z + level * noise
+    noised[:, :, :2] = z[:, :, :2]  # motion latents are clean
+    residual, plain = XDubDiT(replace(SMALL, residual=True)).eval(), XDubDiT(SMALL).eval()
+    plain.load_state_dict(residual.state_dict())
+    difference = (1 - level) * (z - reference) + level * noise
+    difference[:, :, :2] = (z - reference)[:, :, :2]
+    assert torch.allclose(residual.without_base(noised, reference, 1000 * t, 2), difference, atol=1e-6)
+    constants = plain.prepare(
+        torch.randn(1, 3, SMALL.text_dim, generator=generator),
+        torch.randn(2, 4, 8, SMALL.audio_dim, generator=generator),
+        shape,
+    )
+    with torch.no_grad():
+        found = residual(noised, reference, 1000 * t, constants, 2)
+        expected = plain(difference, reference, 1000 * t, constants, 2) - reference
+    assert torch.allclose(found, expected, atol=1e-5)

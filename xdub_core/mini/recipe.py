@@ -47,17 +47,20 @@ class MiniRecipe:
             audio_head_dim=32,
             audio_layers=1,
             latent_channels=CodecConfig().channels,
+            residual=True,
         )
     )
     networks: NetworkTrainings = field(default_factory=NetworkTrainings)
     windows: int = 5
     pair_takes: int = 1
     pair_steps: int = 6
-    rendered_share: float = 0.2
+    rendered_share: float = 0.6
+    face_weight: float = 1.0
+    lip_weight: float = 6.0
     batch: int = 8
     learning_rate: float = 2.5e-3
     expert_rate: float = 3e-4
-    generator_steps: int = 2000
+    generator_steps: int = 1200
     editor_steps: int = 5000
     lip_steps: int = 400
     texture_steps: int = 600
@@ -85,7 +88,7 @@ class MiniRecipe:
                 log_every=max(1, min(20, steps // 4)),
             ),
             model=DiTConfig(**{**vars(self.dit), "background": stage == "generator"}),
-            flow=FlowSettings(timesteps=timesteps),
+            flow=FlowSettings(timesteps=timesteps, face_weight=self.face_weight, lip_weight=self.lip_weight),
             clip=GEOMETRY,
             expert=expert,
             crop=self.heads.size,
@@ -126,6 +129,7 @@ def _tiny() -> MiniRecipe:
             audio_head_dim=8,
             audio_layers=1,
             latent_channels=networks.codec.network.channels,
+            residual=True,
         ),
         networks=networks,
         windows=1,

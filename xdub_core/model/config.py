@@ -38,6 +38,10 @@ class DiTConfig:
     background: bool = False
     """Whether the model is the mask-based generator of stage I, which sees each noised latent frame beside its
     masked background, concatenated along channels (paper section 3.1)."""
+    residual: bool = False
+    """Whether the network itself sees and predicts only how the target differs from the reference (the generator:
+    from the background): see `XDubDiT.forward`. The released model does not; it is what lets a small one keep the
+    picture."""
 
     @property
     def head_dim(self) -> int:

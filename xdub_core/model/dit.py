@@ -35,6 +35,7 @@ from xdub_core.model.attention import (
 from xdub_core.model.audio_projection import AudioProjection
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig, vector_dtype
 from xdub_core.model.rope import RotaryTables, rotary_tables
+from xdub_core.sampling.schedule import TIMESTEPS
 
 BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it."""
@@ -155,6 +156,9 @@ class XDubDiT(nn.Module):
         `latents`: noised target [batch, channels, frames, height, width]; `reference`: clean latents of the source
         video, same shape; `timestep`: [batch] in 0..1000; `motion_latents`: how many leading target frames are
         clean frames of the clip before (their timestep is 0).
+
+        A residual model's network works on the difference from the reference; what goes in and comes out here is the
+        same as with any other.
         """
         if self.config.background:
             raise SamplingError(
@@ -166,8 +170,26 @@ class XDubDiT(nn.Module):
                 f"reference latents {list(reference.shape)} and noised latents {list(latents.shape)} differ in "
                 "size: encode the same crops that are being dubbed"
             )
-        sequence = torch.cat([reference, latents], dim=2)
-        return self.velocity(sequence, timestep, constants, motion_latents, run_block)
+        noised = self.without_base(latents, reference, timestep, motion_latents)
+        sequence = torch.cat([reference, noised], dim=2)
+        velocity = self.velocity(sequence, timestep, constants, motion_latents, run_block)
+        return velocity - reference if self.config.residual else velocity
+
+    def without_base(
+        self, latents: Tensor, base: Tensor, timestep: Tensor, motion_latents: int = 0
+    ) -> Tensor:
+        """Noised latents as the network sees them: a residual model's without the clean `base` that they hold.
+
+        With z_t = (1 - t) z + t noise and the difference d = z - base, z_t - (1 - t) base = (1 - t) d + t noise: d's
+        own noised latents, whose velocity is larger by `base` than z's.
+        """
+        if not self.config.residual:
+            return latents
+        clean = (1 - timestep.to(latents) / TIMESTEPS).view(-1, 1, 1, 1, 1)
+        motion, noised = latents[:, :, :motion_latents], latents[:, :, motion_latents:]
+        return torch.cat(
+            [motion - base[:, :, :motion_latents], noised - clean * base[:, :, motion_latents:]], dim=2
+        )
 
     def velocity(
         self,

@@ -40,14 +40,25 @@ def inpaint(
         conditions.context, conditions.audio, latents.shape, reference_stills=conditions.reference.shape[2]
     )
     constants = constants if hear else constants.without_audio()
-    return dit.velocity(_sequence(latents, conditions), timestep, constants, motion_latents)
+    return _velocity(dit, latents, timestep, conditions, constants, motion_latents)
 
 
-def _sequence(latents: Tensor, conditions: Conditions) -> Tensor:
+def _velocity(
+    dit: XDubDiT,
+    latents: Tensor,
+    timestep: Tensor,
+    conditions: Conditions,
+    constants: ClipConstants,
+    motion_latents: int,
+) -> Tensor:
     assert conditions.background is not None  # the generator's conditions have one
-    reference = torch.cat([torch.zeros_like(conditions.reference), conditions.reference], dim=1)
-    target = torch.cat([conditions.background.to(latents), latents], dim=1)
-    return torch.cat([reference.to(latents), target], dim=2)
+    background = conditions.background.to(latents)
+    noised = dit.without_base(latents, background, timestep, motion_latents)
+    stills = conditions.reference.to(latents)
+    reference = torch.cat([torch.zeros_like(stills), stills], dim=1)
+    sequence = torch.cat([reference, torch.cat([background, noised], dim=1)], dim=2)
+    velocity = dit.velocity(sequence, timestep, constants, motion_latents)
+    return velocity - background if dit.config.residual else velocity
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,8 @@ class GeneratorClip:
         count = len(self.conditions.reference) // len(latents)  # branches: 3, or 1
         branches = torch.cat([latents.to(self.conditions.reference)] * count)
         timestep = torch.full((len(branches),), sigma * TIMESTEPS, device=branches.device)
-        sequence = _sequence(branches, self.conditions)
-        velocity = self.model.velocity(sequence, timestep, self.constants, self.motion_latents)
+        velocity = _velocity(
+            self.model, branches, timestep, self.conditions, self.constants, self.motion_latents
+        )
         found = velocity.to(latents).chunk(count)
         return Velocities(found[0], found[count // 2], found[-1])
