@@ -13,7 +13,7 @@ from torch import Tensor
 from xdub_core.compose.preview import with_box
 from xdub_core.errors import FaceError
 from xdub_core.face.boxes import FixedBox, FrameBoxes, box_from_mask, boxes_from_masks, parse_box
-from xdub_core.face.crop import crop_frame
+from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.track import track_faces
 from xdub_core.progress import Progress, ProgressCallback, Stage
@@ -98,7 +98,7 @@ def cut_crops(
     footage: Footage, face: TrackedFace, settings: CropSettings, on_frame: Callable[[int, np.ndarray], None]
 ) -> Tensor:
     """The crops of all slots, IMAGE [slots, size, size, 3]; `on_frame` sees each slot's number and frame too."""
-    mode = "reference" if settings.as_released else "subpixel"
+    mode: CropMode = "reference" if settings.as_released else "subpixel"
     crops = torch.empty(len(face.timeline), settings.size, settings.size, 3)
     for slot, frame in enumerate(interruptible(footage.slots())):
         crops[slot] = torch.from_numpy(crop_frame(frame, face.track.boxes[slot], settings.size, mode))

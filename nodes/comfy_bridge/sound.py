@@ -79,11 +79,11 @@ def write_wave(path: Path, sound: Tensor, rate: int) -> None:
     sound = sound if len(sound) in _LAYOUTS else sound[:2]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=rate)
-        stream.codec_context.layout = layout  # type: ignore[union-attr]
+        stream.codec_context.layout = layout
         for start in range(0, sound.shape[1], _BLOCK):
             block = sound[:, start : start + _BLOCK].float().cpu().numpy()
             interleaved = np.ascontiguousarray(block.T).reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
             frame.sample_rate, frame.pts = rate, start
-            container.mux(stream.encode(frame))  # type: ignore[union-attr]
-        container.mux(stream.encode(None))  # type: ignore[union-attr]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
