@@ -10,7 +10,7 @@ from torch import Tensor
 from . import sockets
 from .types import ReferenceLatents, SpeechFeatures
 
-GUIDANCE_TIP = "From Guidance (X-Dub); without it, what the model was released with."
+GUIDANCE_TIP = "From Guidance (X-Dub); without it, what suits the model."
 PROMPT_TIP = "From Empty Prompt (X-Dub). Without it, the kept one is used; the built-in model needs none."
 BORDER_TIP = (
     "How far the crop's rim is held to the source, in steps of 16 pixels, so that it fits its surroundings. "
@@ -67,11 +67,11 @@ class DubGuider(io.ComfyNode):
     ) -> io.NodeOutput:
         import torch
 
-        from xdub_core.sampling.guidance import Guidance
-
         from .comfy_bridge.guider import ClipGuider, clip_inputs
         from .comfy_bridge.prompt import context_for
+        from .comfy_bridge.whole_dub import own_settings
 
         inputs = clip_inputs(model, reference, audio_features, clip, frames_before)
-        guider = ClipGuider(model, guidance or Guidance(), inputs, context_for(model, empty_prompt), border)
+        guidance = guidance or own_settings(model).sampler.guidance
+        guider = ClipGuider(model, guidance, inputs, context_for(model, empty_prompt), border)
         return io.NodeOutput(guider, {"samples": torch.zeros_like(inputs.reference)})

@@ -52,7 +52,7 @@ class DubSampler(io.ComfyNode):
                 io.Sigmas.Input(
                     "sigmas",
                     optional=True,
-                    tooltip="From BasicScheduler ('simple') or any other; without it, the 30 steps of the release.",
+                    tooltip="From BasicScheduler ('simple') or any other; without it, what suits the model (30 steps).",
                 ),
                 io.Int.Input("border", default=1, min=0, max=8, advanced=True, tooltip=BORDER_TIP),
                 io.Boolean.Input(
@@ -95,16 +95,17 @@ class DubSampler(io.ComfyNode):
         sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
         from xdub_core.dub import crop_finisher
-        from xdub_core.sampling.guidance import Guidance
         from xdub_core.sampling.schedule import flow_sigmas
 
         from .comfy_bridge.chain import sample_runs
         from .comfy_bridge.clip_sampler import SamplingChoices, euler
         from .comfy_bridge.prompt import context_for
+        from .comfy_bridge.whole_dub import own_settings
 
+        own = own_settings(model).sampler
         choices = SamplingChoices(
-            flow_sigmas(30) if sigmas is None else sigmas,
-            guidance or Guidance(),
+            flow_sigmas(own.steps, own.shift) if sigmas is None else sigmas,
+            guidance or own.guidance,
             sampler or euler(),
             seed,
             seed_per_clip,

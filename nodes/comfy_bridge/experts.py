@@ -51,10 +51,14 @@ class GatedHook(BypassForwardHook):
         self.expert = expert
         self.stored = self.adapter.weights
 
-    def _bypass_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if not self.expert.active:
-            return self.original_forward(x, *args, **kwargs)
-        return super()._bypass_forward(x, *args, **kwargs)
+    def inject(self) -> None:
+        super().inject()
+        plain, changed = self.original_forward, self.module.forward
+
+        def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            return (changed if self.expert.active else plain)(x, *args, **kwargs)
+
+        self.module.forward = forward
 
     def eject(self) -> None:
         """Also gives back the memory that core took for the adapter on the device."""

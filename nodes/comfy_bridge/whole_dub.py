@@ -30,10 +30,15 @@ class DubChoices:
     as_released: bool
 
 
+def own_settings(model: Any) -> DubSettings:
+    """How a MODEL is best used: as its loader says, or as the release is."""
+    return model.get_attachment(SETTINGS) or DubSettings()
+
+
 def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
     """The model's own settings, the release's where it has none, with what was chosen. Raises SettingsError."""
     require_xdub(model)
-    own = model.get_attachment(SETTINGS) or DubSettings()
+    own = own_settings(model)
     sampler = replace(
         own.sampler,
         seed=choices.seed,

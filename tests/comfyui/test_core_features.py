@@ -61,6 +61,23 @@ def test_fp8_weights_give_what_the_same_numbers_give_in_float32(file, sampled, w
     assert relative_error(result, sampled(load_model(file))) > 1e-3
 
 
+def test_scaled_fp8_checkpoint_equals_its_dequantised_weights(sampled):
+    """The kind of file that is shared as fp8_scaled: a scale for every quantised layer."""
+    scaled, whole = {"scaled_fp8": torch.zeros(2, dtype=torch.float8_e4m3fn)}, {}
+    for name, tensor in random_state(RELEASED_HEADS).items():
+        scaled[name] = whole[name] = tensor
+        if name.startswith("blocks.") and tensor.ndim == 2:
+            scale = tensor.abs().max() / torch.finfo(torch.float8_e4m3fn).max
+            scaled[name] = (tensor / scale).to(torch.float8_e4m3fn)
+            scaled[name.removesuffix("weight") + "scale_weight"] = scale
+            whole[name] = scaled[name].float() * scale
+    model = load_model(put_model("fp8_scaled.safetensors", scaled))
+    assert type(model.model).__name__ == "XDubModel"
+    assert model.model.diffusion_model.config == RELEASED_HEADS
+    expected = sampled(load_model(put_model("unscaled.safetensors", whole)))
+    assert relative_error(sampled(model), expected) < 1e-4
+
+
 def test_lora_on_audio_layers_equals_the_merged_model(file, sampled):
     from nodes import LoraLoaderModelOnly
 

@@ -10,7 +10,7 @@ from models import RELEASED_HEADS, load_model, put_model, random_state, relative
 
 from xdub_core.audio.features import tensor_features
 from xdub_core.codec.cosine import CosineCodec
-from xdub_core.dub import crop_finisher, plan_runs
+from xdub_core.dub import DubSettings, crop_finisher, plan_runs
 from xdub_core.errors import MissingModelError, SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT
@@ -179,6 +179,16 @@ def test_guider_says_which_clips_there_are_and_what_a_clip_needs(pack, model, re
         node.execute(model, reference, speech, 5, 1, empty_prompt=CONDITIONING)
     with pytest.raises(SettingsError, match="frames_before"):
         node.execute(model, reference, speech, 3, 1, empty_prompt=CONDITIONING)
+
+
+def test_without_guidance_and_sigmas_the_models_own_settings_hold(pack, model, reference, speech):
+    own = DubSettings(sampler=SamplerSettings(2, Guidance(1.5, 3.0, dynamic=False), shift=2.0))
+    settled = model.clone()
+    settled.set_attachments(pack("comfy_bridge.whole_dub").SETTINGS, own)
+    result = run_sampler(pack, settled, reference, speech, sigmas=None)
+    stated = {"sigmas": flow_sigmas(2, 2.0), "guidance": own.sampler.guidance}
+    expected = run_sampler(pack, model, reference, speech, **stated)
+    assert all(torch.equal(a, b) for a, b in zip(result, expected, strict=True))
 
 
 def test_guidance_node_gives_the_released_guidance_by_default(pack):
