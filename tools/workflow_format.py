@@ -95,7 +95,7 @@ def ui_format(recipe: Recipe, schemas: Schemas) -> dict[str, Any]:
             }
         )
     return {
-        "last_node_id": len(recipe.steps),
+        "last_node_id": len(recipe.steps) + 1,
         "last_link_id": len(links),
         "nodes": nodes,
         "links": links,
@@ -233,7 +233,7 @@ def _ui_outputs(
 
 def _note(recipe: Recipe) -> dict[str, Any]:
     return {
-        "id": 0,
+        "id": len(recipe.steps) + 1,
         "type": "MarkdownNote",
         "pos": [GAP, TOP],
         "size": [WIDTH, 420],
