@@ -6,7 +6,7 @@ goes on from its last checkpoint. So the whole can be stopped and started at wil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,37 +149,20 @@ class MiniMaker:
         self, clips: TalkingHeads, members: range, take: int, networks: MiniNetworks, generator: XDubDiT
     ) -> list[dict[str, Tensor]]:
         codec, rng = MiniCodec(networks.codec), np.random.default_rng([2, take, members.start])
-        redubber = Redubber(
-            generator,
-            self.context,
-            codec,
-            RedubSettings(
-                segment=GEOMETRY,
-                sampler=SamplerSettings(
-                    steps=self.recipe.pair_steps, border=0, seed=int(rng.integers(2**31))
-                ),
-                guided=False,
-            ),
-        )
-        sources = [clips[number] for number in members]
-        first = sources[0].audio_start // SAMPLES_PER_FRAME
-        real = torch.stack([_unit(clip.frames) for clip in sources])
-        masks = torch.stack([_mask(clip.inpainting_masks) for clip in sources])
-        speech = [
-            Speech(all_features(clips.speech(number, take).samples, networks.phonemes), first)
-            for number in members
-        ]
-        synthetic = redubber.redub(real, masks, speech)
+        rendered = {number for number in members if rng.random() < self.recipe.rendered_share}
+        dubs = {number: _unit(clips.dubbed(number, take).frames) for number in sorted(rendered)}
+        redubbed = [number for number in members if number not in rendered]
+        if redubbed:
+            dubs |= self._redubbed(clips, redubbed, take, networks, generator, int(rng.integers(2**31)))
         examples: list[dict[str, Tensor]] = []
-        for clip, number, original, dubbed, mask in zip(
-            sources, members, real, synthetic, masks, strict=True
-        ):
-            if rng.random() < self.recipe.rendered_share:
-                dubbed = _unit(clips.dubbed(number, take).frames)
-            elif not _teaches(networks.identity, original, dubbed, mask):
+        for number, dub in sorted(dubs.items()):
+            clip = clips[number]
+            original, mask = _unit(clip.frames), _mask(clip.inpainting_masks)
+            if number not in rendered and not _teaches(networks.identity, original, dub, mask):
                 continue
-            original, dubbed = augment_pair(original, dubbed, rng, AugmentationRates())
+            original, dubbed = augment_pair(original, dub, rng, AugmentationRates())
             features = all_features(clip.audio, networks.phonemes)
+            first = clip.audio_start // SAMPLES_PER_FRAME
             face, lip = _mask(clip.face_masks), _mask(lip_masks(clip))
             for start in self._starts(rng, len(original)):
                 span = slice(start, start + GEOMETRY.frames)
@@ -189,6 +172,29 @@ class MiniMaker:
                     )
                 )
         return examples
+
+    def _redubbed(
+        self,
+        clips: TalkingHeads,
+        numbers: Sequence[int],
+        take: int,
+        networks: MiniNetworks,
+        generator: XDubDiT,
+        seed: int,
+    ) -> dict[int, Tensor]:
+        """Clips by number as the generator dubs them, float32 [F, S, S, 3]."""
+        sampler = SamplerSettings(steps=self.recipe.pair_steps, border=0, seed=seed)
+        settings = RedubSettings(segment=GEOMETRY, sampler=sampler, guided=False)
+        redubber = Redubber(generator, self.context, MiniCodec(networks.codec), settings)
+        sources = [clips[number] for number in numbers]
+        first = sources[0].audio_start // SAMPLES_PER_FRAME
+        speech = [
+            Speech(all_features(clips.speech(number, take).samples, networks.phonemes), first)
+            for number in numbers
+        ]
+        frames = torch.stack([_unit(clip.frames) for clip in sources])
+        masks = torch.stack([_mask(clip.inpainting_masks) for clip in sources])
+        return dict(zip(numbers, redubber.redub(frames, masks, speech), strict=True))
 
     def _starts(self, rng: np.random.Generator, frames: int) -> list[int]:
         return rng.integers(0, frames - GEOMETRY.frames + 1, self.recipe.windows).tolist()

@@ -54,13 +54,13 @@ class MiniRecipe:
     windows: int = 5
     pair_takes: int = 1
     pair_steps: int = 6
-    rendered_share: float = 0.6
+    rendered_share: float = 0.75
     face_weight: float = 1.0
     lip_weight: float = 6.0
     batch: int = 8
     learning_rate: float = 2.5e-3
     expert_rate: float = 3e-4
-    generator_steps: int = 1200
+    generator_steps: int = 700
     editor_steps: int = 5000
     lip_steps: int = 400
     texture_steps: int = 600
