@@ -61,7 +61,7 @@ class MiniRecipe:
     learning_rate: float = 2.5e-3
     expert_rate: float = 3e-4
     generator_steps: int = 700
-    editor_steps: int = 5000
+    editor_steps: int = 4500
     lip_steps: int = 400
     texture_steps: int = 600
     expert_rank: int = 16
