@@ -13,7 +13,7 @@ from xdub_core.errors import SamplingError
 from xdub_core.model import dit as dit_module
 from xdub_core.model.attention import torch_attention
 from xdub_core.model.config import RELEASED, config_from_shapes
-from xdub_core.model.dit import XDubDiT, modulate, timestep_sinusoid
+from xdub_core.model.dit import Residual, XDubDiT, modulate, timestep_sinusoid
 
 TOLERANCE = 1e-4
 
@@ -200,16 +200,16 @@ def test_a_host_may_run_each_block_its_own_way(small_dit):
         return block(x)
 
     with torch.no_grad():
-        whole = small_dit.velocity(sequence, timestep, constants)
-        ran = small_dit.velocity(sequence, timestep, constants, run_block=run)
-        skipped = small_dit.velocity(sequence, timestep, constants, run_block=lambda number, block, x: x)
+        whole = small_dit.output(sequence, timestep, constants)
+        ran = small_dit.output(sequence, timestep, constants, run_block=run)
+        skipped = small_dit.output(sequence, timestep, constants, run_block=lambda number, block, x: x)
     assert seen == [0, 1]
     assert torch.equal(ran, whole)
     assert not torch.allclose(skipped, whole)
 
 
 def test_a_residual_model_works_on_the_difference_from_the_reference():
-    """Its network sees d's noised latents where d = z - reference, and its velocity of d becomes that of z."""
+    """Its network sees the noised latents of d = z - reference; where it finds d, the velocity is noise - z."""
     generator = torch.Generator().manual_seed(3)
     shape = (2, SMALL.latent_channels, 4, 4, 4)
     z, reference, noise = (torch.randn(shape, generator=generator) for _ in range(3))
@@ -217,17 +217,21 @@ def test_a_residual_model_works_on_the_difference_from_the_reference():
     level = t.view(-1, 1, 1, 1, 1)
     noised = (1 - level) * z + level * noise
     noised[:, :, :2] = z[:, :, :2]  # motion latents are clean
-    residual, plain = XDubDiT(replace(SMALL, residual=True)).eval(), XDubDiT(SMALL).eval()
-    plain.load_state_dict(residual.state_dict())
+    residual = Residual.of(noised, reference, 1000 * t, 2)
     difference = (1 - level) * (z - reference) + level * noise
     difference[:, :, :2] = (z - reference)[:, :, :2]
-    assert torch.allclose(residual.without_base(noised, reference, 1000 * t, 2), difference, atol=1e-6)
-    constants = plain.prepare(
-        torch.randn(1, 3, SMALL.text_dim, generator=generator),
-        torch.randn(2, 4, 8, SMALL.audio_dim, generator=generator),
-        shape,
-    )
+    assert torch.allclose(residual.noised, difference, atol=1e-6)
+    assert torch.allclose(residual.velocity(z - reference)[:, :, 2:], (noise - z)[:, :, 2:], atol=1e-5)
+
+
+def test_a_residual_model_that_says_nothing_copies_its_reference():
+    model = XDubDiT(replace(SMALL, residual=True)).eval()
+    torch.nn.init.zeros_(model.head.head.weight)
+    torch.nn.init.zeros_(model.head.head.bias)
+    generator = torch.Generator().manual_seed(3)
+    reference, noise = (torch.randn(1, SMALL.latent_channels, 4, 4, 4, generator=generator) for _ in range(2))
+    context, audio = torch.zeros(1, 3, SMALL.text_dim), torch.zeros(1, 4, 8, SMALL.audio_dim)
     with torch.no_grad():
-        found = residual(noised, reference, 1000 * t, constants, 2)
-        expected = plain(difference, reference, 1000 * t, constants, 2) - reference
-    assert torch.allclose(found, expected, atol=1e-5)
+        constants = model.prepare(context, audio, reference.shape)
+        velocity = model(noise, reference, torch.tensor([1000.0]), constants)
+    assert torch.allclose(velocity, noise - reference, atol=1e-5)

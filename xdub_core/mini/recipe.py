@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xdub_core.errors import SettingsError
-from xdub_core.experts.expert import ExpertInfo
+from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.mini.codec_net import CodecConfig
 from xdub_core.mini.dataset import HeadsConfig
 from xdub_core.mini.mouth import VISEMES
@@ -13,12 +13,29 @@ from xdub_core.mini.net_training import NetworkTrainings, tiny_trainings
 from xdub_core.mini.phonemes import PhonemeConfig
 from xdub_core.model.config import DiTConfig
 from xdub_core.sampling.plan import ClipGeometry
+from xdub_core.training.conditions import ConditionDropout
 from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.objective import FlowSettings
-from xdub_core.training.timesteps import HIGH_NOISE, LOW_NOISE, MID_NOISE, UNIFORM
+from xdub_core.training.timesteps import (
+    HIGH_NOISE,
+    LOW_NOISE,
+    MID_NOISE,
+    TimestepDistribution,
+    shift_timestep,
+)
 from xdub_core.training.trainer import TrainerSettings
 
 GEOMETRY = ClipGeometry(frames=13, motion_frames=5)
+NOISE_SHIFT = 3.0
+"""The mini's noise levels are the paper's, shifted (Eq. 2) by this much.
+
+Its latents are differences that are nothing but the mouth, which shows through noise that would hide a whole picture:
+at t = 0.8 the mouth's opening can be read off the noised latents, and no speech is needed to tell it.
+"""
+GENERATOR_NOISE = TimestepDistribution(NOISE_SHIFT, base="uniform")
+EDITOR_NOISE = TimestepDistribution(HIGH_NOISE.alpha * 2, deviation=1.5)
+LIP_NOISE = TimestepDistribution(MID_NOISE.alpha * NOISE_SHIFT)
+TEXTURE_NOISE = TimestepDistribution(LOW_NOISE.alpha * NOISE_SHIFT)
 TEXT_DIM = 8
 """The mini has no prompt: its context is one row of zeros, this wide."""
 
@@ -29,7 +46,8 @@ class MiniRecipe:
 
     `windows`: training windows of 13 frames per clip. `pair_takes`: how often the generator dubs each clip anew.
     `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7). `pair_steps`: sampling
-    steps of the generator when it makes pairs.
+    steps of the generator when it makes pairs. `unconditional`: share of samples without reference and audio; few, for
+    the mini samples with a reference scale of 1, which leaves that branch of guidance out.
     """
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
@@ -57,22 +75,23 @@ class MiniRecipe:
     rendered_share: float = 0.75
     face_weight: float = 1.0
     lip_weight: float = 6.0
+    unconditional: float = 0.02
     batch: int = 8
     learning_rate: float = 2.5e-3
     expert_rate: float = 3e-4
-    generator_steps: int = 700
-    editor_steps: int = 4500
-    lip_steps: int = 400
-    texture_steps: int = 600
+    generator_steps: int = 500
+    editor_steps: int = 3500
+    lip_steps: int = 250
+    texture_steps: int = 300
     expert_rank: int = 16
 
     def stage(self, stage: Stage) -> TrainingConfig:
         """The configuration of one phase (paper sections 3.1 to 3.3)."""
         steps, timesteps, expert = {
-            "generator": (self.generator_steps, UNIFORM, None),
-            "editor": (self.editor_steps, HIGH_NOISE, None),
-            "lip": (self.lip_steps, MID_NOISE, self._expert("lip", 0.4, 0.8)),
-            "texture": (self.texture_steps, LOW_NOISE, self._expert("texture", 0.0, 0.3)),
+            "generator": (self.generator_steps, GENERATOR_NOISE, None),
+            "editor": (self.editor_steps, EDITOR_NOISE, None),
+            "lip": (self.lip_steps, LIP_NOISE, self._expert("lip", LIP_RANGE)),
+            "texture": (self.texture_steps, TEXTURE_NOISE, self._expert("texture", TEXTURE_RANGE)),
         }[stage]
         return TrainingConfig(
             stage=stage,
@@ -88,7 +107,12 @@ class MiniRecipe:
                 log_every=max(1, min(20, steps // 4)),
             ),
             model=DiTConfig(**{**vars(self.dit), "background": stage == "generator"}),
-            flow=FlowSettings(timesteps=timesteps, face_weight=self.face_weight, lip_weight=self.lip_weight),
+            flow=FlowSettings(
+                timesteps=timesteps,
+                face_weight=self.face_weight,
+                lip_weight=self.lip_weight,
+                dropout=ConditionDropout(audio=0.1, both=self.unconditional),
+            ),
             clip=GEOMETRY,
             expert=expert,
             crop=self.heads.size,
@@ -96,7 +120,8 @@ class MiniRecipe:
             gradient_checkpointing=False,
         )
 
-    def _expert(self, kind: str, lowest: float, highest: float) -> ExpertInfo:
+    def _expert(self, kind: str, noise_range: tuple[float, float]) -> ExpertInfo:
+        lowest, highest = (round(shift_timestep(t, NOISE_SHIFT), 3) for t in noise_range)
         return ExpertInfo(kind, self.expert_rank, float(self.expert_rank), lowest, highest, base="xdub-mini")
 
 

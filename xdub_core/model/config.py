@@ -40,7 +40,7 @@ class DiTConfig:
     masked background, concatenated along channels (paper section 3.1)."""
     residual: bool = False
     """Whether the network itself sees and predicts only how the target differs from the reference (the generator:
-    from the background): see `XDubDiT.forward`. The released model does not; it is what lets a small one keep the
+    from the background): see `dit.Residual`. The released model does not; it is what lets a small one keep the
     picture."""
 
     @property

@@ -62,6 +62,33 @@ class ClipConstants:
         return replace(self, audio=(None,) * len(self.audio))
 
 
+class Residual(NamedTuple):
+    """What a residual model's network sees, and the way back: an exact change of variables of the same flow.
+
+    With z_t = (1 - t) z + t noise and the difference d = z - base, z_t - (1 - t) base = (1 - t) d + t noise are d's own
+    noised latents. The network predicts d, which is nothing wherever base and target agree; the velocity follows:
+    v = noise - z = (noised - d) / t - base. Motion latents are clean (t = 0), and their velocity means nothing.
+    """
+
+    noised: Tensor
+    base: Tensor
+    level: Tensor
+    """t, [batch, 1, frames, 1, 1], with 1 for motion latents; all three are float32."""
+
+    @classmethod
+    def of(cls, latents: Tensor, base: Tensor, timestep: Tensor, motion_latents: int) -> Residual:
+        """`latents` [batch, channels, frames, height, width] at `timestep` [batch] in 0..1000; `base` like them."""
+        t = (timestep.float() / TIMESTEPS).view(-1, 1, 1, 1, 1).repeat(1, 1, latents.shape[2], 1, 1)
+        t[:, :, :motion_latents] = 0
+        noised = latents.float() - (1 - t) * base.float()
+        t[:, :, :motion_latents] = 1
+        return cls(noised, base.float(), t)
+
+    def velocity(self, difference: Tensor) -> Tensor:
+        """The velocity of the latents, float32, from the network's output."""
+        return (self.noised - difference.float()) / self.level - self.base
+
+
 class Modulation(NamedTuple):
     """AdaLN vectors [batch, 2, 6 or 2, dim]: row 0 for the first `clean_tokens` tokens, row 1 for the others."""
 
@@ -157,8 +184,8 @@ class XDubDiT(nn.Module):
         video, same shape; `timestep`: [batch] in 0..1000; `motion_latents`: how many leading target frames are
         clean frames of the clip before (their timestep is 0).
 
-        A residual model's network works on the difference from the reference; what goes in and comes out here is the
-        same as with any other.
+        A residual model's network works on the difference from the reference (see `Residual`); what goes in and comes
+        out here is the same as with any other.
         """
         if self.config.background:
             raise SamplingError(
@@ -170,28 +197,12 @@ class XDubDiT(nn.Module):
                 f"reference latents {list(reference.shape)} and noised latents {list(latents.shape)} differ in "
                 "size: encode the same crops that are being dubbed"
             )
-        noised = self.without_base(latents, reference, timestep, motion_latents)
-        sequence = torch.cat([reference, noised], dim=2)
-        velocity = self.velocity(sequence, timestep, constants, motion_latents, run_block)
-        return velocity - reference if self.config.residual else velocity
+        residual = Residual.of(latents, reference, timestep, motion_latents) if self.config.residual else None
+        sequence = torch.cat([reference, latents if residual is None else residual.noised.to(latents)], dim=2)
+        output = self.output(sequence, timestep, constants, motion_latents, run_block)
+        return output if residual is None else residual.velocity(output).to(latents)
 
-    def without_base(
-        self, latents: Tensor, base: Tensor, timestep: Tensor, motion_latents: int = 0
-    ) -> Tensor:
-        """Noised latents as the network sees them: a residual model's without the clean `base` that they hold.
-
-        With z_t = (1 - t) z + t noise and the difference d = z - base, z_t - (1 - t) base = (1 - t) d + t noise: d's
-        own noised latents, whose velocity is larger by `base` than z's.
-        """
-        if not self.config.residual:
-            return latents
-        clean = (1 - timestep.to(latents) / TIMESTEPS).view(-1, 1, 1, 1, 1)
-        motion, noised = latents[:, :, :motion_latents], latents[:, :, motion_latents:]
-        return torch.cat(
-            [motion - base[:, :, :motion_latents], noised - clean * base[:, :, motion_latents:]], dim=2
-        )
-
-    def velocity(
+    def output(
         self,
         sequence: Tensor,
         timestep: Tensor,
@@ -199,7 +210,8 @@ class XDubDiT(nn.Module):
         motion_latents: int = 0,
         run_block: BlockRunner | None = None,
     ) -> Tensor:
-        """Velocity of the target, which is the end of `sequence` [batch, input channels, frames, height, width].
+        """What the network makes of the target, which is the end of `sequence` [batch, input channels, frames, height,
+        width]: its velocity, or a residual model's difference.
 
         `run_block` runs each block, if given: a host may replace or patch blocks there.
         """

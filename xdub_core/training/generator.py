@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from xdub_core.model.dit import ClipConstants, XDubDiT
+from xdub_core.model.dit import ClipConstants, Residual, XDubDiT
 from xdub_core.sampling.denoiser import ClipDenoiser
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.schedule import TIMESTEPS
@@ -53,12 +53,13 @@ def _velocity(
 ) -> Tensor:
     assert conditions.background is not None  # the generator's conditions have one
     background = conditions.background.to(latents)
-    noised = dit.without_base(latents, background, timestep, motion_latents)
+    residual = Residual.of(latents, background, timestep, motion_latents) if dit.config.residual else None
+    noised = latents if residual is None else residual.noised.to(latents)
     stills = conditions.reference.to(latents)
     reference = torch.cat([torch.zeros_like(stills), stills], dim=1)
     sequence = torch.cat([reference, torch.cat([background, noised], dim=1)], dim=2)
-    velocity = dit.velocity(sequence, timestep, constants, motion_latents)
-    return velocity - background if dit.config.residual else velocity
+    output = dit.output(sequence, timestep, constants, motion_latents)
+    return output if residual is None else residual.velocity(output).to(latents)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,14 @@ from xdub_core.errors import SettingsError
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.schedule import TIMESTEPS
 from xdub_core.training.conditions import ConditionDropout, Conditions, Kept, draw_kept, drop_conditions
-from xdub_core.training.flow import NoisedTarget, flow_loss, loss_weights, noise_target, single_step_latents
+from xdub_core.training.flow import (
+    NoisedTarget,
+    flow_loss,
+    loss_weights,
+    noise_target,
+    per_sample,
+    single_step_latents,
+)
 from xdub_core.training.rewards import (
     Embedder,
     FrameDecoder,
@@ -150,7 +157,9 @@ class Objective(nn.Module):
     def _weights(self, batch: Batch, target: NoisedTarget) -> Tensor:
         none = torch.zeros_like(target.clean[:, :1])
         face, lip = (batch[name].to(none) if name in batch else none for name in ("face", "lip"))
-        return loss_weights(face, lip, self.settings.face_weight, self.settings.lip_weight)
+        weights = loss_weights(face, lip, self.settings.face_weight, self.settings.lip_weight)
+        # A residual model predicts a difference, whose error the velocity has 1/t times: count it once.
+        return weights * per_sample(target.t).square() if self.dit.config.residual else weights
 
     def _pixel_parts(
         self,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from xdub_core.errors import SettingsError
+
+Time = TypeVar("Time", Tensor, float)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,6 @@ UNIFORM = TimestepDistribution(base="uniform")
 """Training of the mask-based generator, and the ablation "w/ uniform t" of table 4."""
 
 
-def shift_timestep(t: Tensor, alpha: float) -> Tensor:
+def shift_timestep(t: Time, alpha: float) -> Time:
     """Eq. 2: alpha t / (1 + (alpha - 1) t)."""
     return alpha * t / (1 + (alpha - 1) * t)
