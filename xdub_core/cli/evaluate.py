@@ -28,9 +28,6 @@ def evaluate_mini(
     cases: Annotated[int, typer.Option(help="Held-out dubs.")] = 40,
     first: Annotated[int, typer.Option(help="Number of the first one.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Sampling steps, if not the model's own.")] = None,
-    generator: Annotated[
-        Path | None, typer.Option(help="The mask-based generator of its training, to compare with.")
-    ] = None,
     seconds: Annotated[float, typer.Option(help="Length of the dub that is checked for drift.")] = 60.0,
     out: Annotated[Path, typer.Option(help="Folder for the report and the held-out clips.")] = Path(
         "out/evaluation"
@@ -45,7 +42,7 @@ def evaluate_mini(
         evaluation = MiniEvaluation(model or BUILT_IN, out, cases, first, on_case)
         if steps is not None:
             evaluation = replace(evaluation, steps=steps)
-        report = evaluation.report(generator)
+        report = evaluation.report()
         behaviour = evaluation.behaviour(seconds)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     answer.print(behaviour.text(), highlight=False)
@@ -83,7 +80,7 @@ def evaluate_ablations(
         variants = ablations.train()
     with case_bars() as on_case:
         evaluation = MiniEvaluation(ablations.maker.shipped, folder / "evaluation", cases, on_case=on_case)
-        report = evaluation.report(ablations.generator, variants)
+        report = evaluation.ablations(ablations.generator, variants)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     for path in write_report(report, folder / "evaluation", "ablations"):
         answer.print(f"[green]{path}[/]", highlight=False)

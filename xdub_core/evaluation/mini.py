@@ -35,7 +35,7 @@ from xdub_core.mini.phonemes import MiniFeatures
 from xdub_core.model.checkpoint import load_dit
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech
 
-GENERATOR = "mask-based generator"
+MINI, GENERATOR = "xdub-mini", "mask-based generator"
 _EDITORS: dict[str, tuple[ExpertName, ...]] = {
     "editor with both experts": ("lip", "texture"),
     "editor without experts": (),
@@ -106,16 +106,23 @@ class MiniEvaluation:
         own = mini.card.settings
         return own if self.steps is None else replace(own, sampler=replace(own.sampler, steps=self.steps))
 
-    def report(self, generator: Path | None = None, variants: Mapping[str, DubModel] | None = None) -> Report:
-        """The table: the mini, with and without experts, the `generator` of its pairs, and other `variants`."""
+    def report(self) -> Report:
+        """The mini between its floor and its ceiling."""
+        mini = load_mini(self.folder)
+        return self._evaluate({MINI: engine_method(mini.model, self.settings(mini))})
+
+    def ablations(self, generator: Path, variants: Mapping[str, DubModel]) -> Report:
+        """The mini with and without its experts, the `generator` that its pairs came from, and other `variants`."""
         methods: dict[str, Method] = {}
         for name, experts in _EDITORS.items():
             mini = load_mini(self.folder, experts=experts)
             methods[name] = engine_method(mini.model, self.settings(mini))
-        if generator is not None:
-            methods[GENERATOR] = self.generator_method(generator)
-        for name, model in (variants or {}).items():
+        methods[GENERATOR] = self.generator_method(generator)
+        for name, model in variants.items():
             methods[name] = engine_method(model, self.settings(mini))
+        return self._evaluate(methods)
+
+    def _evaluate(self, methods: Mapping[str, Method]) -> Report:
         return evaluate(self.cases, self.judges, MiniCodec(self.networks.codec), methods, self.on_case)
 
     def generator_method(self, path: Path) -> Method:
