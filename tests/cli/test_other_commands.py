@@ -57,12 +57,16 @@ def test_download_without_room_says_so(run, tmp_path, monkeypatch):
     assert "free" in outcome.err
 
 
-def test_demo_needs_nothing(run, tmp_path):
+def test_demo_dubs_the_sample(run, tmp_path):
+    """It needs nothing but what is shipped, and says how well lips and sound agree before and after."""
     outcome = run("demo", "--out", tmp_path / "demo" / "demo.mp4")
     assert outcome.code == 0, outcome.err
-    with VideoReader(tmp_path / "demo" / "demo.mp4") as reader:
-        assert reader.info.frames == 100
-    assert "untrained" in outcome.out
+    for name in ("demo.mp4", "demo.preview.mp4"):
+        with VideoReader(tmp_path / "demo" / name) as reader:
+            assert reader.info.frames == 125
+    before, after, best = (float(found) for found in re.findall(r"Sync-C (-?[\d.]+)", outcome.out))
+    assert before < after
+    assert before < best
 
 
 def test_version(run):

@@ -1,39 +1,63 @@
-"""`python -m xdub_core demo`: the whole engine on a generated sample."""
+"""`python -m xdub_core demo`: the built-in model dubs the sample that comes with it."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
+from xdub_core.audio.recording import open_recording
 from xdub_core.cli.console import answer
-from xdub_core.cli.dub import UNTRAINED, DubJob, FaceOptions, run_dub
-from xdub_core.dub import DubSettings
-from xdub_core.sample import SAMPLE_BOX, write_sample
-from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.cli.dub import MINI, DubJob, run_dub
+from xdub_core.evaluation.sync import SyncScore
+from xdub_core.evaluation.video_sync import video_sync
+from xdub_core.face.track import FaceTrack, track_faces
+from xdub_core.media.reader import VideoReader
+from xdub_core.mini.bundle import load_network
+from xdub_core.mini.model import BUILT_IN, Mini, load_mini
 
-DEMO_STEPS = 4
-DEMO_CROP = 256
+SAMPLE = BUILT_IN.parent / "sample"
+"""A rendered head saying something (`source.mp4`), a recording of something else (`recording.wav`), and the answer."""
 
 
 def run_demo(out: Path) -> None:
-    """Draw a talking head, make a sound, and dub the one with the other; the model is untrained."""
+    """Dub the sample video with the sample recording and tell the sync before and after.
+
+    Raises MissingModelError where the built-in model is not there.
+    """
+    mini = load_mini()
+    video, recording = SAMPLE / "source.mp4", SAMPLE / "recording.wav"
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="xdub-demo-") as folder:
-        video, audio = write_sample(Path(folder))
-        run_dub(
-            DubJob(
-                video=video,
-                audio=audio,
-                out=out,
-                models_dir=Path(folder),
-                model=UNTRAINED,
-                face=FaceOptions(box=",".join(map(str, SAMPLE_BOX))),
-                settings=DubSettings(crop_size=DEMO_CROP, sampler=SamplerSettings(steps=DEMO_STEPS)),
-                preview=True,
-                overwrite=True,
-            )
-        )
-    answer.print(
-        "The model is untrained: it turns the face into noise. Everything around it is the real thing: "
-        "see `python -m xdub_core models` for the real model."
+    job = DubJob(
+        video=video,
+        audio=recording,
+        out=out,
+        models_dir=BUILT_IN,
+        model=MINI,
+        mini=mini,
+        settings=mini.card.settings,
+        preview=True,
+        overwrite=True,
     )
+    run_dub(job)
+    answer.print(f"[green]{job.preview_path}[/]: the sample and its dub side by side", highlight=False)
+    with VideoReader(video) as reader:
+        track = track_faces(reader.frames(reader.timeline.source_index), mini.detector)
+    before, after, best = (
+        _score(mini, path, track, recording) for path in (video, out, SAMPLE / "truth.mp4")
+    )
+    answer.print(
+        f"Sync of lips and recording: {_told(before)} before, {_told(after)} after "
+        f"(the true dub, rendered: {_told(best)}).",
+        highlight=False,
+    )
+
+
+def _score(mini: Mini, path: Path, track: FaceTrack, sound: Path) -> SyncScore:
+    network = load_network("sync", BUILT_IN)
+    with VideoReader(path) as reader, open_recording(sound) as recording:
+        features = mini.features(recording)
+        frames = reader.frames(reader.timeline.source_index)
+        return video_sync(network, frames, track, features.read(0, features.rows), mini.card.crop)
+
+
+def _told(score: SyncScore) -> str:
+    return f"Sync-C {score.confidence:.2f} at {score.offset:+d} frames"

@@ -25,7 +25,6 @@ from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
-from xdub_core.sampling.schedule import SHIFT
 
 CARD = "mini.json"
 """What the files themselves do not say."""
@@ -43,17 +42,18 @@ class MiniCard:
     """How a mini is used.
 
     Sizes that it was trained at: pixels of its crops, and frames of its clips and of their overlap. And how it
-    samples best: steps, the scales of guidance (constant ones unless `dynamic`), the schedule's shift.
+    samples best: steps, the schedule's shift, and the scales of guidance, which are constant down to the noise level
+    `guidance_end`, where the mouth's shape is settled.
     """
 
     crop: int = 96
     clip_frames: int = 13
     motion_frames: int = 5
-    steps: int = 16
+    steps: int = 12
     reference_scale: float = 1.0
     audio_scale: float = 2.0
-    dynamic: bool = False
-    shift: float = SHIFT
+    guidance_end: float = 0.0
+    shift: float = 10.0
 
     @property
     def geometry(self) -> ClipGeometry:
@@ -61,9 +61,8 @@ class MiniCard:
 
     @property
     def sampler(self) -> SamplerSettings:
-        return SamplerSettings(
-            self.steps, Guidance(self.reference_scale, self.audio_scale, self.dynamic), self.shift
-        )
+        guidance = Guidance(self.reference_scale, self.audio_scale, dynamic=False, end=self.guidance_end)
+        return SamplerSettings(self.steps, guidance, self.shift)
 
     @property
     def settings(self) -> DubSettings:
