@@ -15,7 +15,7 @@ from xdub_core.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
 from xdub_core.mini.bundle import bundle_bytes
 from xdub_core.mini.make import MiniMaker
 from xdub_core.mini.model import CARD, is_mini, load_mini
-from xdub_core.mini.recipe import GEOMETRY, recipe
+from xdub_core.mini.recipe import GEOMETRY, NOISE_SHIFT, recipe
 from xdub_core.mini.speech import espeak_available
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
@@ -126,11 +126,21 @@ def test_the_generator_alone_sees_a_background():
     assert isinstance(recipe("full").stage("editor").model, DiTConfig)
 
 
-def test_phases_sample_the_papers_noise_levels():
-    alphas = {
-        stage: recipe("full").stage(stage).flow.timesteps.alpha for stage in ("editor", "lip", "texture")
-    }
-    assert alphas == {"editor": 5.0, "lip": 1.5, "texture": 0.2}
+def test_the_experts_noise_levels_are_the_papers_shifted_by_one_factor():
+    """Table 7's shifts and table 8's ranges, both moved up by `NOISE_SHIFT` (Eq. 2)."""
+    stages = {stage: recipe("full").stage(stage) for stage in ("lip", "texture")}
+    alphas = {stage: config.flow.timesteps.alpha / NOISE_SHIFT for stage, config in stages.items()}
+    assert alphas == pytest.approx({"lip": 1.5, "texture": 0.2})
+    ranges = {"lip": (0.4, 0.8), "texture": (0.0, 0.3)}
+    for stage, config in stages.items():
+        shifted = [NOISE_SHIFT * t / (1 + (NOISE_SHIFT - 1) * t) for t in ranges[stage]]
+        assert (config.expert.lowest, config.expert.highest) == pytest.approx(shifted, abs=1e-3)
+
+
+def test_the_editor_sees_noise_of_all_levels_and_most_of_it_high():
+    t = recipe("full").stage("editor").flow.timesteps.sample(10_000, torch.Generator().manual_seed(0))
+    assert (t > 0.95).float().mean() > 0.25
+    assert (t < 0.5).float().mean() > 0.03
 
 
 def test_unknown_recipes_are_refused():
