@@ -47,8 +47,9 @@ class MiniRecipe:
     `windows`: training windows of 13 frames per clip. `pair_takes`: how often the generator dubs each clip anew.
     `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7). `pair_steps`: sampling
     steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger than the paper's 0.3, for
-    here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate. `unconditional`: share of samples without reference and audio; few, for
-    the mini samples with a reference scale of 1, which leaves that branch of guidance out.
+    here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate. `unconditional`: share of samples
+    without reference and audio; few, for the mini samples with a reference scale of 1, which leaves that branch of
+    guidance out.
     """
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
