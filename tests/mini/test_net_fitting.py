@@ -6,7 +6,7 @@ from torch import nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.mini.fitting import FitSettings, fit, inner_matrices
-from xdub_core.mini.muon import orthogonalised
+from xdub_core.training.muon import orthogonalised
 
 
 class StoppedError(Exception):

@@ -40,20 +40,27 @@ def train_mini(
     workers: Annotated[int, typer.Option(help="Processes that draw the heads.")] = 1,
     threads: Annotated[int, typer.Option(help="Threads of the training itself; 0: PyTorch's choice.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda...")] = "cpu",
+    go_on_from: Annotated[
+        str, typer.Option(help="A mini to train further: its folder, or 'built-in'. Else: from nothing.")
+    ] = "",
 ) -> None:
     """Make xdub-mini: talking heads, small networks, generator, pairs, editor, experts. Stop and start at will.
 
     Needs espeak-ng (Debian: apt-get install espeak-ng).
     """
     from xdub_core.mini.make import MiniMaker
+    from xdub_core.mini.model import BUILT_IN
     from xdub_core.mini.recipe import recipe
 
     # bfloat16 autocast leaves the norms' weights in float32, which is meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     if threads:
         torch.set_num_threads(threads)
+    start = (BUILT_IN if go_on_from == "built-in" else Path(go_on_from)) if go_on_from else None
+    chosen = recipe(scale)
     with fit_bars() as show:
-        shipped = MiniMaker(recipe(scale), folder, workers, device, show).make()
+        made = MiniMaker(chosen.further() if start else chosen, folder, workers, device, show, start)
+        shipped = made.make()
     answer.print(f"[green]{shipped}[/] holds the model.")
 
 

@@ -12,7 +12,7 @@ import logging
 import multiprocessing
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -191,14 +191,17 @@ class TalkingHeads:
 
     def fill_cache(
         self,
-        takes: Iterable[int] = (0,),
         workers: int = 1,
         on_progress: Callable[[int, int], None] | None = None,
+        wanted: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        """Make every clip that the cache lacks, in `workers` processes; `on_progress(done, total)` after each."""
+        """Make what the cache lacks in `workers` processes; `on_progress(done, total)` after each.
+
+        `wanted`: clips as (index, take) of `dubbed`; None: take 0 of all.
+        """
         if self.cache is None:
             raise SettingsError("there is no cache to fill: give TalkingHeads a folder")
-        wanted = [(index, take) for take in takes for index in range(self.length)]
+        wanted = [(index, 0) for index in range(self.length)] if wanted is None else wanted
         missing = [job for job in wanted if not self._path(*job).exists()]
         done = len(wanted) - len(missing)
         if workers <= 1:

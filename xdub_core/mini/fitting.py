@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
-from xdub_core.mini.muon import Muon
+from xdub_core.training.muon import Muon
 
 
 @dataclass(frozen=True)

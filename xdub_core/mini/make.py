@@ -16,8 +16,9 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
+from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import load_expert, save_expert
-from xdub_core.mini.bundle import DIT, MiniNetworks, load_networks
+from xdub_core.mini.bundle import DIT, MiniNetworks, load_networks, save_networks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
@@ -36,7 +37,7 @@ from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.encoding import editor_example, generator_example
 from xdub_core.training.examples import ExampleFolder
 from xdub_core.training.filtering import PairFilter
-from xdub_core.training.initial import editor_from_generator
+from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.objective import PixelLosses
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
 from xdub_core.training.run import run_stage
@@ -49,19 +50,26 @@ LEAST_MOUTH_CHANGE = 0.01
 
 @dataclass(frozen=True)
 class MiniMaker:
-    """Makes the mini in `folder` by `recipe`. `workers` processes draw the heads."""
+    """Makes the mini in `folder` by `recipe`. `workers` processes draw the heads.
+
+    `start`: the folder of a mini to go on from (None: from nothing). Its small networks are taken over, and its DiT is
+    what the generator and the editor start from.
+    """
 
     recipe: MiniRecipe
     folder: Path
     workers: int = 1
     device: torch.device | str = "cpu"
     on_progress: FitCallback = ignore_fit
+    start: Path | None = None
 
     def make(self) -> Path:
         """Do all that is not done yet; returns the folder of the shipped files.
 
         Raises MissingModelError without espeak-ng, and whatever `on_progress` raises.
         """
+        if self.start is not None:
+            save_networks(load_networks(self.start), self.shipped)
         clips = self.clips()
         networks = train_networks(clips, self.shipped, self.recipe.networks, self.on_progress, self.device)
         generator = self._generator(clips, networks)
@@ -104,7 +112,7 @@ class MiniMaker:
             for number in range(len(examples) // self.recipe.windows, len(clips)):
                 examples.add(list(self._segments(clips[number], number, codec, networks.phonemes)))
                 done(number + 1, len(clips))
-            self._stage("generator", examples)
+            self._stage("generator", examples, generator_from_editor(self._started()) if self.start else None)
         return load_dit(path)
 
     def _segments(
@@ -138,6 +146,10 @@ class MiniMaker:
             for take in range(1, self.recipe.pair_takes + 1)
             for start in range(0, len(clips), PAIR_BATCH)
         ]
+        rendered = [
+            (clip, take) for take, members in batches[done:] for clip in self._rendered(members, take)
+        ]
+        clips.fill_cache(self.workers, self._counted("drawing dubs"), rendered)
         count = self._counted("making pairs")
         for number in range(done, len(batches)):
             take, members = batches[number]
@@ -148,30 +160,45 @@ class MiniMaker:
     def _pair_batch(
         self, clips: TalkingHeads, members: range, take: int, networks: MiniNetworks, generator: XDubDiT
     ) -> list[dict[str, Tensor]]:
-        codec, rng = MiniCodec(networks.codec), np.random.default_rng([2, take, members.start])
-        rendered = {number for number in members if rng.random() < self.recipe.rendered_share}
-        dubs = {number: _unit(clips.dubbed(number, take).frames) for number in sorted(rendered)}
+        rng = np.random.default_rng([2, take, members.start])
+        rendered = self._rendered(members, take)
         redubbed = [number for number in members if number not in rendered]
+        dubs: dict[int, Tensor] = {}
         if redubbed:
-            dubs |= self._redubbed(clips, redubbed, take, networks, generator, int(rng.integers(2**31)))
+            dubs = self._redubbed(clips, redubbed, take, networks, generator, int(rng.integers(2**31)))
         examples: list[dict[str, Tensor]] = []
-        for number, dub in sorted(dubs.items()):
+        for number in members:
             clip = clips[number]
             original, mask = _unit(clip.frames), _mask(clip.inpainting_masks)
-            if number not in rendered and not _teaches(networks.identity, original, dub, mask):
-                continue
-            original, dubbed = augment_pair(original, dub, rng, AugmentationRates())
-            features = all_features(clip.audio, networks.phonemes)
-            first = clip.audio_start // SAMPLES_PER_FRAME
-            face, lip = _mask(clip.face_masks), _mask(lip_masks(clip))
-            for start in self._starts(rng, len(original)):
-                span = slice(start, start + GEOMETRY.frames)
-                examples.append(
-                    editor_example(
-                        codec, original[span], dubbed[span], features, first + start, face[span], lip[span]
-                    )
-                )
+            if number in rendered:  # either is as real as the other
+                other = clips.dubbed(number, take)
+                original, dub = augment_pair(original, _unit(other.frames), rng, AugmentationRates())
+                examples += self._pair_examples(clip, original, dub, networks, rng)
+                examples += self._pair_examples(other, dub, original, networks, rng)
+            elif _teaches(networks.identity, original, dubs[number], mask):
+                original, dub = augment_pair(original, dubs[number], rng, AugmentationRates())
+                examples += self._pair_examples(clip, original, dub, networks, rng)
         return examples
+
+    def _rendered(self, members: range, take: int) -> list[int]:
+        """Those clips of a batch that the renderer dubs, and not the generator."""
+        rng = np.random.default_rng([3, take, members.start])
+        return [number for number in members if rng.random() < self.recipe.rendered_share]
+
+    def _pair_examples(
+        self, clip: Example, real: Tensor, dubbed: Tensor, networks: MiniNetworks, rng: np.random.Generator
+    ) -> list[dict[str, Tensor]]:
+        """Windows of `dubbed`, out of which the editor is to make those of `real`, which shows what `clip` says."""
+        codec, features = MiniCodec(networks.codec), all_features(clip.audio, networks.phonemes)
+        first = clip.audio_start // SAMPLES_PER_FRAME
+        face, lip = _mask(clip.face_masks), _mask(lip_masks(clip))
+        spans = [slice(start, start + GEOMETRY.frames) for start in self._starts(rng, len(real))]
+        return [
+            editor_example(
+                codec, real[span], dubbed[span], features, first + span.start, face[span], lip[span]
+            )
+            for span in spans
+        ]
 
     def _redubbed(
         self,
@@ -204,9 +231,20 @@ class MiniMaker:
         if not shipped.exists():
             path = self.folder / "editor" / "model.safetensors"
             if not path.exists():
-                self._stage("editor", ExampleFolder(self.folder / "pairs"), editor_from_generator(generator))
+                initial = self._started() if self.start else editor_from_generator(generator)
+                self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
             save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
         return load_dit(shipped, dtype=torch.float32)
+
+    def _started(self) -> XDubDiT:
+        """The DiT of the mini to go on from. Raises SettingsError where it is of other sizes than the recipe's."""
+        assert self.start is not None
+        dit = load_dit(self.start / DIT, dtype=torch.float32)
+        if dit.config != self.recipe.dit:
+            raise SettingsError(
+                f"the mini in {self.start} has other sizes than the recipe's: make one from nothing instead"
+            )
+        return dit
 
     def _expert(self, kind: Stage, editor: XDubDiT, networks: MiniNetworks) -> None:
         shipped = self.shipped / EXPERT_FILES[kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
@@ -45,11 +45,12 @@ class MiniRecipe:
     """How much of everything. `clips` are of `heads.frames` frames; `steps` are optimiser steps.
 
     `windows`: training windows of 13 frames per clip. `pair_takes`: how often the generator dubs each clip anew.
-    `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7). `pair_steps`: sampling
-    steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger than the paper's 0.3, for
-    here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate. `unconditional`: share of samples
-    without reference and audio; few, for the mini samples with a reference scale of 1, which leaves that branch of
-    guidance out.
+    `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7), which train both ways.
+    `pair_steps`: sampling steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger
+    than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate.
+    `unconditional`: share of samples without reference and audio; few, for the mini samples with a reference scale of
+    1, which leaves that branch of guidance out. `motion_noise`: how much noise the motion latents may have in training
+    (`FlowSettings`); a small model's own frames, which it goes on from, are not clean.
     """
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
@@ -81,11 +82,23 @@ class MiniRecipe:
     batch: int = 8
     learning_rate: float = 2.5e-3
     expert_rate: float = 3e-4
+    motion_noise: float = 0.15
     generator_steps: int = 500
-    editor_steps: int = 3500
+    editor_steps: int = 9000
     lip_steps: int = 250
     texture_steps: int = 300
     expert_rank: int = 16
+
+    def further(self) -> MiniRecipe:
+        """The recipe that goes on from a trained mini: shorter, and in smaller steps."""
+        return replace(
+            self,
+            learning_rate=self.learning_rate * 0.6,
+            generator_steps=max(1, self.generator_steps // 5),
+            editor_steps=max(1, self.editor_steps // 2),
+            lip_steps=max(1, self.lip_steps // 2),
+            texture_steps=max(1, self.texture_steps // 2),
+        )
 
     def stage(self, stage: Stage) -> TrainingConfig:
         """The configuration of one phase (paper sections 3.1 to 3.3)."""
@@ -104,7 +117,9 @@ class MiniRecipe:
                 optimizer="muon" if expert is None else "adamw",
                 warmup=min(100, steps // 4),
                 schedule="cosine",
-                average=0.995,
+                final_rate=0.02,
+                average=0.998,
+                precision="float32",
                 checkpoint_every=max(1, min(100, steps // 2)),
                 log_every=max(1, min(20, steps // 4)),
             ),
@@ -113,6 +128,7 @@ class MiniRecipe:
                 timesteps=timesteps,
                 face_weight=self.face_weight,
                 lip_weight=self.lip_weight,
+                motion_noise=self.motion_noise if stage != "generator" else 0.0,
                 dropout=ConditionDropout(audio=0.1, both=self.unconditional),
             ),
             clip=GEOMETRY,

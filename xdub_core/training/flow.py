@@ -26,11 +26,19 @@ class NoisedTarget:
     motion_latents: int = 0
 
 
-def noise_target(clean: Tensor, noise: Tensor, t: Tensor, motion_latents: int = 0) -> NoisedTarget:
-    """Eq. 4: z_t = (1 - t) z_0 + t noise, but for the leading motion frames, which stay clean (section 3.1)."""
+def noise_target(
+    clean: Tensor, noise: Tensor, t: Tensor, motion_latents: int = 0, motion_noise: Tensor | None = None
+) -> NoisedTarget:
+    """Eq. 4: z_t = (1 - t) z_0 + t noise, but for the leading motion frames, which stay clean (section 3.1).
+
+    `motion_noise`: the deviation [batch] of noise that is added to the motion frames (None: 0).
+    """
     level = per_sample(t.to(clean))
     latents = (1 - level) * clean + level * noise
-    latents = torch.cat([clean[:, :, :motion_latents], latents[:, :, motion_latents:]], dim=2)
+    motion = clean[:, :, :motion_latents]
+    if motion_noise is not None:
+        motion = motion + per_sample(motion_noise.to(clean)) * noise[:, :, :motion_latents]
+    latents = torch.cat([motion, latents[:, :, motion_latents:]], dim=2)
     return NoisedTarget(clean, latents, noise - clean, t.to(clean), motion_latents)
 
 

@@ -67,13 +67,15 @@ class Predict(Protocol):
 class FlowSettings:
     """How targets are noised and weighted.
 
-    A share `motion_probability` of the batches continue a clip: their first `motion_latents` frames stay clean. The
-    mask weights are the paper's w = w_lip = 0.3 (appendix D).
+    A share `motion_probability` of the batches continue a clip: their first `motion_latents` frames stay clean, but for
+    noise of a deviation of up to `motion_noise`, drawn per sample, which is not in the paper: it teaches not to trust
+    one's own faults of the clip before. The mask weights are the paper's w = w_lip = 0.3 (appendix D).
     """
 
     timesteps: TimestepDistribution = HIGH_NOISE
     motion_latents: int = 2
     motion_probability: float = 0.5
+    motion_noise: float = 0.0
     face_weight: float = 0.3
     lip_weight: float = 0.3
     dropout: ConditionDropout = field(default_factory=ConditionDropout)
@@ -147,7 +149,10 @@ class Objective(nn.Module):
         continues = torch.rand((), generator=generator).item() < settings.motion_probability
         t = settings.timesteps.sample(len(clean), generator)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
-        return noise_target(clean, noise, t, settings.motion_latents if continues else 0)
+        if not continues:
+            return noise_target(clean, noise, t)
+        doubt = settings.motion_noise * torch.rand(len(clean), generator=generator)
+        return noise_target(clean, noise, t, settings.motion_latents, doubt)
 
     def _draw_silence(self, generator: torch.Generator) -> bool:
         if self.pixels is None or not self.pixels.identity:

@@ -1,8 +1,4 @@
-"""Optimisers: AdamW, and for the weight matrices inside a transformer Muon, where it is wanted.
-
-Muon (Jordan et al. 2024) steps equally far in all directions of a matrix; with the learning rate scaled to AdamW's
-usual step (Liu et al. 2025, arXiv 2502.16982, section 2.2), one learning rate serves both.
-"""
+"""Optimisers: AdamW, and for the weight matrices inside a transformer Muon, where it is wanted."""
 
 from __future__ import annotations
 
@@ -11,6 +7,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from xdub_core.training.muon import Muon
 
 OptimizerKind = Literal["adamw", "muon"]
 
@@ -40,9 +38,5 @@ def make_optimizers(
     if others:
         optimizers.append(torch.optim.AdamW(others, lr=learning_rate, betas=betas, weight_decay=weight_decay))
     if matrices:
-        optimizers.append(
-            torch.optim.Muon(
-                matrices, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-            )
-        )
+        optimizers.append(Muon(matrices, learning_rate, weight_decay, step_size="adamw"))
     return optimizers
