@@ -6,14 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import sockets
+from . import inputs, sockets
+from .inputs import LENGTHS, UNCONNECTED
 from .types import AudioEncoders, TrackedFace
-
-LENGTHS = ["audio", "source", "shortest", "longest"]
-LENGTH_TIP = (
-    "How long the result is: as the audio, as the source video, or the shorter or longer of both. A video that is too "
-    "short is played to and fro; speech that is too short is followed by silence."
-)
 
 
 class AudioFeatures(io.ComfyNode):
@@ -29,11 +24,9 @@ class AudioFeatures(io.ComfyNode):
             "hour of speech takes no more memory than a minute: features are kept in ComfyUI's temporary folder.",
             search_aliases=["lip sync", "speech"],
             inputs=[
-                io.Audio.Input("audio", tooltip="The new speech, clean and without music where possible."),
-                sockets.AudioEncoders.Input(
-                    "audio_encoders", tooltip="What the model was trained to hear with."
-                ),
-                io.Combo.Input("length", options=LENGTHS, default=LENGTHS[0], tooltip=LENGTH_TIP),
+                inputs.speech(),
+                inputs.audio_encoders(),
+                inputs.length(),
                 sockets.FaceTrack.Input(
                     "face_track",
                     optional=True,
@@ -49,14 +42,10 @@ class AudioFeatures(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length: str | None = None, face_track: Any = "not connected") -> bool | str:
-        if length in LENGTHS[1:] and face_track == "not connected":
+    def validate_inputs(cls, length: str | None = None, face_track: Any = UNCONNECTED) -> bool | str:
+        if length in LENGTHS[1:] and face_track == UNCONNECTED:
             return f"length {length!r} needs the video's: connect face_track, or set length to 'audio'"
-        return (
-            True
-            if length is None or length in LENGTHS
-            else f"length {length!r}: choose one of {', '.join(LENGTHS)}"
-        )
+        return inputs.check_length(length)
 
     @classmethod
     def execute(

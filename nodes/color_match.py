@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import sockets
+from . import inputs, sockets
 from .types import ReferenceLatents
 
 
@@ -24,7 +24,7 @@ class ColorMatch(io.ComfyNode):
             is_input_list=True,
             inputs=[
                 io.Image.Input("images", tooltip="The dubbed crops, from VAE Decode."),
-                sockets.Reference.Input("reference", tooltip="The same that the sampler has."),
+                inputs.reference("The same that the sampler has."),
             ],
             outputs=[
                 io.Image.Output(

@@ -6,12 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import sockets
-from .audio_features import LENGTH_TIP, LENGTHS
-from .paste_back import QUALITY_TIP
+from . import inputs, sockets
+from .inputs import UNCONNECTED
 from .types import AudioEncoders, TrackedFace
-
-UNCONNECTED = "not connected"
 
 
 class DubVideo(io.ComfyNode):
@@ -27,27 +24,12 @@ class DubVideo(io.ComfyNode):
             "was. Works clip by clip: a long video takes longer, and no more memory.",
             search_aliases=["lip sync", "lipsync", "dubbing", "talking head"],
             inputs=[
-                io.MultiType.Input(
-                    "video",
-                    [io.Video, io.Image],
-                    tooltip="The video to dub, of any frame rate; or its frames.",
-                ),
-                io.Audio.Input("audio", tooltip="The new speech, clean and without music where possible."),
-                io.Model.Input(
-                    "model", tooltip="X-Dub, from Load Diffusion Model or the built-in model's loader."
-                ),
+                inputs.footage("video"),
+                inputs.speech(),
+                inputs.model(),
                 io.Vae.Input("vae", tooltip="wan2.2_vae.safetensors, or the built-in model's."),
-                sockets.AudioEncoders.Input(
-                    "audio_encoders", tooltip="What the model was trained to hear with."
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=42,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The noise that every clip begins with.",
-                ),
+                inputs.audio_encoders(),
+                inputs.seed(),
                 io.Int.Input(
                     "steps",
                     default=0,
@@ -55,23 +37,14 @@ class DubVideo(io.ComfyNode):
                     max=200,
                     tooltip="Sampling steps of each clip. 0 takes what suits the model: 30 for the released one.",
                 ),
-                io.Combo.Input("length", options=LENGTHS, default=LENGTHS[0], tooltip=LENGTH_TIP),
-                io.Int.Input("quality", default=16, min=0, max=51, advanced=True, tooltip=QUALITY_TIP),
-                io.Boolean.Input(
+                inputs.length(),
+                inputs.quality(),
+                inputs.switch(
                     "as_released",
-                    default=False,
-                    advanced=True,
-                    tooltip="Do everything as the release does, to compare. Off is calmer, sharper and drifts less.",
+                    False,
+                    "Do everything as the release does, to compare. Off is calmer, sharper and drifts less.",
                 ),
-                io.Float.Input(
-                    "image_fps",
-                    default=25.0,
-                    min=1.0,
-                    max=240.0,
-                    step=0.001,
-                    advanced=True,
-                    tooltip="Frames a second of a source that comes as images; a video knows its own.",
-                ),
+                inputs.image_fps(),
                 sockets.FaceDetector.Input(
                     "face_detector",
                     optional=True,
@@ -82,16 +55,7 @@ class DubVideo(io.ComfyNode):
                     optional=True,
                     tooltip="From Face Crop (X-Dub), instead of a face detector: to see and choose the face first.",
                 ),
-                sockets.Guidance.Input(
-                    "guidance",
-                    optional=True,
-                    tooltip="From X-Dub Guidance; without it, what suits the model.",
-                ),
-                io.Conditioning.Input(
-                    "empty_prompt",
-                    optional=True,
-                    tooltip="From Empty Prompt (X-Dub). The built-in model needs none.",
-                ),
+                *inputs.conditioning(),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="At 25 frames a second, with the new speech.")
@@ -104,11 +68,7 @@ class DubVideo(io.ComfyNode):
     ) -> bool | str:
         if UNCONNECTED == face_detector == face_track:
             return "connect a face detector (Load Face Detector, or the built-in model's), or a face track"
-        return (
-            True
-            if length is None or length in LENGTHS
-            else f"length {length!r}: choose one of {', '.join(LENGTHS)}"
-        )
+        return inputs.check_length(length)
 
     @classmethod
     def execute(

@@ -9,6 +9,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from . import sockets
+from .inputs import UNCONNECTED
 
 AUTOMATIC = "automatic"
 
@@ -50,10 +51,10 @@ class EmptyPrompt(io.ComfyNode):
         return ["clip"] if source == AUTOMATIC and clip is None and not kept_prompt().is_file() else []
 
     @classmethod
-    def validate_inputs(cls, source: str | None = None, clip: Any = "not connected") -> bool | str:
+    def validate_inputs(cls, source: str | None = None, clip: Any = UNCONNECTED) -> bool | str:
         from .comfy_bridge.prompt import HOW_TO_GET_IT, kept_prompt
 
-        if source == AUTOMATIC and clip == "not connected" and not kept_prompt().is_file():
+        if source == AUTOMATIC and clip == UNCONNECTED and not kept_prompt().is_file():
             return f"there is no embedding of the empty prompt yet: {HOW_TO_GET_IT}"
         return True
 

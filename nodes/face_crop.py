@@ -6,10 +6,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import sockets
+from . import inputs, sockets
+from .inputs import UNCONNECTED
 
 DETECT, BOX, MASK, WHOLE = "find it", "box", "mask", "whole frame"
-UNCONNECTED = "not connected"
 
 
 class FaceCrop(io.ComfyNode):
@@ -26,11 +26,7 @@ class FaceCrop(io.ComfyNode):
             "(X-Dub), which holds none of them.",
             search_aliases=["face tracking", "lip sync", "crop face"],
             inputs=[
-                io.MultiType.Input(
-                    "source",
-                    [io.Video, io.Image],
-                    tooltip="The video to dub, of any frame rate; or its frames.",
-                ),
+                inputs.footage("source"),
                 io.Combo.Input(
                     "face",
                     options=[DETECT, BOX, MASK, WHOLE],
@@ -61,21 +57,12 @@ class FaceCrop(io.ComfyNode):
                     tooltip="Look for the face in every n-th frame only; boxes between are interpolated. Faster for "
                     "calm footage.",
                 ),
-                io.Boolean.Input(
+                inputs.switch(
                     "as_released",
-                    default=False,
-                    advanced=True,
-                    tooltip="Boxes and crops as the release makes them, on whole pixels, to compare. Off is calmer.",
+                    False,
+                    "Boxes and crops as the release makes them, on whole pixels, to compare. Off is calmer.",
                 ),
-                io.Float.Input(
-                    "image_fps",
-                    default=25.0,
-                    min=1.0,
-                    max=240.0,
-                    step=0.001,
-                    advanced=True,
-                    tooltip="Frames a second of a source that comes as images; a video knows its own.",
-                ),
+                inputs.image_fps(),
                 sockets.FaceDetector.Input(
                     "face_detector", optional=True, tooltip="What finds the face, for face = find it."
                 ),

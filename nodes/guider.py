@@ -7,15 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import sockets
+from . import inputs, sockets
 from .types import ReferenceLatents, SpeechFeatures
-
-GUIDANCE_TIP = "From Guidance (X-Dub); without it, what suits the model."
-PROMPT_TIP = "From Empty Prompt (X-Dub). Without it, the kept one is used; the built-in model needs none."
-BORDER_TIP = (
-    "How far the crop's rim is held to the source, in steps of 16 pixels, so that it fits its surroundings. "
-    "1 as released."
-)
 
 
 class DubGuider(io.ComfyNode):
@@ -31,19 +24,18 @@ class DubGuider(io.ComfyNode):
             "first goes on from the last frames of the one before. The Sampler (X-Dub) does this for all clips.",
             search_aliases=["cfg guider", "dual cfg"],
             inputs=[
-                io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model."),
-                sockets.Reference.Input("reference", tooltip="From Reference Latents (X-Dub)."),
-                sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub)."),
+                inputs.model(),
+                inputs.reference(),
+                inputs.audio_features(),
                 io.Int.Input("clip", default=1, min=1, max=100000, tooltip="Which clip: 1 is the first."),
-                sockets.Guidance.Input("guidance", optional=True, tooltip=GUIDANCE_TIP),
-                io.Conditioning.Input("empty_prompt", optional=True, tooltip=PROMPT_TIP),
+                *inputs.conditioning(),
                 io.Image.Input(
                     "frames_before",
                     optional=True,
-                    tooltip="The finished crops of the clip before (after Color Match), whose last frames this one "
+                    tooltip="The finished crops of the clip before (after Colour Match), whose last frames this one "
                     "goes on from. The first clip has none.",
                 ),
-                io.Int.Input("border", default=1, min=0, max=8, advanced=True, tooltip=BORDER_TIP),
+                inputs.border(),
             ],
             outputs=[
                 io.Guider.Output(display_name="guider", tooltip="For SamplerCustomAdvanced."),
@@ -71,7 +63,7 @@ class DubGuider(io.ComfyNode):
         from .comfy_bridge.prompt import context_for
         from .comfy_bridge.whole_dub import own_settings
 
-        inputs = clip_inputs(model, reference, audio_features, clip, frames_before)
+        given = clip_inputs(model, reference, audio_features, clip, frames_before)
         guidance = guidance or own_settings(model).sampler.guidance
-        guider = ClipGuider(model, guidance, inputs, context_for(model, empty_prompt), border)
-        return io.NodeOutput(guider, {"samples": torch.zeros_like(inputs.reference)})
+        guider = ClipGuider(model, guidance, given, context_for(model, empty_prompt), border)
+        return io.NodeOutput(guider, {"samples": torch.zeros_like(given.reference)})

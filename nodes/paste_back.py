@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import sockets
+from . import inputs, sockets
 from .types import ReferenceLatents, TrackedFace
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 VIDEO, IMAGES = "video", "images"
 MODES: dict[str, PasteMode] = {"change": "change", "whole crop": "crop", "as released": "reference"}
-QUALITY_TIP = "Of the encoded video: lower is better and larger; 16 looks like the original, 0 is lossless."
 
 
 class PasteBack(io.ComfyNode):
@@ -39,7 +38,7 @@ class PasteBack(io.ComfyNode):
                     "images", tooltip="The dubbed crops, from Colour Match (X-Dub) or VAE Decode."
                 ),
                 sockets.FaceTrack.Input("face_track", tooltip="From Face Crop (X-Dub)."),
-                sockets.Reference.Input("reference", tooltip="The same that the sampler has."),
+                inputs.reference("The same that the sampler has."),
                 io.Combo.Input(
                     "paste",
                     options=list(MODES),
@@ -48,12 +47,11 @@ class PasteBack(io.ComfyNode):
                     "crop' shows the model's picture throughout; 'as released' is for comparison, with Face Crop's "
                     "as_released on.",
                 ),
-                io.Boolean.Input(
+                inputs.switch(
                     "keep_unchanged",
-                    default=True,
-                    advanced=True,
-                    tooltip="With paste = change: where the dub shows what the source shows, the camera's own pixels "
-                    "stay, and not the VAE's picture of them. Decodes the reference once more.",
+                    True,
+                    "With paste = change: where the dub shows what the source shows, the camera's own pixels stay, and "
+                    "not the VAE's picture of them. Decodes the reference once more.",
                 ),
                 io.Combo.Input(
                     "output",
@@ -61,16 +59,8 @@ class PasteBack(io.ComfyNode):
                     default=VIDEO,
                     tooltip="A video is written as it is made; images are all held in memory (25 MB a frame at 1080p).",
                 ),
-                io.Int.Input("quality", default=16, min=0, max=51, advanced=True, tooltip=QUALITY_TIP),
-                io.Float.Input(
-                    "image_fps",
-                    default=25.0,
-                    min=1.0,
-                    max=240.0,
-                    step=0.001,
-                    advanced=True,
-                    tooltip="As in Face Crop, for a source that comes as images.",
-                ),
+                inputs.quality(),
+                inputs.image_fps(),
                 io.Audio.Input("audio", optional=True, tooltip="The new speech, to go with the video."),
             ],
             outputs=[

@@ -7,8 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import sockets
-from .guider import BORDER_TIP, GUIDANCE_TIP, PROMPT_TIP
+from . import inputs, sockets
 from .types import ReferenceLatents, SpeechFeatures
 
 
@@ -25,17 +24,10 @@ class DubSampler(io.ComfyNode):
             "of the one before. Takes any of ComfyUI's samplers and sigmas.",
             search_aliases=["ksampler", "lip sync sampler"],
             inputs=[
-                io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model."),
-                sockets.Reference.Input("reference", tooltip="From Reference Latents (X-Dub)."),
-                sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub)."),
-                io.Int.Input(
-                    "seed",
-                    default=42,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The noise that every clip begins with.",
-                ),
+                inputs.model(),
+                inputs.reference(),
+                inputs.audio_features(),
+                inputs.seed(),
                 io.Boolean.Input(
                     "seed_per_clip",
                     default=False,
@@ -44,8 +36,7 @@ class DubSampler(io.ComfyNode):
                     tooltip="The same noise for every clip is how the model was released, and the calmer choice; a "
                     "seed of its own for each (counting up) hides repeating patterns.",
                 ),
-                sockets.Guidance.Input("guidance", optional=True, tooltip=GUIDANCE_TIP),
-                io.Conditioning.Input("empty_prompt", optional=True, tooltip=PROMPT_TIP),
+                *inputs.conditioning(),
                 io.Sampler.Input(
                     "sampler", optional=True, tooltip="From KSamplerSelect; without it, euler, as released."
                 ),
@@ -54,19 +45,17 @@ class DubSampler(io.ComfyNode):
                     optional=True,
                     tooltip="From BasicScheduler ('simple') or any other; without it, what suits the model (30 steps).",
                 ),
-                io.Int.Input("border", default=1, min=0, max=8, advanced=True, tooltip=BORDER_TIP),
-                io.Boolean.Input(
+                inputs.border(),
+                inputs.switch(
                     "match_colors",
-                    default=True,
-                    advanced=True,
-                    tooltip="Match the colours of the frames that the next clip goes on from to the source's, so that "
-                    "they do not drift.",
+                    True,
+                    "Match the colours of the frames that the next clip goes on from to the source's, so that they do "
+                    "not drift.",
                 ),
-                io.Boolean.Input(
+                inputs.switch(
                     "as_released",
-                    default=False,
-                    advanced=True,
-                    tooltip="Hand frames on from clip to clip in 8 bits, as the release does. Off drifts less.",
+                    False,
+                    "Hand frames on from clip to clip in 8 bits, as the release does. Off drifts less.",
                 ),
             ],
             outputs=[

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import sockets
+from . import inputs, sockets
 from .types import ReferenceLatents
 
 
@@ -23,8 +23,8 @@ class StitchClips(io.ComfyNode):
             "face is away for a while there are several runs, which are decoded one after the other.",
             is_input_list=True,
             inputs=[
-                io.Latent.Input("latents", tooltip="From X-Dub Sampler."),
-                sockets.Reference.Input("reference", tooltip="The same that the sampler has."),
+                io.Latent.Input("latents", tooltip="From Sampler (X-Dub)."),
+                inputs.reference("The same that the sampler has."),
             ],
             outputs=[
                 io.Latent.Output(

@@ -38,6 +38,7 @@ def load_mini_parts(folder: Path, experts: bool = True) -> MiniParts:
     if model is None:
         raise CheckpointError(f"{folder / DIT} is no X-Dub model: get the folder whole")
     model.set_attachments(SETTINGS, card.settings)
+    model.model.model_sampling.set_parameters(shift=card.shift)  # what ComfyUI's schedulers go by
     for name in EXPERTS if experts else ():
         if (folder / EXPERT_FILES[name]).is_file():
             model = _with_expert(model, folder / EXPERT_FILES[name])

@@ -41,7 +41,7 @@ class XDubModel(WAN22):
         noise, device = kwargs["noise"], kwargs["device"]
         if kwargs.get(REFERENCE) is None or kwargs.get(AUDIO) is None:
             raise SamplingError(
-                "X-Dub cannot be sampled with a prompt alone: use the X-Dub Guider (or the X-Dub Sampler), which gives "
+                "X-Dub cannot be sampled with a prompt alone: use Guider (X-Dub) or Sampler (X-Dub), which give "
                 "it the reference video and the speech"
             )
         reference, audio = (kwargs[key].to(device, torch.float32) for key in (REFERENCE, AUDIO))

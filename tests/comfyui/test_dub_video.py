@@ -144,3 +144,13 @@ def test_a_video_without_a_face_is_told(dubbed, video):
 
     with pytest.raises(FaceError, match="no face in any of the 30 frames"):
         dubbed(video, face_track=None, face_detector=Blind())
+
+
+def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
+    from comfy.samplers import calculate_sigmas
+
+    from xdub_core.sampling.schedule import flow_sigmas
+
+    sigmas = calculate_sigmas(parts.model.get_model_object("model_sampling"), "simple", 12)
+    ours = flow_sigmas(12, parts.card.shift)  # core's come from a table of a thousand
+    torch.testing.assert_close(sigmas, ours, atol=3e-3, rtol=0)

@@ -130,6 +130,13 @@ def test_filling_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert made == [0, 2] and progress == [(2, 3), (3, 3)]
 
 
+@needs_espeak
+def test_only_the_wanted_dubs_are_made(tmp_path):
+    data = TalkingHeads("train", 0, 3, SMALL, tmp_path)
+    data.fill_cache(wanted=[(2, 1), (0, 1)])
+    assert sorted(path.stem for path in tmp_path.rglob("*.npz")) == ["000000-1", "000002-1"]
+
+
 def made_by(made):
     original = dataset.TalkingHeads._make
 

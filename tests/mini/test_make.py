@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,11 +13,12 @@ from xdub_core.evaluation.pictures import BEST_PSNR
 from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR
 from xdub_core.media.reader import VideoReader
 from xdub_core.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
-from xdub_core.mini.bundle import bundle_bytes
+from xdub_core.mini.bundle import DIT, bundle_bytes
 from xdub_core.mini.make import MiniMaker
 from xdub_core.mini.model import CARD, is_mini, load_mini
 from xdub_core.mini.recipe import GEOMETRY, NOISE_SHIFT, recipe
 from xdub_core.mini.speech import espeak_available
+from xdub_core.model.checkpoint import load_dit
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sample import SAMPLE_BOX, write_sample
@@ -105,6 +107,35 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
     with pytest.raises(StoppedError):
         MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_codec).make()
     assert [path.stat().st_mtime_ns for path in drawn] == before
+
+
+@needs_speech
+def test_training_goes_on_from_a_mini(made, tmp_path):
+    """Its networks are taken over; generator and editor start from its DiT."""
+    maker, _ = made
+    seen, further = [], replace(maker.recipe.further(), learning_rate=1e-6)
+    more = MiniMaker(
+        further, tmp_path, on_progress=lambda progress: seen.append(progress.name), start=maker.shipped
+    )
+    more.make()
+    assert not {"phonemes", "sync", "codec", "identity"} & set(seen)
+    for name in ("codec", "phonemes", "sync", "landmarks_far", "identity"):
+        assert (more.shipped / f"{name}.safetensors").read_bytes() == (
+            maker.shipped / f"{name}.safetensors"
+        ).read_bytes()
+    old, editor = (load_dit(folder / DIT).state_dict() for folder in (maker.shipped, more.shipped))
+    generator = load_dit(tmp_path / "generator" / "model.safetensors").state_dict()
+    for name in ("blocks.0.self_attn.q.weight", "head.head.weight"):
+        for new in (editor, generator):
+            torch.testing.assert_close(new[name].float(), old[name].float(), atol=1e-3, rtol=0)
+
+
+@needs_speech
+def test_a_mini_of_other_sizes_is_nothing_to_go_on_from(made, tmp_path):
+    maker, _ = made
+    other = replace(maker.recipe, dit=replace(maker.recipe.dit, layers=2))
+    with pytest.raises(SettingsError, match="other sizes"):
+        MiniMaker(other, tmp_path, start=maker.shipped).make()
 
 
 @needs_speech

@@ -29,6 +29,14 @@ def test_motion_frames_stay_clean_and_cost_nothing():
     assert flow_loss(wrong, target, torch.ones(2, 1, 4, 2, 2)).item() == 0
 
 
+def test_motion_frames_take_the_noise_that_they_are_given():
+    clean, noise, _ = drawn([0.5, 0.5])
+    target = noise_target(clean, noise, torch.tensor([0.5, 0.5]), 2, motion_noise=torch.tensor([0.0, 0.1]))
+    assert torch.equal(target.latents[0, :, :2], clean[0, :, :2])
+    torch.testing.assert_close(target.latents[1, :, :2], clean[1, :, :2] + 0.1 * noise[1, :, :2])
+    assert torch.equal(target.latents[:, :, 2:], drawn([0.5, 0.5], motion=2)[2].latents[:, :, 2:])
+
+
 def test_errors_within_the_masks_weigh_more():
     _, _, target = drawn([0.5, 0.5])
     face, lip = torch.zeros(2, 1, 4, 2, 2), torch.zeros(2, 1, 4, 2, 2)

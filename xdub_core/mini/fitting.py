@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.training.muon import Muon
+from xdub_core.training.precision import mixed_precision
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class FitSettings:
 
     `steps` of `batch` examples each; `learning_rate` is reached after `warmup` steps and falls along a cosine to a
     hundredth of itself; `matrix_rate`: as much for weight matrices that Muon takes (None: AdamW takes all);
-    `save_every` steps the state is written; `autocast`: bfloat16 where it is safe.
+    `save_every` steps the state is written; `autocast`: bfloat16 where it is safe and fast.
     """
 
     steps: int
@@ -101,7 +102,7 @@ def fit(
         for optimizer, rate in zip(optimizers, rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * settings.share(step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.autocast):
+        with mixed_precision(device, settings.autocast):
             losses = step_loss(step_generator(settings.seed, step))
         total = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(total):

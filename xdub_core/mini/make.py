@@ -69,6 +69,7 @@ class MiniMaker:
         Raises MissingModelError without espeak-ng, and whatever `on_progress` raises.
         """
         if self.start is not None:
+            self._started()  # or else an unfit one is told only after the drawing
             save_networks(load_networks(self.start), self.shipped)
         clips = self.clips()
         networks = train_networks(clips, self.shipped, self.recipe.networks, self.on_progress, self.device)

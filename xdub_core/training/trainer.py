@@ -28,6 +28,7 @@ from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.training.checkpoint import load_checkpoint, save_checkpoint, trained_parameters
 from xdub_core.training.examples import Examples, batch_indices, load_batches
 from xdub_core.training.optimizers import OptimizerKind, make_optimizers
+from xdub_core.training.precision import mixed_precision
 
 LOG_NAME = "log.jsonl"
 
@@ -42,8 +43,9 @@ class TrainerSettings:
     `steps` optimiser steps in all, each over `batch_size` examples per process, `accumulate` times. The learning
     rate rises over `warmup` steps and then stays (`constant`) or falls along a cosine to `final_rate` of itself.
     `optimizer`: "muon" gives the matrices inside the model to Muon and the rest to AdamW. `average` is the decay of
-    the moving average of the weights (0: none kept). `precision` is that of the forward; weights and optimiser keep
-    their own. `checkpoint_every` and `log_every` count steps.
+    the moving average of the weights (0: none kept). `precision` is that of the forward, where the device has bfloat16
+    (`precision.computes_bfloat16`); weights and optimiser keep their own. `checkpoint_every` and `log_every` count
+    steps.
     """
 
     steps: int
@@ -202,9 +204,7 @@ class _Run:
         for part in range(settings.accumulate):
             batch = {name: tensor.to(self.device) for name, tensor in next(batches).items()}
             with self._synchronised(part + 1 == settings.accumulate):
-                with torch.autocast(
-                    self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"
-                ):
+                with mixed_precision(self.device, settings.precision == "bfloat16"):
                     found = self.forward(batch, generator)
                 (found["loss"] / settings.accumulate).backward()
             for name, value in found.items():

@@ -1,0 +1,121 @@
+"""Inputs that several nodes have: the same name, range and words in each."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from . import sockets
+
+UNCONNECTED = "not connected"
+"""What `validate_inputs` takes for an optional input that has no link."""
+
+LENGTHS = ["audio", "source", "shortest", "longest"]
+
+
+def check_length(length: str | None) -> bool | str:
+    """What `validate_inputs` says of a `length`, which is None where it comes by a link."""
+    if length is None or length in LENGTHS:
+        return True
+    return f"length {length!r}: choose one of {', '.join(LENGTHS)}"
+
+
+def footage(name: str) -> io.Input:
+    """The video, or its images."""
+    return io.MultiType.Input(
+        name, [io.Video, io.Image], tooltip="The video to dub, of any frame rate; or its frames."
+    )
+
+
+def image_fps() -> io.Input:
+    return io.Float.Input(
+        "image_fps",
+        default=25.0,
+        min=1.0,
+        max=240.0,
+        step=0.001,
+        advanced=True,
+        tooltip="Frames a second of a source that comes as images; a video knows its own.",
+    )
+
+
+def speech() -> io.Input:
+    return io.Audio.Input("audio", tooltip="The new speech, clean and without music where possible.")
+
+
+def audio_encoders() -> io.Input:
+    return sockets.AudioEncoders.Input("audio_encoders", tooltip="What the model was trained to hear with.")
+
+
+def length() -> io.Input:
+    return io.Combo.Input(
+        "length",
+        options=LENGTHS,
+        default=LENGTHS[0],
+        tooltip="How long the result is: as the audio, as the source video, or the shorter or longer of both. A video "
+        "that is too short is played to and fro; speech that is too short is followed by silence.",
+    )
+
+
+def model() -> io.Input:
+    return io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model or the built-in model's loader.")
+
+
+def seed() -> io.Input:
+    return io.Int.Input(
+        "seed",
+        default=42,
+        min=0,
+        max=0xFFFFFFFFFFFFFFFF,
+        control_after_generate=True,
+        tooltip="The noise that every clip begins with.",
+    )
+
+
+def reference(tooltip: str = "From Reference Latents (X-Dub).") -> io.Input:
+    return sockets.Reference.Input("reference", tooltip=tooltip)
+
+
+def audio_features() -> io.Input:
+    return sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub).")
+
+
+def conditioning() -> tuple[io.Input, io.Input]:
+    """Guidance and the empty prompt, both optional."""
+    return (
+        sockets.Guidance.Input(
+            "guidance", optional=True, tooltip="From Guidance (X-Dub); without it, what suits the model."
+        ),
+        io.Conditioning.Input(
+            "empty_prompt",
+            optional=True,
+            tooltip="From Empty Prompt (X-Dub). Without it, the kept one is used; the built-in model needs none.",
+        ),
+    )
+
+
+def border() -> io.Input:
+    return io.Int.Input(
+        "border",
+        default=1,
+        min=0,
+        max=8,
+        advanced=True,
+        tooltip="How far the crop's rim is held to the source, in steps of 16 pixels, so that it fits its "
+        "surroundings. 1 as released.",
+    )
+
+
+def quality() -> io.Input:
+    return io.Int.Input(
+        "quality",
+        default=16,
+        min=0,
+        max=51,
+        advanced=True,
+        tooltip="Of the encoded video: lower is better and larger; 16 looks like the original, 0 is lossless.",
+    )
+
+
+def switch(name: str, default: bool, tooltip: str) -> io.Input:
+    """A choice that few need to make."""
+    return io.Boolean.Input(name, default=default, advanced=True, tooltip=tooltip)
