@@ -16,6 +16,7 @@ import numpy as np
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
 OPTIONAL_SHAPE = 7
 WIDTH, GAP, TOP = 340, 80, 60
+COLUMNS = 5
 THUMBNAIL = (640, 400)
 UPLOAD_WIDGETS: dict[str, list[Any]] = {"video_upload": ["image"], "audio_upload": [None, None]}
 """What the canvas keeps beside a file that can be uploaded."""
@@ -251,17 +252,39 @@ def _note(recipe: Recipe) -> dict[str, Any]:
 
 
 def _places(recipe: Recipe, schemas: Schemas) -> dict[str, tuple[int, int, int, int]]:
-    """x, y, width and height of every node: a column behind everything that it needs."""
-    column: dict[str, int] = {}
-    bottom: dict[int, int] = {}
-    places = {}
+    """x, y, width and height of every node: a column behind everything that it needs.
+
+    A long chain goes on below, in rows of as many columns as a screen shows; what has no inputs stays in the first.
+    """
+    behind: dict[str, int] = {}
+    heights: dict[str, int] = {}
     for step in recipe.steps:
         needs = [value.node for value in step.inputs.values() if isinstance(value, Link)]
-        column[step.name] = 1 + max((column[name] for name in needs), default=0)
+        behind[step.name] = max((1 + behind[name] for name in needs), default=0)
         sockets = max(len(_sockets(step, schemas[step.kind])), len(schemas[step.kind]["output"]))
-        widgets = len(_widget_values(step, schemas[step.kind]))
-        height = 50 + 22 * sockets + 28 * widgets
-        y = bottom.get(column[step.name], TOP)
-        places[step.name] = (GAP + column[step.name] * (WIDTH + GAP), y, WIDTH, height)
-        bottom[column[step.name]] = y + height + GAP
+        heights[step.name] = 50 + 22 * sockets + 28 * len(_widget_values(step, schemas[step.kind]))
+    places: dict[str, tuple[int, int, int, int]] = {}
+    loaders = [name for name, depth in behind.items() if not depth]
+    _stack(loaders, 1, TOP, heights, places)
+    top, row = TOP, 0
+    while any(depth > row * COLUMNS for depth in behind.values()):
+        ends = []
+        for column in range(1, COLUMNS + 1):
+            here = [name for name, depth in behind.items() if depth == row * COLUMNS + column]
+            ends.append(_stack(here, 1 + column, top, heights, places))
+        top, row = max(ends) + GAP, row + 1
     return places
+
+
+def _stack(
+    names: list[str],
+    column: int,
+    top: int,
+    heights: dict[str, int],
+    places: dict[str, tuple[int, int, int, int]],
+) -> int:
+    """Place nodes one below the other; returns where the last ends, with a gap."""
+    for name in names:
+        places[name] = (GAP + column * (WIDTH + GAP), top, WIDTH, heights[name])
+        top += heights[name] + GAP
+    return top

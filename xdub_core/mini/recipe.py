@@ -95,9 +95,9 @@ class MiniRecipe:
             self,
             learning_rate=self.learning_rate * 0.6,
             generator_steps=max(1, self.generator_steps // 5),
-            editor_steps=max(1, self.editor_steps * 2 // 5),
-            lip_steps=max(1, self.lip_steps * 2 // 5),
-            texture_steps=max(1, self.texture_steps * 2 // 5),
+            editor_steps=max(1, self.editor_steps * 3 // 10),
+            lip_steps=max(1, self.lip_steps // 4),
+            texture_steps=max(1, self.texture_steps // 4),
         )
 
     def stage(self, stage: Stage) -> TrainingConfig:
