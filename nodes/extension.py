@@ -13,6 +13,7 @@ from .empty_prompt import EmptyPrompt
 from .expert import LoraExpert
 from .face_crop import FaceCrop
 from .face_detector import LoadFaceDetector
+from .face_landmarks import FaceFromLandmarks
 from .folder import LoadFolder
 from .guidance import DubGuidance
 from .guider import DubGuider
@@ -29,6 +30,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadFolder,
     LoadAudioEncoders,
     LoadFaceDetector,
+    FaceFromLandmarks,
     LoraExpert,
     EmptyPrompt,
     FaceCrop,

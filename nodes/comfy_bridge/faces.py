@@ -12,9 +12,10 @@ from torch import Tensor
 
 from xdub_core.compose.preview import with_box
 from xdub_core.errors import FaceError
-from xdub_core.face.boxes import FixedBox, FrameBoxes, box_from_mask, boxes_from_masks, parse_box
+from xdub_core.face.boxes import FixedBox, WholeFrame, box_from_mask, boxes_from_masks, parse_box
 from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.detector import FaceDetector
+from xdub_core.face.given import GivenFaces
 from xdub_core.face.track import track_faces
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
@@ -54,20 +55,19 @@ def boxes_in_mask(mask: Tensor, footage: Footage) -> FaceDetector:
         if box is None:
             raise FaceError("the mask is empty: paint over the whole head, hair and chin included")
         return FixedBox(box)
-    frames = int(footage.timeline.source_index.max()) + 1
-    if len(masks) < frames:
-        raise FaceError(
-            f"there are {len(masks)} masks for {frames} frames: give one for all, or one for each frame"
-        )
-    given = boxes_from_masks(masks)
-    return FrameBoxes([given.boxes[index] for index in footage.timeline.source_index])
+    return boxes_from_masks(masks)
 
 
 def find_face(
     footage: Footage, detector: FaceDetector, settings: CropSettings, on_progress: ProgressCallback
 ) -> TrackedFace:
-    """Follow the face through the footage, which is read once. Raises FaceError where there is none."""
-    looks = not isinstance(detector, FixedBox | FrameBoxes)
+    """Follow the face through the footage, which is read once; given faces are the source's, frame by frame.
+
+    Raises FaceError where there is none, or the given ones do not fit the footage.
+    """
+    looks = not isinstance(detector, FixedBox | WholeFrame | GivenFaces)
+    if isinstance(detector, GivenFaces):
+        detector = detector.on_frames(footage.timeline.source_index)
     slots = len(footage.timeline)
     blank = np.broadcast_to(np.uint8(0), (footage.height, footage.width, 3))
     track = track_faces(

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import comfy.model_management as management
+import numpy as np
 import pytest
 import torch
 from comfy_api.latest import InputImpl, Types
@@ -128,6 +129,33 @@ def test_a_mask_says_where_the_face_is(pack, crop, video):
         node.execute(video, "mask", 32, "", 1, False, 25.0, mask=torch.zeros(1, 64, 80))
     with pytest.raises(FaceError, match="resize it"):
         node.execute(video, "mask", 32, "", 1, False, 25.0, mask=torch.ones(1, 32, 80))
+
+
+@pytest.mark.parametrize("kind", ["FACE_LANDMARKS", "BOUNDING_BOX"])
+def test_faces_that_another_node_found_follow_the_frames_of_the_source(pack, kind):
+    """Entries are the source's, 50 a second; crops are every other frame."""
+    meshes = [20.0 + 4 * frame + np.linspace(0, 10, 468)[:, None].repeat(2, 1) for frame in range(6)]
+    given = {
+        "FACE_LANDMARKS": {
+            "frames": [[{"landmarks_xy": mesh, "score": 1.0}] for mesh in meshes],
+            "image_size": (96, 96),
+        },
+        "BOUNDING_BOX": [[{"x": mesh[0, 0], "y": mesh[0, 1], "width": 10, "height": 10}] for mesh in meshes],
+    }[kind]
+    (detector,) = pack("face_landmarks").FaceFromLandmarks.execute(given, 1).args
+    face, crops, _ = (
+        pack("face_crop")
+        .FaceCrop.execute(torch.rand(6, 96, 96, 3), "find it", 32, "", 1, True, 50.0, face_detector=detector)
+        .args
+    )
+    assert len(crops) == len(face.timeline) == 3
+    assert face.track.present.all()
+    if kind == "BOUNDING_BOX":  # boxes are taken as they are, landmarks smoothed
+        assert np.diff(face.track.boxes[:, 0]).tolist() == [8, 8]
+    with pytest.raises(FaceError, match="for 6 frames"):
+        pack("face_crop").FaceCrop.execute(
+            torch.rand(9, 96, 96, 3), "find it", 32, "", 1, True, 50.0, face_detector=detector
+        )
 
 
 def test_no_face_is_told(pack, video):

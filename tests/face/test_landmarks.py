@@ -8,10 +8,12 @@ from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.landmarks import (
     MEDIAPIPE_TO_68,
     boxes_from_bounding_boxes,
+    faces_from_landmarks,
     keypoints_from_face68,
     landmarks_from_array,
     landmarks_from_mediapipe,
     landmarks_from_openpose,
+    read_landmarks,
 )
 
 FRAME = np.zeros((60, 80, 3), np.uint8)
@@ -173,7 +175,7 @@ def test_no_landmarks_at_all_is_an_error() -> None:
 
 def test_bounding_boxes_become_square_crops_in_the_frame() -> None:
     found = boxes_from_bounding_boxes(
-        [[{"x": 30, "y": 20, "width": 10, "height": 20, "label": "face", "score": 0.9}], []], (80, 60)
+        [[{"x": 30, "y": 20, "width": 10, "height": 20, "label": "face", "score": 0.9}], []]
     ).detect([FRAME, FRAME])
     assert found[0].box == pytest.approx([35 - 14.5, 30 - 14.5, 35 + 14.5, 30 + 14.5])
     assert found[1] is None
@@ -183,7 +185,39 @@ def test_a_wrong_bounding_box_names_its_frame() -> None:
     good = {"x": 30, "y": 20, "width": 10, "height": 20}
     for wrong in ({"x": 1}, {**good, "width": 0}, {**good, "y": float("nan")}):
         with pytest.raises(FaceError, match="frame 1"):
-            boxes_from_bounding_boxes([[good], [wrong]], (80, 60))
+            boxes_from_bounding_boxes([[good], [wrong]]).detect([FRAME, FRAME])
+
+
+def test_every_source_is_told_by_what_it_is() -> None:
+    box = {"x": 20, "y": 10, "width": 30, "height": 30}
+    for value in (FACE[None], mediapipe([mesh_of(FACE)]), [openpose([FACE])], [[box]]):
+        found = faces_from_landmarks(value).detect([FRAME])[0]
+        assert (found.box[:2] + found.box[2:]) / 2 == pytest.approx([35, 25])
+    second = [openpose([FACE, FACE + 5])], mediapipe([mesh_of(FACE), mesh_of(FACE + 5)])
+    assert all(faces_from_landmarks(value, face=1).detect([FRAME])[0].box[0] == 25 for value in second)
+    for nothing in ({}, [], [1, 2], "face", None):
+        with pytest.raises(FaceError, match="neither FACE_LANDMARKS nor"):
+            faces_from_landmarks(nothing)
+
+
+def test_given_faces_follow_a_choice_of_frames() -> None:
+    faces = landmarks_from_array(np.stack([FACE, FACE + 1, FACE + 2]))
+    chosen = faces.on_frames([2, 0, 0]).detect([FRAME] * 3)
+    assert [detection.box[0] for detection in chosen] == [22, 20, 20]
+    with pytest.raises(FaceError, match="landmarks for 3 frames, but the video has a frame 3"):
+        faces.on_frames([0, 3])
+
+
+def test_landmarks_from_files(tmp_path) -> None:
+    np.save(tmp_path / "points.npy", FACE[None])
+    (tmp_path / "pose.json").write_text(json.dumps([openpose([FACE])]))
+    for name in ("points.npy", "pose.json"):
+        assert read_landmarks(tmp_path / name).detect([FRAME])[0].box.tolist() == [20, 10, 50, 40]
+    np.save(tmp_path / "wrong.npy", np.zeros((3, 5, 2)))
+    (tmp_path / "wrong.json").write_text("{]")
+    for name in ("wrong.npy", "wrong.json", "missing.npy"):
+        with pytest.raises(FaceError, match=name):
+            read_landmarks(tmp_path / name)
 
 
 def test_unknown_points_have_no_score() -> None:

@@ -125,6 +125,14 @@ def dub_command(
         Path | None,
         typer.Option(help="JSON: one box per frame, null where there is no face.", rich_help_panel="Face"),
     ] = None,
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Landmarks of every frame found elsewhere: an array [frames, 68, 468 or 478, 2 or 3] as .npy, or "
+            "OpenPose's keypoints as JSON.",
+            rich_help_panel="Face",
+        ),
+    ] = None,
     whole_frame: Annotated[
         bool, typer.Option("--whole-frame", help="The video is a face crop already.", rich_help_panel="Face")
     ] = False,
@@ -232,7 +240,7 @@ def dub_command(
             models_dir=models_folder(models_dir),
             model=model,
             mini=mini,
-            face=FaceOptions(box, boxes, whole_frame, detector, detect_every),
+            face=FaceOptions(box, boxes, landmarks, whole_frame, detector, detect_every),
             settings=settings,
             encoding=EncodeSettings(codec=codec, quality=quality, preset=preset, bit_depth=bit_depth),
             length=length,

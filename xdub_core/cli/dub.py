@@ -17,9 +17,10 @@ from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.compose.preview import side_by_side
 from xdub_core.dub import DubModel, DubSettings, Scene, dub
-from xdub_core.errors import FaceError, MediaError, SettingsError
-from xdub_core.face.boxes import FixedBox, FrameBoxes, WholeFrame, parse_box, read_boxes
+from xdub_core.errors import MediaError, SettingsError
+from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
 from xdub_core.face.detector import FaceDetector
+from xdub_core.face.landmarks import read_landmarks
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
@@ -58,17 +59,17 @@ class Detector(str, Enum):
 
 @dataclass(frozen=True)
 class FaceOptions:
-    """Where the face is: at most one of `box`, `boxes` and `whole_frame`; without them `detector` looks for it."""
+    """Where the face is: at most one of the first four; without them `detector` looks for it."""
 
     box: str | None = None
     boxes: Path | None = None
+    landmarks: Path | None = None
     whole_frame: bool = False
     detector: Detector = Detector.RTMW
     every: int = 1
 
     def __post_init__(self) -> None:
-        given = [name for name, value in (("--box", self.box), ("--boxes", self.boxes)) if value is not None]
-        given += ["--whole-frame"] if self.whole_frame else []
+        given = self._given
         if len(given) > 1:
             raise SettingsError(f"{' and '.join(given)} contradict each other: give one of them")
         if self.every < 1:
@@ -76,7 +77,17 @@ class FaceOptions:
 
     @property
     def needs_detector(self) -> bool:
-        return self.box is None and self.boxes is None and not self.whole_frame
+        return not self._given
+
+    @property
+    def _given(self) -> list[str]:
+        options = {
+            "--box": self.box is not None,
+            "--boxes": self.boxes is not None,
+            "--landmarks": self.landmarks is not None,
+            "--whole-frame": self.whole_frame,
+        }
+        return [name for name, chosen in options.items() if chosen]
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,9 @@ def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
     if face.box is not None:
         return FixedBox(parse_box(face.box))
     if face.boxes is not None:
-        return _boxes_on_timeline(read_boxes(face.boxes), timeline, face.boxes)
+        return read_boxes(face.boxes).on_frames(timeline.source_index)
+    if face.landmarks is not None:
+        return read_landmarks(face.landmarks).on_frames(timeline.source_index)
     if face.whole_frame:
         return WholeFrame()
     if job.mini is not None:
@@ -164,22 +177,11 @@ def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
     return released_detector(job.models_dir, device=job.device, settings=settings)
 
 
-def _boxes_on_timeline(given: FrameBoxes, timeline: Timeline, path: Path) -> FrameBoxes:
-    """Boxes are given for the source's frames; tracking asks for the timeline's."""
-    frames = int(timeline.source_index[-1]) + 1
-    if len(given.boxes) < frames:
-        raise FaceError(
-            f"{path} has boxes for {len(given.boxes)} frames, but the video has {frames}: give one box, or null, for "
-            "each frame"
-        )
-    return FrameBoxes([given.boxes[frame] for frame in timeline.source_index])
-
-
 def _track(source: VideoPasses, job: DubJob, info: VideoInfo, on_progress: ProgressCallback) -> FaceTrack:
     indices = source.timeline.source_index
     if job.face.needs_detector:
         frames = source.frames(indices)
-    else:  # given boxes need no pictures: nothing is decoded
+    else:  # given faces need no pictures: nothing is decoded
         blank = np.broadcast_to(np.uint8(0), (info.height, info.width, 3))
         frames = repeat(blank, len(indices))
     return track_faces(

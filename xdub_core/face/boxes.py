@@ -15,6 +15,7 @@ import numpy as np
 
 from xdub_core.errors import FaceError
 from xdub_core.face.detector import Detection
+from xdub_core.face.given import GivenFaces
 
 Box = Sequence[float] | np.ndarray
 
@@ -83,44 +84,24 @@ class WholeFrame:
         return [Detection(centered_square(*_size(frame)), 1.0) for frame in frames]
 
 
-class FrameBoxes:
-    """A `FaceDetector` that gives each frame its own box, or none.
+class FrameBoxes(GivenFaces):
+    """A `FaceDetector` that gives each frame its own box, or none."""
 
-    Frames are counted as they come unless `numbers` say which they are. Frames behind the last box are an error, not
-    faceless, since that is a mistake more often than meant.
-    """
-
-    def __init__(self, boxes: Sequence[Box | None] | np.ndarray) -> None:
+    def __init__(self, boxes: Sequence[Box | None] | np.ndarray, what: str = "face boxes") -> None:
         """`boxes`: one box per frame, None (or a row of NaN) where there is no face. Raises FaceError, by frame."""
-        if not len(boxes):
-            raise FaceError("the list of face boxes is empty: give one box, or null, for each frame")
         self.boxes = [
             None if _absent(box) else check_box(box, where=f"the face box of frame {number}")
             for number, box in enumerate(boxes)
         ]
+        super().__init__(len(self.boxes), self._box, what)
         if all(box is None for box in self.boxes):
             raise FaceError(f"none of the {len(boxes)} frames has a face box")
-        self._next = 0
 
-    def detect(
-        self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
-    ) -> list[Detection | None]:
-        """The given boxes. Raises FaceError for a frame without an entry, or a box outside its frame."""
-        if numbers is None:
-            numbers = range(self._next, self._next + len(frames))
-            self._next += len(frames)
-        return [self._detection(frame, number) for frame, number in zip(frames, numbers, strict=True)]
-
-    def _detection(self, frame: np.ndarray, number: int) -> Detection | None:
-        if not 0 <= number < len(self.boxes):
-            raise FaceError(
-                f"there are face boxes for {len(self.boxes)} frames, but the video has a frame {number}: "
-                "give one box, or null, for each frame"
-            )
+    def _box(self, number: int, size: tuple[int, int]) -> Detection | None:
         box = self.boxes[number]
         if box is None:
             return None
-        return Detection(check_box(box, _size(frame), f"the face box of frame {number}"), 1.0)
+        return Detection(check_box(box, size, f"the face box of frame {number}"), 1.0)
 
 
 def read_boxes(path: Path | str) -> FrameBoxes:
@@ -137,7 +118,7 @@ def read_boxes(path: Path | str) -> FrameBoxes:
             f"{path} must hold a list of boxes, one or null for each frame, not a {type(boxes).__name__}"
         )
     try:
-        return FrameBoxes(boxes)
+        return FrameBoxes(boxes, f"face boxes in {path}")
     except FaceError as error:
         raise FaceError(f"{path}: {error}") from None
 

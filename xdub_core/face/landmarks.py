@@ -10,14 +10,17 @@ Core's BOUNDING_BOX lists ({"x", "y", "width", "height"}) become boxes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xdub_core.errors import FaceError
-from xdub_core.face.boxes import FrameBoxes, check_box, square_box
+from xdub_core.face.boxes import check_box, square_box
 from xdub_core.face.detector import FACE_POINTS, KEYPOINTS, Detection, detection_from_keypoints
+from xdub_core.face.given import GivenFaces
 
 FACE_MARGIN = 1.45
 """The crop's side over the face's, as the release takes it (X-DUB facts §6)."""
@@ -83,41 +86,51 @@ def keypoints_from_openpose(
     return keypoints
 
 
-class GivenLandmarks:
-    """A `FaceDetector` that answers with landmarks found elsewhere, frame by frame.
+def faces_from_landmarks(value: Any, face: int = 0) -> GivenFaces:
+    """Whatever of the sources named above `value` is; `face`: which of several faces of a frame, from 0.
 
-    Frames are counted as they come unless `numbers` say which they are.
+    Raises FaceError where it is none of them.
     """
+    if isinstance(value, np.ndarray):
+        return landmarks_from_array(value)
+    if isinstance(value, Mapping) and "frames" in value:
+        return landmarks_from_mediapipe(value, face)
+    if isinstance(value, Sequence) and value and not isinstance(value, str):
+        if all(isinstance(frame, Mapping) for frame in value):
+            return landmarks_from_openpose(value, face)
+        if all(isinstance(frame, Sequence) for frame in value):
+            return boxes_from_bounding_boxes(value, face)
+    raise FaceError(
+        f"{value!r:.60} is neither FACE_LANDMARKS nor POSE_KEYPOINT nor BOUNDING_BOX, one entry for each frame"
+    )
 
-    def __init__(self, count: int, find: Callable[[int, tuple[int, int]], np.ndarray | None]) -> None:
-        """`find(number, (width, height))` gives a frame's 134 keypoints or None; `count` frames are known."""
-        if count < 1:
-            raise FaceError("the landmarks are empty: give them for each frame")
-        self.count = count
-        self._find = find
-        self._next = 0
 
-    def detect(
-        self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
-    ) -> list[Detection | None]:
-        """The given faces. Raises FaceError for a frame beyond the landmarks, or of another size than theirs."""
-        if numbers is None:
-            numbers = range(self._next, self._next + len(frames))
-            self._next += len(frames)
-        return [self._detection(frame, number) for frame, number in zip(frames, numbers, strict=True)]
+def read_landmarks(path: Path | str, face: int = 0) -> GivenFaces:
+    """Landmarks from a file: an array as .npy, or POSE_KEYPOINT as JSON. Raises FaceError that names the file."""
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".npy":
+            return landmarks_from_array(np.load(path, allow_pickle=False))
+        return faces_from_landmarks(json.loads(path.read_text(encoding="utf-8")), face)
+    except (OSError, ValueError) as error:  # JSON and text that cannot be decoded included
+        raise FaceError(f"cannot read landmarks from {path}: {error}") from error
+    except FaceError as error:
+        raise FaceError(f"{path}: {error}") from None
 
-    def _detection(self, frame: np.ndarray, number: int) -> Detection | None:
-        if not 0 <= number < self.count:
-            raise FaceError(
-                f"there are landmarks for {self.count} frames, but the video has a frame {number}"
-            )
-        keypoints = self._find(number, (frame.shape[1], frame.shape[0]))
+
+def _given(count: int, keypoints_of: Callable[[int, tuple[int, int]], np.ndarray | None]) -> GivenFaces:
+    """Faces of the 134 keypoints of each frame; no face where there are none, or none of a face."""
+
+    def find(number: int, size: tuple[int, int]) -> Detection | None:
+        keypoints = keypoints_of(number, size)
         if keypoints is None or not (keypoints[FACE_POINTS, 2] > 0).any():
             return None
         return detection_from_keypoints(keypoints)
 
+    return GivenFaces(count, find, "landmarks")
 
-def landmarks_from_array(points: np.ndarray) -> GivenLandmarks:
+
+def landmarks_from_array(points: np.ndarray) -> GivenFaces:
     """Landmarks [n, 68, 2 or 3] or MediaPipe meshes [n, 468 or 478, 2 or 3] in pixels of the frames.
 
     A frame of NaN has no face. Raises FaceError for other shapes.
@@ -129,10 +142,10 @@ def landmarks_from_array(points: np.ndarray) -> GivenLandmarks:
             "[frames, 468 or 478, 2 or 3] is needed"
         )
     convert = keypoints_from_face68 if points.shape[1] == 68 else keypoints_from_mesh
-    return GivenLandmarks(len(points), lambda number, _size: convert(points[number]))
+    return _given(len(points), lambda number, _size: convert(points[number]))
 
 
-def landmarks_from_mediapipe(landmarks: Mapping[str, Any], face: int = 0) -> GivenLandmarks:
+def landmarks_from_mediapipe(landmarks: Mapping[str, Any], face: int = 0) -> GivenFaces:
     """Core's FACE_LANDMARKS. `face`: which of several faces of a frame, in the order that the node gives them.
 
     Raises FaceError where the value is no FACE_LANDMARKS; `detect` raises it for frames of another size.
@@ -157,10 +170,10 @@ def landmarks_from_mediapipe(landmarks: Mapping[str, Any], face: int = 0) -> Giv
             )
         return keypoints_from_mesh(mesh, float(frames[number][face].get("score", 1.0)))
 
-    return GivenLandmarks(len(frames), find)
+    return _given(len(frames), find)
 
 
-def landmarks_from_openpose(frames: Sequence[Mapping[str, Any]], person: int = 0) -> GivenLandmarks:
+def landmarks_from_openpose(frames: Sequence[Mapping[str, Any]], person: int = 0) -> GivenFaces:
     """POSE_KEYPOINT, one dictionary a frame. `person`: which of several, in the order that they are listed.
 
     Canvases of another size than the video are scaled. Raises FaceError where a frame lacks its canvas or people.
@@ -178,22 +191,20 @@ def landmarks_from_openpose(frames: Sequence[Mapping[str, Any]], person: int = 0
         canvas = (frame["canvas_width"], frame["canvas_height"])
         return keypoints_from_openpose(frame["people"][person], canvas, size)
 
-    return GivenLandmarks(len(frames), find)
+    return _given(len(frames), find)
 
 
 def boxes_from_bounding_boxes(
-    frames: Sequence[Sequence[Mapping[str, float]]],
-    size: tuple[int, int],
-    face: int = 0,
-    margin: float = FACE_MARGIN,
-) -> FrameBoxes:
+    frames: Sequence[Sequence[Mapping[str, float]]], face: int = 0, margin: float = FACE_MARGIN
+) -> GivenFaces:
     """Core's BOUNDING_BOX lists (one list of {"x", "y", "width", "height"} a frame) as square crop boxes.
 
-    Such boxes hug the face, so each becomes a square of `margin` times its longer side inside the frame of `size`
-    (width, height). Raises FaceError that names the frame of a box that cannot be one.
+    Such boxes hug the face, so each becomes a square of `margin` times its longer side inside the frame. `detect`
+    raises FaceError that names the frame of a box that cannot be one.
     """
 
-    def crop(number: int, found: Sequence[Mapping[str, float]]) -> np.ndarray | None:
+    def find(number: int, size: tuple[int, int]) -> Detection | None:
+        found = frames[number]
         if len(found) <= face:
             return None
         where = f"the bounding box of frame {number}"
@@ -203,6 +214,7 @@ def boxes_from_bounding_boxes(
             raise FaceError(
                 f"{where} needs the numbers x, y, width and height, but is {found[face]!r:.60}"
             ) from None
-        return square_box(check_box([x, y, x + width, y + height], where=where), margin, size)
+        box = check_box([x, y, x + width, y + height], where=where)
+        return Detection(square_box(box, margin, size), 1.0)
 
-    return FrameBoxes([crop(number, found) for number, found in enumerate(frames)])
+    return GivenFaces(len(frames), find, "bounding boxes")
