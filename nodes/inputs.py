@@ -27,6 +27,7 @@ def footage(name: str) -> io.Input:
 
 
 def image_fps() -> io.Input:
+    """Frames a second of a source that comes as images."""
     return io.Float.Input(
         "image_fps",
         default=25.0,
@@ -39,14 +40,17 @@ def image_fps() -> io.Input:
 
 
 def speech() -> io.Input:
+    """The new speech."""
     return io.Audio.Input("audio", tooltip="The new speech, clean and without music where possible.")
 
 
 def audio_encoders() -> io.Input:
+    """What hears it."""
     return sockets.AudioEncoders.Input("audio_encoders", tooltip="What the model was trained to hear with.")
 
 
 def length() -> io.Input:
+    """One of `LENGTHS`."""
     return io.Combo.Input(
         "length",
         options=LENGTHS,
@@ -57,10 +61,12 @@ def length() -> io.Input:
 
 
 def model() -> io.Input:
+    """X-Dub."""
     return io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model or the built-in model's loader.")
 
 
 def seed() -> io.Input:
+    """Of the noise."""
     return io.Int.Input(
         "seed",
         default=42,
@@ -72,10 +78,12 @@ def seed() -> io.Input:
 
 
 def reference(tooltip: str = "From Reference Latents (X-Dub).") -> io.Input:
+    """Reference latents."""
     return sockets.Reference.Input("reference", tooltip=tooltip)
 
 
 def audio_features() -> io.Input:
+    """The speech as the model hears it."""
     return sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub).")
 
 
@@ -94,6 +102,7 @@ def conditioning() -> tuple[io.Input, io.Input]:
 
 
 def border() -> io.Input:
+    """Latent positions that are held to the source."""
     return io.Int.Input(
         "border",
         default=1,
@@ -106,6 +115,7 @@ def border() -> io.Input:
 
 
 def quality() -> io.Input:
+    """Of the encoded video, 0 to 51."""
     return io.Int.Input(
         "quality",
         default=16,

@@ -213,9 +213,12 @@ def test_landmarks_from_files(tmp_path) -> None:
     (tmp_path / "pose.json").write_text(json.dumps([openpose([FACE])]))
     for name in ("points.npy", "pose.json"):
         assert read_landmarks(tmp_path / name).detect([FRAME])[0].box.tolist() == [20, 10, 50, 40]
+        with pytest.raises(FaceError, match=f"{name} for 1 frames"):
+            read_landmarks(tmp_path / name).on_frames([0, 1])
     np.save(tmp_path / "wrong.npy", np.zeros((3, 5, 2)))
     (tmp_path / "wrong.json").write_text("{]")
-    for name in ("wrong.npy", "wrong.json", "missing.npy"):
+    (tmp_path / "empty.npy").touch()
+    for name in ("wrong.npy", "wrong.json", "empty.npy", "missing.npy"):
         with pytest.raises(FaceError, match=name):
             read_landmarks(tmp_path / name)
 

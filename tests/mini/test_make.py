@@ -136,6 +136,10 @@ def test_a_mini_of_other_sizes_is_nothing_to_go_on_from(made, tmp_path):
     other = replace(maker.recipe, dit=replace(maker.recipe.dit, layers=2))
     with pytest.raises(SettingsError, match="other sizes"):
         MiniMaker(other, tmp_path, start=maker.shipped).make()
+    with pytest.raises(SettingsError, match="another work folder"):
+        MiniMaker(maker.recipe, maker.folder, start=maker.shipped).make()
+    with pytest.raises(MissingModelError, match="holds no xdub-mini"):
+        MiniMaker(maker.recipe, tmp_path, start=tmp_path).make()
 
 
 @needs_speech

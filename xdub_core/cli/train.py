@@ -56,11 +56,10 @@ def train_mini(
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     if threads:
         torch.set_num_threads(threads)
-    start = (BUILT_IN if go_on_from == "built-in" else Path(go_on_from)) if go_on_from else None
-    chosen = recipe(scale)
+    start = {"": None, "built-in": BUILT_IN}.get(go_on_from, Path(go_on_from))
+    chosen = recipe(scale) if start is None else recipe(scale).further()
     with fit_bars() as show:
-        made = MiniMaker(chosen.further() if start else chosen, folder, workers, device, show, start)
-        shipped = made.make()
+        shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
     answer.print(f"[green]{shipped}[/] holds the model.")
 
 

@@ -135,7 +135,7 @@ def box_from_mask(mask: np.ndarray, threshold: float = 0.5) -> np.ndarray | None
 
 def boxes_from_masks(masks: np.ndarray, threshold: float = 0.5) -> FrameBoxes:
     """Per-frame boxes from masks [n, H, W]; an empty mask is a frame without a face."""
-    return FrameBoxes([box_from_mask(mask, threshold) for mask in masks])
+    return FrameBoxes([box_from_mask(mask, threshold) for mask in masks], "masks")
 
 
 def square_box(box: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:

@@ -38,7 +38,7 @@ class GivenFaces:
         return [self._detection(frame, number) for frame, number in zip(frames, numbers, strict=True)]
 
     def on_frames(self, indices: Sequence[int] | np.ndarray) -> GivenFaces:
-        """The same faces for a choice of the frames, such as a timeline's: entry i is that of frame `indices[i]`.
+        """The same faces for a choice of the frames, such as a timeline's: entry i is that of frame `indices[i]` [n].
 
         Raises FaceError where a frame has no entry.
         """
@@ -53,6 +53,6 @@ class GivenFaces:
     def _check(self, number: int) -> None:
         if not 0 <= number < self.count:
             raise FaceError(
-                f"there are {self.what} for {self.count} frames, but the video has a frame {number}: give one, or "
-                "null, for each frame"
+                f"there are {self.what} for {self.count} frames, but the video has a frame {number}: give one "
+                "for each frame"
             )

@@ -110,9 +110,13 @@ def read_landmarks(path: Path | str, face: int = 0) -> GivenFaces:
     path = Path(path)
     try:
         if path.suffix.lower() == ".npy":
-            return landmarks_from_array(np.load(path, allow_pickle=False))
-        return faces_from_landmarks(json.loads(path.read_text(encoding="utf-8")), face)
-    except (OSError, ValueError) as error:  # JSON and text that cannot be decoded included
+            value = np.load(path, allow_pickle=False)
+        else:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        given = faces_from_landmarks(value, face)
+        given.what = f"{given.what} in {path}"
+        return given
+    except (OSError, EOFError, ValueError) as error:  # JSON and text that cannot be decoded included
         raise FaceError(f"cannot read landmarks from {path}: {error}") from error
     except FaceError as error:
         raise FaceError(f"{path}: {error}") from None

@@ -23,7 +23,7 @@ from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
 from xdub_core.mini.identity_net import IdentityNet, identity_similarity
-from xdub_core.mini.model import EXPERT_FILES, EXPERTS, MiniCard, save_card
+from xdub_core.mini.model import EXPERT_FILES, EXPERTS, MiniCard, load_card, save_card
 from xdub_core.mini.net_examples import codec_example
 from xdub_core.mini.net_training import train_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
@@ -66,7 +66,8 @@ class MiniMaker:
     def make(self) -> Path:
         """Do all that is not done yet; returns the folder of the shipped files.
 
-        Raises MissingModelError without espeak-ng, and whatever `on_progress` raises.
+        Raises MissingModelError without espeak-ng, MissingModelError, CheckpointError or SettingsError where `start`
+        is no mini to go on from, and whatever `on_progress` raises.
         """
         if self.start is not None:
             self._started()  # or else an unfit one is told only after the drawing
@@ -238,8 +239,17 @@ class MiniMaker:
         return load_dit(shipped, dtype=torch.float32)
 
     def _started(self) -> XDubDiT:
-        """The DiT of the mini to go on from. Raises SettingsError where it is of other sizes than the recipe's."""
+        """The DiT of the mini to go on from.
+
+        Raises MissingModelError or CheckpointError where there is none, SettingsError where it is the one being made or
+        of other sizes than the recipe's.
+        """
         assert self.start is not None
+        load_card(self.start)  # or else its file of the DiT is missed, and not the mini
+        if self.start.resolve() == self.shipped.resolve():
+            raise SettingsError(
+                f"{self.start} is what is made here: give another work folder to go on from it"
+            )
         dit = load_dit(self.start / DIT, dtype=torch.float32)
         if dit.config != self.recipe.dit:
             raise SettingsError(

@@ -15,6 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xdub_core.training.precision import computes_bfloat16
+
 StepSize = Literal["spectral", "adamw"]
 
 _MOMENTUM = 0.95
@@ -70,7 +72,7 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     """A matrix [n, m] with the same singular vectors and singular values of about 1 (0.7 to 1.2)."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
-    x = x.to(torch.bfloat16 if x.is_cuda else torch.float32)
+    x = x.to(torch.bfloat16 if computes_bfloat16(x.device) else torch.float32)
     x = x / (x.norm() + 1e-7)
     a, b, c = _QUINTIC
     for _ in range(_ROUNDS):
