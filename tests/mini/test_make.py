@@ -13,7 +13,7 @@ from xdub_core.evaluation.pictures import BEST_PSNR
 from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR
 from xdub_core.media.reader import VideoReader
 from xdub_core.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
-from xdub_core.mini.bundle import DIT, bundle_bytes
+from xdub_core.mini.bundle import DIT, bundle_bytes, save_network
 from xdub_core.mini.make import MiniMaker
 from xdub_core.mini.model import CARD, is_mini, load_mini
 from xdub_core.mini.recipe import GEOMETRY, NOISE_SHIFT, recipe
@@ -24,7 +24,7 @@ from xdub_core.model.dit import XDubDiT
 from xdub_core.sample import SAMPLE_BOX, write_sample
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
 
-STAGES = ("phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
+STAGES = ("speaking", "phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
 needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
 
 
@@ -128,6 +128,28 @@ def test_training_goes_on_from_a_mini(made, tmp_path):
     for name in ("blocks.0.self_attn.q.weight", "head.head.weight"):
         for new in (editor, generator):
             torch.testing.assert_close(new[name].float(), old[name].float(), atol=1e-3, rtol=0)
+
+
+@needs_speech
+def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
+    """So a network made anew is what training goes on with."""
+    maker, _ = made
+    own = maker.networks().phonemes
+    own.to_phonemes.bias.data += 1
+    more = MiniMaker(maker.recipe.further(), tmp_path, start=maker.shipped)
+    path = save_network("phonemes", own, more.shipped)
+    kept = path.read_bytes()
+    more.make()
+    assert path.read_bytes() == kept != (maker.shipped / path.name).read_bytes()
+
+
+@needs_speech
+def test_pairs_are_dubbed_with_the_takes_asked_for(made, tmp_path):
+    maker, _ = made
+    other = MiniMaker(replace(maker.recipe, pair_takes=(2,)), tmp_path, start=maker.shipped)
+    other.make()
+    drawn = {path.stem.split("-")[1] for path in tmp_path.glob("clips/*/*.npz")}
+    assert drawn == {"0", "2"}
 
 
 @needs_speech

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,12 +38,15 @@ def train_mini(
         "out/mini"
     ),
     scale: Annotated[str, typer.Option(help="'full' as shipped, or 'tiny' to see the chain run.")] = "full",
-    workers: Annotated[int, typer.Option(help="Processes that draw the heads.")] = 1,
-    threads: Annotated[int, typer.Option(help="Threads of the training itself; 0: PyTorch's choice.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that draw the heads and train the two stages.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the training in all; 0: PyTorch's choice.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda...")] = "cpu",
     go_on_from: Annotated[
         str, typer.Option(help="A mini to train further: its folder, or 'built-in'. Else: from nothing.")
     ] = "",
+    take: Annotated[
+        int, typer.Option(min=1, help="With which other recording of theirs people are dubbed, 1 or more.")
+    ] = 1,
 ) -> None:
     """Make xdub-mini: talking heads, small networks, generator, pairs, editor, experts. Stop and start at will.
 
@@ -57,7 +61,8 @@ def train_mini(
     if threads:
         torch.set_num_threads(threads)
     start = {"": None, "built-in": BUILT_IN}.get(go_on_from, Path(go_on_from))
-    chosen = recipe(scale) if start is None else recipe(scale).further()
+    chosen = replace(recipe(scale), pair_takes=(take,))
+    chosen = chosen if start is None else chosen.further()
     with fit_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
     answer.print(f"[green]{shipped}[/] holds the model.")

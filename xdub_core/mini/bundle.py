@@ -55,12 +55,16 @@ _KINDS: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
 }
 
 
-def save_networks(networks: MiniNetworks, folder: Path | str, half: bool = True) -> None:
-    """Write all the small networks into a folder, each file whole or not at all; `half`: as float16."""
+def save_networks(networks: MiniNetworks, folder: Path | str, half: bool = True, keep: bool = False) -> None:
+    """Write all the small networks into a folder, each file whole or not at all.
+
+    `half`: as float16; `keep`: only those that the folder lacks.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in _by_name(networks).items():
-        save_network(name, network, folder, half)
+        if not (keep and (folder / f"{name}.safetensors").exists()):
+            save_network(name, network, folder, half)
 
 
 def load_networks(folder: Path | str) -> MiniNetworks:

@@ -7,7 +7,8 @@ goes on from its last checkpoint. So the whole can be stopped and started at wil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,9 @@ from xdub_core.training.filtering import PairFilter
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.objective import PixelLosses
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
+from xdub_core.training.parallel import run_together
 from xdub_core.training.run import run_stage
+from xdub_core.training.trainer import Process, Row
 
 PAIR_BATCH = 8
 SHIPPED_DTYPE = torch.float16
@@ -50,10 +53,10 @@ LEAST_MOUTH_CHANGE = 0.01
 
 @dataclass(frozen=True)
 class MiniMaker:
-    """Makes the mini in `folder` by `recipe`. `workers` processes draw the heads.
+    """Makes the mini in `folder` by `recipe`. `workers` processes draw the heads and train the two stages.
 
-    `start`: the folder of a mini to go on from (None: from nothing). Its small networks are taken over, and its DiT is
-    what the generator and the editor start from.
+    `start`: the folder of a mini to go on from (None: from nothing). Those of its small networks that `folder` has not
+    are taken over, and its DiT is what the generator and the editor start from.
     """
 
     recipe: MiniRecipe
@@ -71,9 +74,11 @@ class MiniMaker:
         """
         if self.start is not None:
             self._started()  # or else an unfit one is told only after the drawing
-            save_networks(load_networks(self.start), self.shipped)
+            save_networks(load_networks(self.start), self.shipped, keep=True)
         clips = self.clips()
-        networks = train_networks(clips, self.shipped, self.recipe.networks, self.on_progress, self.device)
+        networks = train_networks(
+            clips, self.shipped, self.recipe.networks, self.on_progress, self.device, self.workers
+        )
         generator = self._generator(clips, networks)
         self._pairs(clips, networks, generator)
         editor = self._editor(generator)
@@ -145,7 +150,7 @@ class MiniMaker:
         done = int(finished.read_text()) if finished.exists() else 0
         batches = [
             (take, range(start, min(start + PAIR_BATCH, len(clips))))
-            for take in range(1, self.recipe.pair_takes + 1)
+            for take in self.recipe.pair_takes
             for start in range(0, len(clips), PAIR_BATCH)
         ]
         rendered = [
@@ -288,26 +293,60 @@ class MiniMaker:
         pixels: PixelLosses | None = None,
         name: str | None = None,
     ) -> Path:
-        """Train one phase in `folder`, reported as `name`; see `training.run.run_stage`."""
+        """Train one phase in `folder`, reported as `name`; see `training.run.run_stage`.
+
+        `workers` processes share its batches on a CPU, where these can be shared out and no pixels are looked at.
+        """
         steps = config.trainer.steps
 
         def report(row: dict[str, float]) -> None:
             losses = {key: value for key, value in row.items() if key != "step"}
             self.on_progress(FitProgress(name or config.stage, int(row["step"]), steps, losses))
 
-        return run_stage(
-            config,
-            examples.load(),
+        alone = pixels is not None or torch.device(self.device).type != "cpu"
+        count = 1 if alone else max(1, self.workers)
+        while config.trainer.batch_size % count:
+            count -= 1
+        trainer = replace(config.trainer, batch_size=config.trainer.batch_size // count)
+        train = partial(
+            _run_stage,
+            replace(config, trainer=trainer),
+            examples,
             self.context,
             folder,
-            dit=dit,
-            pixels=pixels,
-            device=self.device,
-            on_step=report,
+            dit,
+            pixels,
+            self.device,
         )
+        return run_together(count, partial(train, report), partial(train, None))
 
     def _counted(self, name: str) -> Callable[[int, int], None]:
         return lambda done, total: self.on_progress(FitProgress(name, done, total))
+
+
+def _run_stage(
+    config: TrainingConfig,
+    examples: ExampleFolder,
+    context: Tensor,
+    folder: Path,
+    dit: XDubDiT | None,
+    pixels: PixelLosses | None,
+    device: torch.device | str,
+    on_step: Callable[[Row], None] | None,
+    process: Process,
+) -> Path:
+    """One process of a phase, which reads the examples for itself."""
+    return run_stage(
+        config,
+        examples.load(),
+        context,
+        folder,
+        dit=dit,
+        pixels=pixels,
+        device=device,
+        process=process,
+        on_step=on_step,
+    )
 
 
 def all_features(audio: np.ndarray, phonemes: PhonemeNet) -> AudioFeatures:

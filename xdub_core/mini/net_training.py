@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ import torch
 from torch import nn
 
 from xdub_core.mini.bundle import MiniNetworks, load_network, save_network
+from xdub_core.mini.chatter import Chatter, make_chatter
 from xdub_core.mini.codec_net import CodecConfig
 from xdub_core.mini.codec_training import CodecTraining, codec_quality, train_codec
 from xdub_core.mini.dataset import Example, TalkingHeads
-from xdub_core.mini.fitting import FitCallback, FitSettings, ignore_fit
+from xdub_core.mini.fitting import FitCallback, FitProgress, FitSettings, ignore_fit
 from xdub_core.mini.identity_net import IdentityConfig
 from xdub_core.mini.identity_training import IdentityTraining, train_identity
 from xdub_core.mini.landmark_training import LandmarkTraining, landmark_error, train_landmarks
@@ -49,8 +51,9 @@ _KEPT_ASIDE = 5
 
 @dataclass(frozen=True)
 class NetworkTrainings:
-    """How each network is trained."""
+    """How each network is trained, and what the recogniser of phonemes hears meanwhile."""
 
+    chatter: Chatter = field(default_factory=Chatter)
     codec: CodecTraining = field(default_factory=CodecTraining)
     phonemes: PhonemeTraining = field(default_factory=lambda: PhonemeTraining(PhonemeConfig(len(VISEMES))))
     sync: SyncTraining = field(default_factory=SyncTraining)
@@ -74,6 +77,7 @@ def tiny_trainings() -> NetworkTrainings:
         return FitSettings(steps=4, batch=batch, warmup=2, save_every=2)
 
     return NetworkTrainings(
+        chatter=Chatter(6, (3, 6)),
         codec=CodecTraining(codec, fit=few(2), window=5),
         phonemes=PhonemeTraining(
             PhonemeConfig(len(VISEMES), width=16, hidden=16, dilations=(1, 2)), few(2), rows=40
@@ -95,11 +99,13 @@ def train_networks(
     trainings: NetworkTrainings | None = None,
     on_progress: FitCallback = ignore_fit,
     device: torch.device | str = "cpu",
+    workers: int = 1,
 ) -> MiniNetworks:
     """Train what `folder` does not hold yet, save it there, and return all of it on the CPU, frozen.
 
     `heads`: the training split; all its clips are kept in RAM meanwhile (1.7 MB each at the usual size). Every fifth
-    person is kept aside to calibrate and measure with. Quality is logged. Raises what `fit` raises.
+    person is kept aside to calibrate and measure with. `workers` processes make the chatter. Quality is logged. Raises
+    what `fit` raises, MissingModelError without espeak-ng.
     """
     chosen = trainings or NetworkTrainings()
     (folder / STATES).mkdir(parents=True, exist_ok=True)
@@ -112,7 +118,7 @@ def train_networks(
         return load_network(name, folder)
 
     phonemes: PhonemeNet = made(
-        "phonemes", lambda state: _phonemes(clips, chosen.phonemes, state, on_progress, device)
+        "phonemes", lambda state: _phonemes(clips, chosen, state, on_progress, device, workers)
     )
     sync = made(
         "sync",
@@ -131,32 +137,37 @@ class _Clips:
 
     def __init__(self, heads: TalkingHeads) -> None:
         self._heads = heads
-        self._all: list[Example] = []
+
+    @cached_property
+    def all(self) -> Sequence[Example]:
+        return [self._heads[number] for number in range(len(self._heads))]
 
     @property
     def seen(self) -> Sequence[Example]:
-        return [clip for clip in self._read() if clip.identity % _KEPT_ASIDE]
+        return [clip for clip in self.all if clip.identity % _KEPT_ASIDE]
 
     @property
     def aside(self) -> Sequence[Example]:
-        return [clip for clip in self._read() if not clip.identity % _KEPT_ASIDE]
-
-    def _read(self) -> list[Example]:
-        if not self._all:
-            self._all = [self._heads[number] for number in range(len(self._heads))]
-        return self._all
+        return [clip for clip in self.all if not clip.identity % _KEPT_ASIDE]
 
 
 def _phonemes(
     clips: _Clips,
-    training: PhonemeTraining,
+    trainings: NetworkTrainings,
     state: Path,
     on_progress: FitCallback,
     device: torch.device | str,
+    workers: int,
 ) -> PhonemeNet:
-    network = train_phonemes([speech_example(c) for c in clips.seen], training, state, on_progress, device)
-    accuracy = phoneme_accuracy(network, [speech_example(c) for c in clips.aside])
-    logger.info("phonemes: %.1f%% of the rows of people kept aside are recognised", 100 * accuracy)
+    """It never hears the clips, so that it knows their speech no better than anyone's."""
+
+    def count(done: int, total: int) -> None:
+        on_progress(FitProgress("speaking", done, total))
+
+    chatter = make_chatter(trainings.chatter, workers, count)
+    network = train_phonemes(chatter, trainings.phonemes, state, on_progress, device)
+    accuracy = phoneme_accuracy(network, [speech_example(clip) for clip in clips.all])
+    logger.info("phonemes: %.1f%% of the rows of the clips' speech are recognised", 100 * accuracy)
     return network
 
 

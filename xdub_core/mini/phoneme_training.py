@@ -42,12 +42,12 @@ class PhonemeTraining:
 
     network: PhonemeConfig
     fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=1500, batch=16, learning_rate=2e-3, save_every=200)
+        default_factory=lambda: FitSettings(steps=3600, batch=16, learning_rate=2e-3, save_every=200)
     )
     rows: int = 200
     gain: float = 1.0
-    noise: float = 6.0
-    warp: float = 0.12
+    noise: float = 4.0
+    warp: float = 0.2
     masked: int = 10
 
 

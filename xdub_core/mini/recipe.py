@@ -44,7 +44,8 @@ TEXT_DIM = 8
 class MiniRecipe:
     """How much of everything. `clips` are of `heads.frames` frames; `steps` are optimiser steps.
 
-    `windows`: training windows of 13 frames per clip. `pair_takes`: how often the generator dubs each clip anew.
+    `windows`: training windows of 13 frames per clip. `pair_takes`: the recordings (`TalkingHeads.dubbed`) with which
+    each clip is dubbed for the editor's pairs; a mini that is trained further learns most from those it does not know.
     `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7), which train both ways.
     `pair_steps`: sampling steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger
     than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate.
@@ -73,7 +74,7 @@ class MiniRecipe:
     )
     networks: NetworkTrainings = field(default_factory=NetworkTrainings)
     windows: int = 5
-    pair_takes: int = 1
+    pair_takes: tuple[int, ...] = (1,)
     pair_steps: int = 6
     rendered_share: float = 0.75
     face_weight: float = 1.0
