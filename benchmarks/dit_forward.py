@@ -20,9 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from xdub_core.model import dit as dit_module
 from xdub_core.model.config import DiTConfig
-from xdub_core.model.dit import ClipConstants, XDubDiT, timestep_sinusoid
+from xdub_core.model.dit import ClipConstants, XDubDiT, timestep_sinusoid, unpatchify
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,12 @@ def per_token_forward(
         x = x + block.self_attn(block.norm1(x) * (1 + v[1]) + v[0], constants.tables) * v[2]
         reference_half, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
         target = target + block.cross_attn(block.norm3(target), text)
-        target = target + block._hear(block.norm4(target), audio)
+        target = target + block.hear(block.norm4(target), audio)
         x = torch.cat([reference_half, target], dim=1)
-        x = x + block._feed_forward(block.norm2(x) * (1 + v[4]) + v[3]) * v[5]
+        x = x + block.feed_forward(block.norm2(x) * (1 + v[4]) + v[3]) * v[5]
     shift, scale = (model.head.modulation.unsqueeze(1) + embedding[:, reference_tokens:, None]).unbind(2)
     target = model.head.head(model.head.norm(x[:, reference_tokens:]) * (1 + scale) + shift)
-    return dit_module._unpatchify(target, constants.grid, model.config)
+    return unpatchify(target, constants.grid, model.config)
 
 
 def table(cases: tuple[Case, ...]) -> Table:

@@ -272,6 +272,28 @@ def expert_objective(kind, pixels):
     return Objective(dit, edit, context(), settings, pixels, adapters)
 
 
+def test_audio_is_heard_through_noise_of_the_deviation_asked_for():
+    """Up to it, sample by sample; the batch itself is left as it was."""
+    heard = []
+
+    def listen(dit, latents, timestep, conditions, motion_latents, hear):
+        heard.append(conditions.audio)
+        return edit(dit, latents, timestep, conditions, motion_latents, hear)
+
+    settings = FlowSettings(UNIFORM, dropout=EVERYTHING, audio_noise=0.5)
+    noisy = Objective(tiny_dit(), listen, context(), settings)
+    batch = tiny_batch(8)
+    before = batch["audio"].clone()
+    noisy(batch, torch.Generator().manual_seed(0))
+    deviations = (heard[0] - before).flatten(1).std(dim=1)
+    assert torch.equal(batch["audio"], before)
+    assert 0 < deviations.min() < deviations.max() < 0.7
+    assert deviations.max() > 0.2
+    with torch.no_grad():
+        again = noisy(batch, torch.Generator().manual_seed(0))["loss"]
+        assert again == noisy(batch, torch.Generator().manual_seed(0))["loss"]
+
+
 def test_lip_expert_is_trained_by_the_sync_scorer_and_nothing_else_is_trained():
     trained = expert_objective("lip", PixelLosses(decode, sync=brightness_scorer))
     losses = trained(tiny_batch(), torch.Generator().manual_seed(0))

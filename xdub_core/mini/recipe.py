@@ -16,6 +16,7 @@ from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.training.conditions import ConditionDropout
 from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.objective import FlowSettings
+from xdub_core.training.rewards import PixelLossSettings
 from xdub_core.training.timesteps import (
     HIGH_NOISE,
     LOW_NOISE,
@@ -48,10 +49,12 @@ class MiniRecipe:
     each clip is dubbed for the editor's pairs; a mini that is trained further learns most from those it does not know.
     `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7), which train both ways.
     `pair_steps`: sampling steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger
-    than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate.
+    than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate;
+    `sync_weight`: of the lip expert's SyncNet loss.
     `unconditional`: share of samples without reference and audio; few, for the mini samples with a reference scale of
     1, which leaves that branch of guidance out. `motion_noise`: how much noise the motion latents may have in training
-    (`FlowSettings`); a small model's own frames, which it goes on from, are not clean.
+    (`FlowSettings`); a small model's own frames, which it goes on from, are not clean. `audio_noise`: as much for the
+    editor's audio windows.
     """
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
@@ -82,8 +85,10 @@ class MiniRecipe:
     unconditional: float = 0.02
     batch: int = 8
     learning_rate: float = 2.5e-3
-    expert_rate: float = 3e-4
+    expert_rate: float = 1e-3
+    sync_weight: float = 0.3
     motion_noise: float = 0.15
+    audio_noise: float = 0.5
     generator_steps: int = 500
     editor_steps: int = 9000
     lip_steps: int = 250
@@ -91,13 +96,14 @@ class MiniRecipe:
     expert_rank: int = 16
 
     def further(self) -> MiniRecipe:
-        """The recipe that goes on from a trained mini: shorter, and in smaller steps."""
+        """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches."""
         return replace(
             self,
+            batch=self.batch * 2,
             learning_rate=self.learning_rate * 0.6,
             generator_steps=max(1, self.generator_steps // 5),
-            editor_steps=max(1, self.editor_steps * 3 // 10),
-            lip_steps=max(1, self.lip_steps // 4),
+            editor_steps=max(1, self.editor_steps // 4),
+            lip_steps=max(1, self.lip_steps // 2),
             texture_steps=max(1, self.texture_steps // 4),
         )
 
@@ -130,9 +136,11 @@ class MiniRecipe:
                 face_weight=self.face_weight,
                 lip_weight=self.lip_weight,
                 motion_noise=self.motion_noise if stage != "generator" else 0.0,
+                audio_noise=self.audio_noise if stage == "editor" else 0.0,
                 dropout=ConditionDropout(audio=0.1, both=self.unconditional),
             ),
             clip=GEOMETRY,
+            pixels=PixelLossSettings(sync_weight=self.sync_weight),
             expert=expert,
             crop=self.heads.size,
             text_tokens=1,

@@ -239,7 +239,7 @@ class XDubDiT(nn.Module):
             else:
                 x = run(x)
         target = self.head(x[:, reference_tokens:], embedding, clean_tokens - reference_tokens)
-        return _unpatchify(target, constants.grid, self.config)
+        return unpatchify(target, constants.grid, self.config)
 
     def _blocks(self) -> Iterator[Block]:
         return cast("Iterator[Block]", iter(self.blocks))
@@ -313,19 +313,20 @@ class Block(nn.Module):
         reference, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
         target = target + self.cross_attn(self.norm3(target), text)
         if audio is not None:
-            target = target + self._hear(self.norm4(target), audio)
+            target = target + self.hear(self.norm4(target), audio)
         x = torch.cat([reference, target], dim=1)
         del reference, target
-        fed = self._feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))
+        fed = self.feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))
         return x + gate(fed, gate_ffn, clean)
 
-    def _hear(self, target: Tensor, audio: KeysValues) -> Tensor:
+    def hear(self, target: Tensor, audio: KeysValues) -> Tensor:
         """Each latent frame's tokens attend to the audio tokens of that frame only."""
         frames = len(audio.keys) // len(target)
         by_frame = target.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch * frames, rows * columns, dim]
         return self.audio_attn(by_frame, audio).unflatten(0, (len(target), frames)).flatten(1, 2)
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """The feed-forward of all tokens [batch, tokens, dim]; part by part where no gradients are wanted."""
         if torch.is_grad_enabled():
             return self.ffn(x)
         out = torch.empty_like(x)
@@ -380,7 +381,8 @@ def timestep_sinusoid(timestep: Tensor, dim: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
-def _unpatchify(x: Tensor, grid: tuple[int, int, int], config: DiTConfig) -> Tensor:
+def unpatchify(x: Tensor, grid: tuple[int, int, int], config: DiTConfig) -> Tensor:
+    """Patches [batch, tokens, values] of a (frames, height, width) `grid` -> latents [batch, channels, f, h, w]."""
     f, h, w = grid
     pf, ph, pw = config.patch
     x = x.unflatten(2, (pf, ph, pw, -1)).unflatten(1, (f, h, w))  # [b, f, h, w, pf, ph, pw, c]

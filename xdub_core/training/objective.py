@@ -69,13 +69,16 @@ class FlowSettings:
 
     A share `motion_probability` of the batches continue a clip: their first `motion_latents` frames stay clean, but for
     noise of a deviation of up to `motion_noise`, drawn per sample, which is not in the paper: it teaches not to trust
-    one's own faults of the clip before. The mask weights are the paper's w = w_lip = 0.3 (appendix D).
+    one's own faults of the clip before. `audio_noise`: as much for the audio windows, which have a variance of about 1;
+    it keeps a small set of speech from being learnt by heart. The mask weights are the paper's w = w_lip = 0.3
+    (appendix D).
     """
 
     timesteps: TimestepDistribution = HIGH_NOISE
     motion_latents: int = 2
     motion_probability: float = 0.5
     motion_noise: float = 0.0
+    audio_noise: float = 0.0
     face_weight: float = 0.3
     lip_weight: float = 0.3
     dropout: ConditionDropout = field(default_factory=ConditionDropout)
@@ -116,8 +119,14 @@ class Objective(nn.Module):
         self.settings = settings
         self.pixels = pixels
 
+    @property
+    def skips_parameters(self) -> bool:
+        """Whether some steps give some of the trained parameters no gradient: silent ones leave out the audio's."""
+        return self.pixels is not None and bool(self.pixels.identity)
+
     def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """`loss` and its parts, each a scalar. Everything random comes from `generator` (on the CPU)."""
+        batch = self._misheard(batch, generator)
         target = self._draw_target(batch, generator)
         kept = draw_kept(len(target.clean), self.settings.dropout, generator)
         hear = not self._draw_silence(generator)
@@ -153,6 +162,15 @@ class Objective(nn.Module):
             return noise_target(clean, noise, t)
         doubt = settings.motion_noise * torch.rand(len(clean), generator=generator)
         return noise_target(clean, noise, t, settings.motion_latents, doubt)
+
+    def _misheard(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The batch with noise in its audio windows."""
+        if not self.settings.audio_noise:
+            return batch
+        audio = batch["audio"].float()
+        deviation = self.settings.audio_noise * torch.rand(len(audio), 1, 1, 1, generator=generator)
+        noise = deviation * torch.randn(audio.shape, generator=generator)
+        return {**batch, "audio": audio + noise.to(audio)}
 
     def _draw_silence(self, generator: torch.Generator) -> bool:
         if self.pixels is None or not self.pixels.identity:

@@ -176,11 +176,11 @@ class _Run:
         self.settings, self.device, self.process = settings, device, process
         self.parameters, self.optimizers = parameters, optimizers
         self.forward: nn.Module = objective
-        if (
-            process.world > 1
-        ):  # audio attention is left out of some steps, so some parameters have no gradient
+        if process.world > 1:
             self.forward = DistributedDataParallel(
-                objective, find_unused_parameters=True, gradient_as_bucket_view=True
+                objective,
+                find_unused_parameters=getattr(objective, "skips_parameters", False),
+                gradient_as_bucket_view=True,
             )
 
     def batches(self, examples: Examples, start: int) -> Iterator[dict[str, Tensor]]:
