@@ -295,7 +295,7 @@ class MiniMaker:
     ) -> Path:
         """Train one phase in `folder`, reported as `name`; see `training.run.run_stage`.
 
-        `workers` processes share its batches on a CPU, where these can be shared out and no pixels are looked at.
+        `workers` processes share its batches on a CPU, where these can be shared out.
         """
         steps = config.trainer.steps
 
@@ -303,8 +303,7 @@ class MiniMaker:
             losses = {key: value for key, value in row.items() if key != "step"}
             self.on_progress(FitProgress(name or config.stage, int(row["step"]), steps, losses))
 
-        alone = pixels is not None or torch.device(self.device).type != "cpu"
-        count = 1 if alone else max(1, self.workers)
+        count = max(1, self.workers) if torch.device(self.device).type == "cpu" else 1
         while config.trainer.batch_size % count:
             count -= 1
         trainer = replace(config.trainer, batch_size=config.trainer.batch_size // count)

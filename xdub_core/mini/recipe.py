@@ -96,7 +96,10 @@ class MiniRecipe:
     expert_rank: int = 16
 
     def further(self) -> MiniRecipe:
-        """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches."""
+        """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches.
+
+        The texture expert is not cut short: its low noise is what the editor sees least of.
+        """
         return replace(
             self,
             batch=self.batch * 2,
@@ -104,7 +107,6 @@ class MiniRecipe:
             generator_steps=max(1, self.generator_steps // 5),
             editor_steps=max(1, self.editor_steps // 4),
             lip_steps=max(1, self.lip_steps // 2),
-            texture_steps=max(1, self.texture_steps // 4),
         )
 
     def stage(self, stage: Stage) -> TrainingConfig:

@@ -1,7 +1,8 @@
 """Several processes of this machine that train one model together, started from Python.
 
-For the small models, whose layers are too little work for several threads: two processes with a thread each take
-xdub-mini's steps 1.5 times as fast as one process with two. For many GPUs there is torchrun (`trainer.processes`).
+For the small models, whose layers are too little work for several threads: of xdub-mini's editor, two processes with a
+thread each take 16 examples in 1.7 s, where one process with two threads takes 8 in 1.15 s (two cores with AVX2). For
+many GPUs there is torchrun (`trainer.processes`).
 """
 
 from __future__ import annotations
