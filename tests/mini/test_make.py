@@ -1,6 +1,7 @@
 """The whole chain that makes xdub-mini, at a scale that proves the plumbing: it resumes, and what it ships loads."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -11,11 +12,12 @@ from xdub_core.cli import main
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.evaluation.pictures import BEST_PSNR
 from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR
+from xdub_core.experts.expert import load_expert
 from xdub_core.media.reader import VideoReader
 from xdub_core.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
 from xdub_core.mini.bundle import DIT, bundle_bytes, save_network
 from xdub_core.mini.make import MiniMaker
-from xdub_core.mini.model import CARD, is_mini, load_mini
+from xdub_core.mini.model import CARD, EXPERT_FILES, is_mini, load_mini
 from xdub_core.mini.recipe import GEOMETRY, NOISE_SHIFT, recipe
 from xdub_core.mini.speech import espeak_available
 from xdub_core.model.checkpoint import load_dit
@@ -141,6 +143,22 @@ def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     kept = path.read_bytes()
     more.make()
     assert path.read_bytes() == kept != (maker.shipped / path.name).read_bytes()
+
+
+@needs_speech
+def test_a_phase_is_trained_in_several_processes(made, tmp_path):
+    """The texture expert, with its pixel losses; two processes of a sample each."""
+    maker, _ = made
+    folder = shutil.copytree(maker.folder, tmp_path / "work")
+    expert = folder / "shipped" / EXPERT_FILES["texture"]
+    alone = expert.read_bytes()
+    expert.unlink()
+    shutil.rmtree(folder / "texture")
+    seen = []
+    MiniMaker(maker.recipe, folder, workers=2, on_progress=lambda p: seen.append((p.name, p.step))).make()
+    assert [step for name, step in seen if name == "texture"] == [1, 2]
+    assert load_expert(expert).info == load_expert(maker.shipped / expert.name).info
+    assert expert.read_bytes() != alone  # other random draws
 
 
 @needs_speech

@@ -84,6 +84,7 @@ class MiniRecipe:
     lip_weight: float = 6.0
     unconditional: float = 0.02
     batch: int = 8
+    expert_batch: int = 8
     learning_rate: float = 2.5e-3
     expert_rate: float = 1e-3
     sync_weight: float = 0.3
@@ -96,17 +97,15 @@ class MiniRecipe:
     expert_rank: int = 16
 
     def further(self) -> MiniRecipe:
-        """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches.
-
-        The texture expert is not cut short: its low noise is what the editor sees least of.
-        """
+        """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches."""
         return replace(
             self,
             batch=self.batch * 2,
             learning_rate=self.learning_rate * 0.6,
             generator_steps=max(1, self.generator_steps // 5),
             editor_steps=max(1, self.editor_steps // 4),
-            lip_steps=max(1, self.lip_steps // 2),
+            lip_steps=max(1, self.lip_steps // 4),
+            texture_steps=max(1, self.texture_steps // 2),
         )
 
     def stage(self, stage: Stage) -> TrainingConfig:
@@ -121,7 +120,7 @@ class MiniRecipe:
             stage=stage,
             trainer=TrainerSettings(
                 steps=steps,
-                batch_size=self.batch,
+                batch_size=self.batch if expert is None else self.expert_batch,
                 learning_rate=self.learning_rate if expert is None else self.expert_rate,
                 optimizer="muon" if expert is None else "adamw",
                 warmup=min(100, steps // 4),
@@ -190,6 +189,7 @@ def _tiny() -> MiniRecipe:
         pair_steps=2,
         rendered_share=0.5,
         batch=2,
+        expert_batch=2,
         generator_steps=2,
         editor_steps=2,
         lip_steps=2,
