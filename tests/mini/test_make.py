@@ -139,6 +139,7 @@ def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     own = maker.networks().phonemes
     own.to_phonemes.bias.data += 1
     more = MiniMaker(maker.recipe.further(), tmp_path, start=maker.shipped)
+    more.shipped.mkdir()
     path = save_network("phonemes", own, more.shipped)
     kept = path.read_bytes()
     more.make()

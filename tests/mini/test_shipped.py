@@ -65,7 +65,7 @@ def test_the_lips_speak_the_recording(crops, dub, speech):
     network = load_networks(BUILT_IN).sync
     before, after = (sync_score(network, frames, region_boxes(frames), speech) for frames in (crops, dub))
     assert abs(after.offset) <= 1
-    assert after.confidence > before.confidence + 0.15
+    assert after.confidence > before.confidence + 0.3
 
 
 def test_the_rest_of_the_face_stays(crops, dub):
@@ -81,7 +81,7 @@ def test_silence_closes_the_mouth(mini, crops, dub):
     finder = mini.detector.finder
     silent = finder.find(list(dubbed(mini, crops, features).numpy())).openness
     speaking = finder.find(list(dub.numpy())).openness
-    assert silent.std() < 0.45 * speaking.std()
+    assert silent.std() < 0.3 * speaking.std()
     assert silent.mean() < speaking.mean()
 
 
