@@ -61,9 +61,10 @@ def step_of_muon(folder, process):
 def test_muon_s_work_is_shared_out_and_its_result_the_same(tmp_path):
     step_of_muon(tmp_path, ALONE)
     run_together(2, partial(step_of_muon, tmp_path), partial(step_of_muon, tmp_path))
-    alone = torch.load(tmp_path / "muon-0-1.pt")
+    alone = torch.load(tmp_path / "muon-0-1.pt", weights_only=True)
     for rank in (0, 1):
-        torch.testing.assert_close(torch.load(tmp_path / f"muon-{rank}-2.pt"), alone, atol=0, rtol=0)
+        shared = torch.load(tmp_path / f"muon-{rank}-2.pt", weights_only=True)
+        torch.testing.assert_close(shared, alone, atol=0, rtol=0)
 
 
 def test_what_ends_this_process_ends_the_others(tmp_path):
