@@ -56,7 +56,7 @@ def make_chatter(
     make = partial(recording, chatter)
     numbers = range(chatter.recordings)
     made: list[SpeechExample] = []
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(max(1, workers), mp_context=multiprocessing.get_context("spawn")) as pool:
         for example in map(make, numbers) if workers <= 1 else pool.map(make, numbers, chunksize=8):
             made.append(example)
             if on_progress:
