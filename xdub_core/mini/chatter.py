@@ -2,7 +2,8 @@
 
 The clips' own few hundred sentences in fixed voices are soon known by heart: a recogniser trained on them alone named
 93% of their sounds and 73% of other voices' in other sentences. Here words come in any order, read by any of the
-voices that are not held out, in any accent, pitch and speed: 89% and 84%.
+voices that are not held out, in any accent, pitch and speed. The same recogniser, trained on
+with this, named 89% and 84%.
 """
 
 from __future__ import annotations

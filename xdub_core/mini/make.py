@@ -295,7 +295,8 @@ class MiniMaker:
     ) -> Path:
         """Train one phase in `folder`, reported as `name`; see `training.run.run_stage`.
 
-        `workers` processes share its batches on a CPU, where these can be shared out.
+        `workers` processes share its batches on a CPU, where these can be shared out. Random draws depend on how many
+        they are: go on with as many as before for the very same weights.
         """
         steps = config.trainer.steps
 
