@@ -18,13 +18,14 @@ from xdub_core.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
 from xdub_core.mini.bundle import DIT, bundle_bytes, save_network
 from xdub_core.mini.make import MiniMaker
 from xdub_core.mini.model import CARD, EXPERT_FILES, is_mini, load_mini
-from xdub_core.mini.recipe import GEOMETRY, NOISE_SHIFT, recipe
+from xdub_core.mini.recipe import GEOMETRY, NOISE_SHIFT, pairs_of_takes, recipe
 from xdub_core.mini.speech import espeak_available
 from xdub_core.model.checkpoint import load_dit
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sample import SAMPLE_BOX, write_sample
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.training.examples import ExampleFolder
 
 STAGES = ("speaking", "phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
 needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
@@ -165,10 +166,33 @@ def test_a_phase_is_trained_in_several_processes(made, tmp_path):
 @needs_speech
 def test_pairs_are_dubbed_with_the_takes_asked_for(made, tmp_path):
     maker, _ = made
-    other = MiniMaker(replace(maker.recipe, pair_takes=(2,)), tmp_path, start=maker.shipped)
+    takes = pairs_of_takes([2, 3])
+    other = MiniMaker(replace(maker.recipe, pair_takes=takes), tmp_path, start=maker.shipped)
     other.make()
     drawn = {path.stem.split("-")[1] for path in tmp_path.glob("clips/*/*.npz")}
-    assert drawn == {"0", "2"}
+    assert drawn == {"0", "2", "3"}
+
+
+def test_takes_are_paired_two_by_two():
+    assert pairs_of_takes([4]) == ((0, 4),)
+    assert pairs_of_takes([5, 6]) == ((5, 6),)
+    assert pairs_of_takes([5, 6, 7]) == ((5, 6), (0, 7))
+    for unfit in ([], [0], [3, 3]):
+        with pytest.raises(SettingsError, match="takes"):
+            pairs_of_takes(unfit)
+
+
+@needs_speech
+def test_pairs_are_the_same_however_many_processes_make_them(made, tmp_path):
+    maker, _ = made
+    folder = shutil.copytree(maker.folder, tmp_path / "work")
+    alone = ExampleFolder(folder / "pairs").load().tensors
+    shutil.rmtree(folder / "pairs")
+    MiniMaker(maker.recipe, folder, workers=2).make()
+    together = ExampleFolder(folder / "pairs").load().tensors
+    assert alone.keys() == together.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(together[name], tensor)
 
 
 @needs_speech

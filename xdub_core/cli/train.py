@@ -38,15 +38,18 @@ def train_mini(
         "out/mini"
     ),
     scale: Annotated[str, typer.Option(help="'full' as shipped, or 'tiny' to see the chain run.")] = "full",
-    workers: Annotated[int, typer.Option(help="Processes that draw the heads and train the two stages.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Processes that draw the heads, make the pairs and train the two stages.")
+    ] = 1,
     threads: Annotated[int, typer.Option(help="Threads of the training in all; 0: PyTorch's choice.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda...")] = "cpu",
     go_on_from: Annotated[
         str, typer.Option(help="A mini to train further: its folder, or 'built-in'. Else: from nothing.")
     ] = "",
     take: Annotated[
-        int, typer.Option(min=1, help="With which other recording of theirs people are dubbed, 1 or more.")
-    ] = 1,
+        list[int] | None,
+        typer.Option(help="Which other recording of theirs people are dubbed with, 1 or more. [default: 1]"),
+    ] = None,
 ) -> None:
     """Make xdub-mini: talking heads, small networks, generator, pairs, editor, experts. Stop and start at will.
 
@@ -54,14 +57,14 @@ def train_mini(
     """
     from xdub_core.mini.make import MiniMaker
     from xdub_core.mini.model import BUILT_IN
-    from xdub_core.mini.recipe import recipe
+    from xdub_core.mini.recipe import pairs_of_takes, recipe
 
     # bfloat16 autocast leaves the norms' weights in float32, which is meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     if threads:
         torch.set_num_threads(threads)
     start = {"": None, "built-in": BUILT_IN}.get(go_on_from, Path(go_on_from))
-    chosen = replace(recipe(scale), pair_takes=(take,))
+    chosen = replace(recipe(scale), pair_takes=pairs_of_takes(take or [1]))
     chosen = chosen if start is None else chosen.further()
     with fit_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()

@@ -6,11 +6,16 @@ goes on from its last checkpoint. So the whole can be stopped and started at wil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -36,7 +41,7 @@ from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training.augmentation import AugmentationRates, augment_pair
 from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.encoding import editor_example, generator_example
-from xdub_core.training.examples import ExampleFolder
+from xdub_core.training.examples import ExampleFolder, collate
 from xdub_core.training.filtering import PairFilter
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.objective import PixelLosses
@@ -53,7 +58,7 @@ LEAST_MOUTH_CHANGE = 0.01
 
 @dataclass(frozen=True)
 class MiniMaker:
-    """Makes the mini in `folder` by `recipe`. `workers` processes draw the heads and train the two stages.
+    """Makes the mini in `folder` by `recipe`. `workers` processes draw heads, make pairs and train the two stages.
 
     `start`: the folder of a mini to go on from (None: from nothing). Those of its small networks that `folder` has not
     are taken over, and its DiT is what the generator and the editor start from.
@@ -80,7 +85,7 @@ class MiniMaker:
             clips, self.shipped, self.recipe.networks, self.on_progress, self.device, self.workers
         )
         generator = self._generator(clips, networks)
-        self._pairs(clips, networks, generator)
+        self._pairs(clips)
         editor = self._editor(generator)
         for kind in EXPERTS:
             self._expert(kind, editor, networks)
@@ -112,15 +117,18 @@ class MiniMaker:
         return heads
 
     def _generator(self, clips: TalkingHeads, networks: MiniNetworks) -> XDubDiT:
-        path = self.folder / "generator" / "model.safetensors"
-        if not path.exists():
+        if not self._generator_path.exists():
             examples = ExampleFolder(self.folder / "segments")
             codec, done = MiniCodec(networks.codec), self._counted("encoding segments")
             for number in range(len(examples) // self.recipe.windows, len(clips)):
                 examples.add(list(self._segments(clips[number], number, codec, networks.phonemes)))
                 done(number + 1, len(clips))
             self._stage("generator", examples, generator_from_editor(self._started()) if self.start else None)
-        return load_dit(path)
+        return load_dit(self._generator_path)
+
+    @property
+    def _generator_path(self) -> Path:
+        return self.folder / "generator" / "model.safetensors"
 
     def _segments(
         self, clip: Example, number: int, codec: MiniCodec, phonemes: PhonemeNet
@@ -143,53 +151,62 @@ class MiniMaker:
                 lip[span],
             )
 
-    def _pairs(self, clips: TalkingHeads, networks: MiniNetworks, generator: XDubDiT) -> None:
+    def _pairs(self, clips: TalkingHeads) -> None:
         """Dub every clip anew with another recording of its speaker, keep the good ones, encode them (B.1 to B.7)."""
         examples = ExampleFolder(self.folder / "pairs")
         finished = self.folder / "pairs" / "batches-done"
         done = int(finished.read_text()) if finished.exists() else 0
         batches = [
-            (take, range(start, min(start + PAIR_BATCH, len(clips))))
-            for take in self.recipe.pair_takes
+            (takes, range(start, min(start + PAIR_BATCH, len(clips))))
+            for takes in self.recipe.pair_takes
             for start in range(0, len(clips), PAIR_BATCH)
         ]
-        rendered = [
-            (clip, take) for take, members in batches[done:] for clip in self._rendered(members, take)
-        ]
-        clips.fill_cache(self.workers, self._counted("drawing dubs"), rendered)
+        drawn = {
+            (number, take)
+            for takes, members in batches[done:]
+            for number in members
+            for take in (takes if number in self._rendered(takes, members) else takes[:1])
+        }
+        clips.fill_cache(self.workers, self._counted("drawing dubs"), sorted(drawn))
         count = self._counted("making pairs")
-        for number in range(done, len(batches)):
-            take, members = batches[number]
-            examples.add(self._pair_batch(clips, members, take, networks, generator))
-            finished.write_text(str(number + 1))
-            count(number + 1, len(batches))
+        with _processes(self.workers) as each:
+            jobs = replace(self, on_progress=ignore_fit)
+            for number, made in enumerate(each(jobs.pair_batch, batches[done:]), done + 1):
+                if made:
+                    examples.add_stacked(made)
+                finished.write_text(str(number))
+                count(number, len(batches))
 
-    def _pair_batch(
-        self, clips: TalkingHeads, members: range, take: int, networks: MiniNetworks, generator: XDubDiT
-    ) -> list[dict[str, Tensor]]:
-        rng = np.random.default_rng([2, take, members.start])
-        rendered = self._rendered(members, take)
+    def pair_batch(self, batch: tuple[tuple[int, int], range]) -> dict[str, Tensor]:
+        """The editor's examples from some clips in two takes, stacked; empty when no pair is good enough.
+
+        The small networks must be trained already, and the generator too unless all of them are rendered.
+        """
+        takes, members = batch
+        clips, networks = self.heads("train", self.recipe.clips), self.networks()
+        rng = np.random.default_rng([2, *takes, members.start])
+        rendered = self._rendered(takes, members)
         redubbed = [number for number in members if number not in rendered]
         dubs: dict[int, Tensor] = {}
         if redubbed:
-            dubs = self._redubbed(clips, redubbed, take, networks, generator, int(rng.integers(2**31)))
+            dubs = self._redubbed(clips, redubbed, takes, networks, int(rng.integers(2**31)))
         examples: list[dict[str, Tensor]] = []
         for number in members:
-            clip = clips[number]
+            clip = clips.dubbed(number, takes[0])
             original, mask = _unit(clip.frames), _mask(clip.inpainting_masks)
             if number in rendered:  # either is as real as the other
-                other = clips.dubbed(number, take)
+                other = clips.dubbed(number, takes[1])
                 original, dub = augment_pair(original, _unit(other.frames), rng, AugmentationRates())
                 examples += self._pair_examples(clip, original, dub, networks, rng)
                 examples += self._pair_examples(other, dub, original, networks, rng)
             elif _teaches(networks.identity, original, dubs[number], mask):
                 original, dub = augment_pair(original, dubs[number], rng, AugmentationRates())
                 examples += self._pair_examples(clip, original, dub, networks, rng)
-        return examples
+        return collate(examples) if examples else {}
 
-    def _rendered(self, members: range, take: int) -> list[int]:
+    def _rendered(self, takes: tuple[int, int], members: range) -> list[int]:
         """Those clips of a batch that the renderer dubs, and not the generator."""
-        rng = np.random.default_rng([3, take, members.start])
+        rng = np.random.default_rng([3, *takes, members.start])
         return [number for number in members if rng.random() < self.recipe.rendered_share]
 
     def _pair_examples(
@@ -211,19 +228,19 @@ class MiniMaker:
         self,
         clips: TalkingHeads,
         numbers: Sequence[int],
-        take: int,
+        takes: tuple[int, int],
         networks: MiniNetworks,
-        generator: XDubDiT,
         seed: int,
     ) -> dict[int, Tensor]:
-        """Clips by number as the generator dubs them, float32 [F, S, S, 3]."""
+        """Clips by number, in their first take, as the generator dubs them with the second; float32 [F, S, S, 3]."""
         sampler = SamplerSettings(steps=self.recipe.pair_steps, border=0, seed=seed)
         settings = RedubSettings(segment=GEOMETRY, sampler=sampler, guided=False)
+        generator = load_dit(self._generator_path)
         redubber = Redubber(generator, self.context, MiniCodec(networks.codec), settings)
-        sources = [clips[number] for number in numbers]
+        sources = [clips.dubbed(number, takes[0]) for number in numbers]
         first = sources[0].audio_start // SAMPLES_PER_FRAME
         speech = [
-            Speech(all_features(clips.speech(number, take).samples, networks.phonemes), first)
+            Speech(all_features(clips.speech(number, takes[1]).samples, networks.phonemes), first)
             for number in numbers
         ]
         frames = torch.stack([_unit(clip.frames) for clip in sources])
@@ -347,6 +364,23 @@ def _run_stage(
         process=process,
         on_step=on_step,
     )
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` in `count` processes that share out PyTorch's threads; the plain one for one process."""
+    if count <= 1:
+        yield map
+        return
+    threads = max(1, torch.get_num_threads() // count)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, spawn, initializer=_set_threads, initargs=(threads,)) as pool:
+        yield pool.map
+
+
+def _set_threads(count: int) -> None:
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
 
 
 def all_features(audio: np.ndarray, phonemes: PhonemeNet) -> AudioFeatures:

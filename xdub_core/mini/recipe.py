@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from xdub_core.errors import SettingsError
@@ -45,8 +46,8 @@ TEXT_DIM = 8
 class MiniRecipe:
     """How much of everything. `clips` are of `heads.frames` frames; `steps` are optimiser steps.
 
-    `windows`: training windows of 13 frames per clip. `pair_takes`: the recordings (`TalkingHeads.dubbed`) with which
-    each clip is dubbed for the editor's pairs; a mini that is trained further learns most from those it does not know.
+    `windows`: training windows of 13 frames per clip. `pair_takes`: between which takes (`TalkingHeads.dubbed`) of each
+    clip the editor's pairs are made; a mini that is trained further learns most from those it does not know.
     `rendered_share`: how many of the editor's pairs are the renderer's true ones (paper B.7), which train both ways.
     `pair_steps`: sampling steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger
     than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate;
@@ -77,7 +78,7 @@ class MiniRecipe:
     )
     networks: NetworkTrainings = field(default_factory=NetworkTrainings)
     windows: int = 5
-    pair_takes: tuple[int, ...] = (1,)
+    pair_takes: tuple[tuple[int, int], ...] = ((0, 1),)
     pair_steps: int = 6
     rendered_share: float = 0.75
     face_weight: float = 1.0
@@ -151,6 +152,18 @@ class MiniRecipe:
     def _expert(self, kind: str, noise_range: tuple[float, float]) -> ExpertInfo:
         lowest, highest = (round(shift_timestep(t, NOISE_SHIFT), 3) for t in noise_range)
         return ExpertInfo(kind, self.expert_rank, float(self.expert_rank), lowest, highest, base="xdub-mini")
+
+
+def pairs_of_takes(takes: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Takes two by two; the last of an odd number with the clips' own take 0.
+
+    Raises SettingsError without takes, and for those that come twice or are not 1 or more.
+    """
+    if not takes or len(set(takes)) != len(takes) or min(takes) < 1:
+        raise SettingsError(f"takes {list(takes)}: give one or more, each of them 1 or more and once")
+    rest = [0] * (len(takes) % 2)
+    ordered = [*takes[: len(takes) - len(rest)], *rest, *takes[len(takes) - len(rest) :]]
+    return tuple(zip(ordered[::2], ordered[1::2], strict=True))
 
 
 def recipe(scale: str) -> MiniRecipe:

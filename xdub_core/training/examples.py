@@ -68,8 +68,12 @@ class ExampleFolder:
     def add(self, examples: Sequence[Example]) -> None:
         """Add a shard of examples (nothing, when there are none)."""
         if examples:
-            name = f"shard-{len(self.shards()):05d}-{len(examples)}.safetensors"
-            save_atomically(collate(examples), self.folder / name)
+            self.add_stacked(collate(examples))
+
+    def add_stacked(self, tensors: Mapping[str, Tensor]) -> None:
+        """Add a shard of examples that are stacked already (see `collate`)."""
+        count = len(next(iter(tensors.values())))
+        save_atomically(tensors, self.folder / f"shard-{len(self.shards()):05d}-{count}.safetensors")
 
     def load(self) -> TensorExamples:
         """All the examples, in memory. Raises SettingsError when there are none."""
