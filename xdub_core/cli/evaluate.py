@@ -60,7 +60,8 @@ def evaluate_ablations(
     scale: Annotated[
         str, typer.Option(help="The recipe that the folder was made by: full or tiny.")
     ] = "full",
-    threads: Annotated[int, typer.Option(help="Threads; 0: PyTorch's choice.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that train.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads in all; 0: PyTorch's choice.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda...")] = "cpu",
 ) -> None:
     """Train short variants of the editor that differ in one thing each, and measure all in one table."""
@@ -76,10 +77,11 @@ def evaluate_ablations(
     if threads:
         torch.set_num_threads(threads)
     with fit_bars() as on_progress:
-        ablations = Ablations(MiniMaker(recipe(scale), folder, device=device, on_progress=on_progress), steps)
+        maker = MiniMaker(recipe(scale), folder, workers, device, on_progress)
+        ablations = Ablations(maker, steps)
         variants = ablations.train()
     with case_bars() as on_case:
-        evaluation = MiniEvaluation(ablations.maker.shipped, folder / "evaluation", cases, on_case=on_case)
+        evaluation = MiniEvaluation(maker.shipped, folder / "evaluation", cases, on_case=on_case)
         report = evaluation.ablations(ablations.generator, variants)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     for path in write_report(report, folder / "evaluation", "ablations"):

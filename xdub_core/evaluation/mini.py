@@ -43,6 +43,7 @@ _EDITORS: dict[str, tuple[ExpertName, ...]] = {
     "editor with the texture expert": ("texture",),
 }
 _BEHAVIOUR_CASES = 8
+_DRIFT_CASES = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Behaviour:
 
     silence: SilenceTest
     swaps: Sequence[Swap]
-    drift: Drift
+    drifts: Sequence[Drift]
     repeats: bool
 
     def text(self) -> str:
@@ -59,13 +60,17 @@ class Behaviour:
         mouth, outside = (
             float(np.mean([getattr(swap, name) for swap in self.swaps])) for name in ("mouth", "outside")
         )
+        start, end = (
+            float(np.mean([getattr(drift, name) for drift in self.drifts])) for name in ("first", "last")
+        )
+        lost = [drift.decibels for drift in self.drifts]
         return "\n".join(
             (
                 f"silence: the mouth moves {self.silence.deviation:.2f} and opens {self.silence.opening:.2f} of what "
                 "it does under speech",
                 f"other speech, same video: the dubs agree to {mouth:.1f} dB at the mouth, {outside:.1f} dB elsewhere",
-                f"drift: {self.drift.first:.1f} dB outside the mouth at first, {self.drift.last:.1f} dB in the end "
-                f"({self.drift.decibels:+.1f} dB lost)",
+                f"drift in {len(lost)} long dubs: {start:.1f} dB outside the mouth at first, {end:.1f} dB in the end "
+                f"({start - end:+.1f} dB lost; by dub {', '.join(f'{each:+.1f}' for each in lost)})",
                 f"same seed, same dub: {'yes' if self.repeats else 'NO'}",
             )
         )
@@ -142,11 +147,11 @@ class MiniEvaluation:
         return dub
 
     def behaviour(self, seconds: float = 60.0) -> Behaviour:
-        """Silence, other speech, a long video, the same seed twice."""
+        """Silence, other speech, long videos, the same seed twice."""
         mini = load_mini(self.folder)
         settings, finder = self.settings(mini), self.networks.landmarks
         cases = self.cases[:_BEHAVIOUR_CASES]
-        plain = next((case for case in self.cases if case.kind == PLAIN), self.cases[0])
+        plain = [case for case in self.cases if case.kind == PLAIN] or self.cases
         others = [*cases[1:], cases[0]]
         return Behaviour(
             silence=measure_silence(cases, self.silence(mini), finder, mini.model, settings),
@@ -154,8 +159,8 @@ class MiniEvaluation:
                 measure_swap(case, other.features, mini.model, settings)
                 for case, other in zip(cases, others, strict=True)
             ],
-            drift=measure_drift(plain, mini.model, settings, seconds),
-            repeats=same_twice(plain, mini.model, settings),
+            drifts=[measure_drift(case, mini.model, settings, seconds) for case in plain[:_DRIFT_CASES]],
+            repeats=same_twice(plain[0], mini.model, settings),
         )
 
     def silence(self, mini: Mini) -> Tensor:

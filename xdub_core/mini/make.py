@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ from xdub_core.training.parallel import run_together
 from xdub_core.training.run import run_stage
 from xdub_core.training.trainer import Process, Row
 
-PAIR_BATCH = 8
+CLIP_BATCH = 8
 SHIPPED_DTYPE = torch.float16
 LEAST_MOUTH_CHANGE = 0.01
 """Mean absolute difference, of 0..1, of the masked pixels below which a pair has but one mouth."""
@@ -81,14 +82,12 @@ class MiniMaker:
             self._started()  # or else an unfit one is told only after the drawing
             save_networks(load_networks(self.start), self.shipped, keep=True)
         clips = self.clips()
-        networks = train_networks(
-            clips, self.shipped, self.recipe.networks, self.on_progress, self.device, self.workers
-        )
-        generator = self._generator(clips, networks)
+        train_networks(clips, self.shipped, self.recipe.networks, self.on_progress, self.device, self.workers)
+        self._generator(clips)
         self._pairs(clips)
-        editor = self._editor(generator)
+        self._editor()
         for kind in EXPERTS:
-            self._expert(kind, editor, networks)
+            self._expert(kind)
         save_card(self.shipped, MiniCard(self.recipe.heads.size, GEOMETRY.frames, GEOMETRY.motion_frames))
         return self.shipped
 
@@ -116,19 +115,33 @@ class MiniMaker:
         heads.fill_cache(workers=self.workers, on_progress=self._counted("drawing heads"))
         return heads
 
-    def _generator(self, clips: TalkingHeads, networks: MiniNetworks) -> XDubDiT:
-        if not self._generator_path.exists():
-            examples = ExampleFolder(self.folder / "segments")
-            codec, done = MiniCodec(networks.codec), self._counted("encoding segments")
-            for number in range(len(examples) // self.recipe.windows, len(clips)):
-                examples.add(list(self._segments(clips[number], number, codec, networks.phonemes)))
-                done(number + 1, len(clips))
-            self._stage("generator", examples, generator_from_editor(self._started()) if self.start else None)
-        return load_dit(self._generator_path)
+    def _generator(self, clips: TalkingHeads) -> None:
+        if self._generator_path.exists():
+            return
+        examples, count = ExampleFolder(self.folder / "segments"), self._counted("encoding segments")
+        done = -(-len(examples) // self.recipe.windows)
+        batches = _batches(range(done, len(clips)))
+        with _processes(self.workers) as each:
+            for members, made in zip(batches, each(self._job.segment_batch, batches), strict=True):
+                examples.add_stacked(made)
+                count(members.stop, len(clips))
+        self._stage("generator", examples, generator_from_editor(self._started()) if self.start else None)
 
     @property
     def _generator_path(self) -> Path:
         return self.folder / "generator" / "model.safetensors"
+
+    @property
+    def _job(self) -> MiniMaker:
+        """Itself as other processes get it."""
+        return replace(self, on_progress=ignore_fit)
+
+    def segment_batch(self, members: range) -> dict[str, Tensor]:
+        """The generator's examples from some clips, stacked. The small networks must be trained already."""
+        clips, networks = self.heads("train", self.recipe.clips), self.networks()
+        codec = MiniCodec(networks.codec)
+        segments = (self._segments(clips[number], number, codec, networks.phonemes) for number in members)
+        return collate(list(chain.from_iterable(segments)))
 
     def _segments(
         self, clip: Example, number: int, codec: MiniCodec, phonemes: PhonemeNet
@@ -157,9 +170,7 @@ class MiniMaker:
         finished = self.folder / "pairs" / "batches-done"
         done = int(finished.read_text()) if finished.exists() else 0
         batches = [
-            (takes, range(start, min(start + PAIR_BATCH, len(clips))))
-            for takes in self.recipe.pair_takes
-            for start in range(0, len(clips), PAIR_BATCH)
+            (takes, members) for takes in self.recipe.pair_takes for members in _batches(range(len(clips)))
         ]
         drawn = {
             (number, take)
@@ -170,8 +181,7 @@ class MiniMaker:
         clips.fill_cache(self.workers, self._counted("drawing dubs"), sorted(drawn))
         count = self._counted("making pairs")
         with _processes(self.workers) as each:
-            jobs = replace(self, on_progress=ignore_fit)
-            for number, made in enumerate(each(jobs.pair_batch, batches[done:]), done + 1):
+            for number, made in enumerate(each(self._job.pair_batch, batches[done:]), done + 1):
                 if made:
                     examples.add_stacked(made)
                 finished.write_text(str(number))
@@ -250,15 +260,15 @@ class MiniMaker:
     def _starts(self, rng: np.random.Generator, frames: int) -> list[int]:
         return rng.integers(0, frames - GEOMETRY.frames + 1, self.recipe.windows).tolist()
 
-    def _editor(self, generator: XDubDiT) -> XDubDiT:
+    def _editor(self) -> None:
         shipped = self.shipped / DIT
-        if not shipped.exists():
-            path = self.folder / "editor" / "model.safetensors"
-            if not path.exists():
-                initial = self._started() if self.start else editor_from_generator(generator)
-                self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
-            save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
-        return load_dit(shipped, dtype=torch.float32)
+        if shipped.exists():
+            return
+        path = self.folder / "editor" / "model.safetensors"
+        if not path.exists():
+            initial = self._started() if self.start else editor_from_generator(load_dit(self._generator_path))
+            self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
+        save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
 
     def _started(self) -> XDubDiT:
         """The DiT of the mini to go on from.
@@ -279,10 +289,11 @@ class MiniMaker:
             )
         return dit
 
-    def _expert(self, kind: Stage, editor: XDubDiT, networks: MiniNetworks) -> None:
+    def _expert(self, kind: Stage) -> None:
         shipped = self.shipped / EXPERT_FILES[kind]
         if shipped.exists():
             return
+        networks, editor = self.networks(), load_dit(self.shipped / DIT, dtype=torch.float32)
         codec = MiniCodec(networks.codec)
         pixels = PixelLosses(
             decode=codec.decode_batch,
@@ -364,6 +375,11 @@ def _run_stage(
         process=process,
         on_step=on_step,
     )
+
+
+def _batches(numbers: range) -> list[range]:
+    """Clips by their numbers, a few at a time."""
+    return [numbers[start : start + CLIP_BATCH] for start in range(0, len(numbers), CLIP_BATCH)]
 
 
 @contextmanager
