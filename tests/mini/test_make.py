@@ -137,7 +137,7 @@ def test_training_goes_on_from_a_mini(made, tmp_path):
 def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     """So a network made anew is what training goes on with."""
     maker, _ = made
-    own = maker.networks().phonemes
+    own = maker.examples.networks.phonemes
     own.to_phonemes.bias.data += 1
     more = MiniMaker(maker.recipe.further(), tmp_path, start=maker.shipped)
     more.shipped.mkdir()

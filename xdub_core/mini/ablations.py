@@ -39,7 +39,7 @@ class Ablations:
     @property
     def generator(self) -> Path:
         """The generator's file. Raises MissingModelError where the work folder has none."""
-        path = self.maker.folder / "generator" / "model.safetensors"
+        path = self.maker.examples.generator
         if not path.is_file():
             raise MissingModelError(f"{path} is missing: run `train mini` in that folder first")
         return path
@@ -58,11 +58,11 @@ class Ablations:
             pairs = ExampleFolder(self.maker.folder / "pairs")
             self.maker.run_stage(config, pairs, folder, start, name=name)
         dit = load_dit(path)
-        return DubModel(MiniCodec(self.maker.networks().codec), self._denoiser(config, dit))
+        return DubModel(MiniCodec(self.maker.examples.networks.codec), self._denoiser(config, dit))
 
     def _denoiser(self, config: TrainingConfig, dit: XDubDiT) -> Denoiser:
         kind = ChannelwiseDenoiser if config.concatenation == "channels" else DiTDenoiser
-        return kind(dit, self.maker.context)
+        return kind(dit, self.maker.recipe.context)
 
 
 def _high_noise(config: TrainingConfig) -> TrainingConfig:

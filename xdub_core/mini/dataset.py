@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
 import zipfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from xdub_core.errors import SettingsError
 from xdub_core.mini.identity import make_identity
 from xdub_core.mini.mouth import FPS, ROW_RATE, mouth_track, phoneme_ids
 from xdub_core.mini.performance import CropCamera, Performance, make_performance, render, true_dub
+from xdub_core.mini.processes import map_in_processes
 from xdub_core.mini.speech import SAMPLE_RATE, VOICES, Speech, Voice, silence, talk
 
 logger = logging.getLogger(__name__)
@@ -204,21 +202,10 @@ class TalkingHeads:
         wanted = [(index, 0) for index in range(self.length)] if wanted is None else wanted
         missing = [job for job in wanted if not self._path(*job).exists()]
         done = len(wanted) - len(missing)
-        if workers <= 1:
-            for job in missing:
-                self.dubbed(*job)
-                done += 1
-                if on_progress:
-                    on_progress(done, len(wanted))
-            return
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)
-        ) as pool:
-            for _ in pool.map(self._fill_one, missing, chunksize=2):
-                done += 1
-                if on_progress:
-                    on_progress(done, len(wanted))
+        for _ in map_in_processes(workers, self._fill_one, missing):
+            done += 1
+            if on_progress:
+                on_progress(done, len(wanted))
 
     def _fill_one(self, job: tuple[int, int]) -> None:
         self.dubbed(*job)

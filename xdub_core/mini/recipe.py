@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
+from torch import Tensor
+
 from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.mini.codec_net import CodecConfig
@@ -96,6 +99,11 @@ class MiniRecipe:
     lip_steps: int = 250
     texture_steps: int = 300
     expert_rank: int = 16
+
+    @property
+    def context(self) -> Tensor:
+        """The mini's empty prompt, [1, 1, text_dim]."""
+        return torch.zeros(1, 1, self.dit.text_dim)
 
     def further(self) -> MiniRecipe:
         """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches."""
