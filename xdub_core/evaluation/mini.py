@@ -43,7 +43,7 @@ _EDITORS: dict[str, tuple[ExpertName, ...]] = {
     "editor with the texture expert": ("texture",),
 }
 _BEHAVIOUR_CASES = 8
-_DRIFT_CASES = 4
+_DRIFT_CASES = 3
 
 
 @dataclass(frozen=True)
