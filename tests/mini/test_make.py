@@ -196,6 +196,17 @@ def test_pairs_are_the_same_however_many_processes_make_them(made, tmp_path):
 
 
 @needs_speech
+def test_a_folder_that_another_recipe_began_is_refused(made, tmp_path):
+    """Or else pairs of other takes would be passed over without a word, or mixed."""
+    maker, _ = made
+    other = replace(maker, recipe=replace(maker.recipe, pair_takes=pairs_of_takes([2])))
+    with pytest.raises(SettingsError, match="begun with pair_takes"):
+        other.make()
+    with pytest.raises(SettingsError, match="begun with start"):
+        replace(maker, start=shutil.copytree(maker.shipped, tmp_path / "mini")).make()
+
+
+@needs_speech
 def test_a_mini_of_other_sizes_is_nothing_to_go_on_from(made, tmp_path):
     maker, _ = made
     other = replace(maker.recipe, dit=replace(maker.recipe.dit, layers=2))

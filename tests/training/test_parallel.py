@@ -1,5 +1,6 @@
 """Processes started from Python train one model together, and end together."""
 
+import os
 from functools import partial
 
 import pytest
@@ -83,3 +84,19 @@ def fail(process):
 def test_a_failing_helper_ends_this_process_too(tmp_path):
     with pytest.raises(RuntimeError):
         run_together(2, partial(learn, tmp_path), fail)
+
+
+def exit_at_once():
+    os._exit(3)
+
+
+class EndsUnpickling:
+    """Work that ends the process it is sent to before this can do anything."""
+
+    def __reduce__(self):
+        return exit_at_once, ()
+
+
+def test_a_process_that_ends_as_it_starts_is_not_waited_for():
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        run_together(2, lambda process: None, EndsUnpickling())

@@ -245,3 +245,37 @@ def test_muon_takes_the_matrices_between_hidden_features_only():
     adam, muon = make_optimizers(parameters, "muon", 1e-3, (0.9, 0.99), 0.01)
     assert len(muon.param_groups[0]["params"]) == len(taken)
     assert len(adam.param_groups[0]["params"]) == len(parameters) - len(taken)
+
+
+class Poisoned(torch.nn.Module):
+    """A loss that is finite with a gradient that is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, batch, generator):
+        return {"loss": torch.sqrt(self.weight).sum() * 0}
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path, settings):
+    poisoned = Poisoned()
+    with pytest.raises(SamplingError, match="gradient's norm nan"):
+        train(poisoned, examples(), settings, tmp_path)
+    assert not poisoned.weight.any()
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    "unfit", [{"clip_norm": 0.0}, {"learning_rate": -1.0}, {"final_rate": 2.0}, {"warmup": -1}]
+)
+def test_settings_out_of_range_are_refused(unfit):
+    with pytest.raises(SettingsError, match=next(iter(unfit))):
+        TrainerSettings(steps=1, **unfit)
+
+
+def test_a_shard_that_is_made_again_replaces_itself(tmp_path):
+    folder = ExampleFolder(tmp_path)
+    for number in (0, 2, 2):
+        folder.add_stacked({name: tensor.clone() for name, tensor in tiny_batch(2).items()}, number)
+    assert len(folder) == len(folder.load()) == 4

@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from xdub_core.errors import SettingsError
-from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE
+from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.model.config import RELEASED
 from xdub_core.training.build import build_dit, build_objective, example_shapes
-from xdub_core.training.config import CONFIGS, load_config
+from xdub_core.training.config import CONFIGS, TrainingConfig, load_config
+from xdub_core.training.objective import FlowSettings
+from xdub_core.training.rewards import PixelLossSettings
+from xdub_core.training.trainer import TrainerSettings
 
 STAGES = ("generator", "editor", "lip", "texture")
 
@@ -114,3 +117,37 @@ def test_a_missing_or_broken_file_is_told(tmp_path):
         load_config(tmp_path / "none.yaml")
     with pytest.raises(SettingsError, match="no YAML"):
         load_config(write(tmp_path, "stage: [editor\n"))
+
+
+def test_what_is_said_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("stage: editor\ntrainer:\n  steps: 1\ntrainer:\n  steps: 2\n")
+    with pytest.raises(SettingsError, match="'trainer' comes twice"):
+        load_config(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "picture.yaml"
+    path.write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(SettingsError, match="no text"):
+        load_config(path)
+
+
+def test_an_expert_of_another_kind_than_the_stage_is_refused():
+    expert = ExpertInfo("texture", 2, 2.0, 0.0, 0.3)
+    with pytest.raises(SettingsError, match="kind texture"):
+        TrainingConfig("lip", TrainerSettings(steps=1), expert=expert)
+
+
+@pytest.mark.parametrize(
+    ("settings", "unfit"),
+    [
+        (FlowSettings, {"motion_probability": 7.0}),
+        (FlowSettings, {"face_weight": -3.0}),
+        (PixelLossSettings, {"threshold": -1.0}),
+        (PixelLossSettings, {"silent": 9.0}),
+    ],
+)
+def test_weights_and_shares_out_of_range_are_refused(settings, unfit):
+    with pytest.raises(SettingsError, match=next(iter(unfit))):
+        settings(**unfit)

@@ -34,19 +34,22 @@ def evaluate_mini(
     ),
 ) -> None:
     """Dub held-out heads; print sync, mouth and picture beside the undubbed video and the true dub. Needs espeak-ng."""
+    from xdub_core.evaluation.behaviour import check_drift
     from xdub_core.evaluation.mini import MiniEvaluation
     from xdub_core.evaluation.report import write_report
     from xdub_core.mini.model import BUILT_IN
 
+    check_drift(seconds)  # and not after all the dubs
     with case_bars() as on_case:
         evaluation = MiniEvaluation(model or BUILT_IN, out, cases, first, on_case)
         if steps is not None:
             evaluation = replace(evaluation, steps=steps)
         report = evaluation.report()
+        written = write_report(report, out)
         behaviour = evaluation.behaviour(seconds)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     answer.print(behaviour.text(), highlight=False)
-    for path in write_report(report, out):
+    for path in written:
         answer.print(f"[green]{path}[/]", highlight=False)
 
 

@@ -70,7 +70,8 @@ class Behaviour:
                 "it does under speech",
                 f"other speech, same video: the dubs agree to {mouth:.1f} dB at the mouth, {outside:.1f} dB elsewhere",
                 f"drift in {len(lost)} long dubs: {start:.1f} dB outside the mouth at first, {end:.1f} dB in the end "
-                f"({start - end:+.1f} dB lost; by dub {', '.join(f'{each:+.1f}' for each in lost)})",
+                f"({start - end:+.1f} dB lost; by dub {', '.join(f'{each:+.1f}' for each in lost)}); "
+                f"the mouth's colour moves by {max(drift.tint for drift in self.drifts):.1f} of 255 at most",
                 f"same seed, same dub: {'yes' if self.repeats else 'NO'}",
             )
         )

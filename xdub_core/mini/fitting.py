@@ -105,13 +105,13 @@ def fit(
         with mixed_precision(device, settings.autocast):
             losses = step_loss(step_generator(settings.seed, step))
         total = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(total):
-            raise SamplingError(
-                f"training {name}: the loss of step {step} is no number: use a lower learning rate"
-            )
         network.zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+        norm = nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
+        if not (torch.isfinite(total) and torch.isfinite(norm)):
+            raise SamplingError(
+                f"training {name}: the loss of step {step} or its gradient is no number: use a lower learning rate"
+            )
         for optimizer in optimizers:
             optimizer.step()
         done = step + 1

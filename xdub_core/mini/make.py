@@ -6,8 +6,9 @@ goes on from its last checkpoint. So the whole can be stopped and started at wil
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from xdub_core.errors import SettingsError
+from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import load_expert, save_expert
 from xdub_core.mini.bundle import DIT, load_networks, save_networks
 from xdub_core.mini.codec import MiniCodec
@@ -37,6 +38,7 @@ from xdub_core.training.run import run_stage
 from xdub_core.training.trainer import Process, Row
 
 SHIPPED_DTYPE = torch.float16
+RECIPE_FILE = "recipe.json"
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,13 @@ class MiniMaker:
         """Do all that is not done yet; returns the folder of the shipped files.
 
         Raises MissingModelError without espeak-ng, MissingModelError, CheckpointError or SettingsError where `start`
-        is no mini to go on from, and whatever `on_progress` raises.
+        is no mini to go on from, SettingsError where `folder` was begun by another recipe, and whatever `on_progress`
+        raises.
         """
         if self.start is not None:
             self._started()  # or else an unfit one is told only after the drawing
+        self._claim_folder()
+        if self.start is not None:
             save_networks(load_networks(self.start), self.shipped, keep=True)
         self._draw([(number, 0) for number in range(self.recipe.clips)], "drawing heads")
         train_networks(
@@ -90,6 +95,26 @@ class MiniMaker:
         """What makes the two stages' examples."""
         return MiniExamples(self.recipe, self.folder)
 
+    def _claim_folder(self) -> None:
+        """Raise SettingsError unless the folder is new, or was begun by the same recipe from the same start."""
+        start = None if self.start is None else str(self.start.resolve())
+        own = json.loads(json.dumps({"start": start, **asdict(self.recipe)}, default=str))
+        path = self.folder / RECIPE_FILE
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write_text(path, json.dumps(own, indent=1))
+            return
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            odd = [name for name, value in own.items() if begun[name] != value]
+        except (ValueError, KeyError, TypeError):
+            raise CheckpointError(f"{path} is damaged: give another work folder") from None
+        if odd:
+            raise SettingsError(
+                f"what is in {self.folder} was begun with {odd[0]} {begun[odd[0]]}, not {own[odd[0]]}: give another "
+                "work folder"
+            )
+
     def _draw(self, wanted: Sequence[tuple[int, int]], name: str) -> None:
         self.examples.clips.fill_cache(self.workers, self._counted(name), wanted)
 
@@ -114,11 +139,11 @@ class MiniMaker:
         self._draw(sorted(set(drawn)), "drawing dubs")
         count = self._counted("making pairs")
         stacks = map_in_processes(self.workers, self.examples.pairs, batches[done:])
-        for number, stack in enumerate(stacks, done + 1):
+        for number, stack in enumerate(stacks, done):
             if stack:
-                folder.add_stacked(stack)
-            finished.write_text(str(number))
-            count(number, len(batches))
+                folder.add_stacked(stack, number)
+            _write_text(finished, str(number + 1))
+            count(number + 1, len(batches))
 
     def _editor(self) -> None:
         shipped = self.shipped / DIT
@@ -130,7 +155,7 @@ class MiniMaker:
                 self._started() if self.start else editor_from_generator(load_dit(self.examples.generator))
             )
             self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
-        save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
+        _write(shipped, partial(save_dit, load_dit(path, dtype=SHIPPED_DTYPE)))
 
     def _started(self) -> XDubDiT:
         """The DiT of the mini to go on from.
@@ -156,14 +181,14 @@ class MiniMaker:
         if shipped.exists():
             return
         networks, editor = load_networks(self.shipped), load_dit(self.shipped / DIT, dtype=torch.float32)
-        codec = MiniCodec(networks.codec)
+        codec = MiniCodec(networks.codec.to(self.device))
         pixels = PixelLosses(
             decode=codec.decode_batch,
-            sync=RegionScorer(networks.sync) if kind == "lip" else None,
-            identity=(networks.identity,) if kind == "texture" else (),
+            sync=RegionScorer(networks.sync.to(self.device)) if kind == "lip" else None,
+            identity=(networks.identity.to(self.device),) if kind == "texture" else (),
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
-        save_expert(load_expert(path).to(SHIPPED_DTYPE), shipped)
+        _write(shipped, partial(save_expert, load_expert(path).to(SHIPPED_DTYPE)))
 
     def _stage(
         self,
@@ -237,3 +262,14 @@ def _run_stage(
         process=process,
         on_step=on_step,
     )
+
+
+def _write(path: Path, save: Callable[[Path], object]) -> None:
+    """Let `save` write a file whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.partial")
+    save(unfinished)
+    unfinished.replace(path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    _write(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -17,11 +17,11 @@ import torch
 from tqdm import tqdm
 
 from xdub_core.errors import SettingsError, XDubError
-from xdub_core.model.checkpoint import load_dit
 from xdub_core.text import load_empty_prompt, padded_context
 from xdub_core.training.attention import training_attention
 from xdub_core.training.config import load_config
 from xdub_core.training.examples import ExampleFolder
+from xdub_core.training.initial import load_start
 from xdub_core.training.run import run_stage
 from xdub_core.training.trainer import Row, processes
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     device = torch.device(options.device)
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", device.index or 0)))
         torch.cuda.set_device(device)
     try:
         _train(options, device)
@@ -53,7 +53,14 @@ def _train(options: argparse.Namespace, device: torch.device) -> None:
     if options.init is not None:
         weights = getattr(torch, config.weights)
         attention = training_attention(device)
-        dit = load_dit(options.init, device=device, dtype=weights, attention=attention)
+        dit = load_start(
+            options.init,
+            config.model,
+            seed=config.trainer.seed,
+            device=device,
+            dtype=weights,
+            attention=attention,
+        )
     with processes(device) as process, tqdm(total=config.trainer.steps, disable=process.rank > 0) as bar:
 
         def show(row: Row) -> None:
@@ -81,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, help="folder of the checkpoint, the log and the model"
     )
     parser.add_argument("--empty-prompt", type=Path, required=True, help="the kept embedding of the prompt")
-    parser.add_argument("--init", type=Path, help="checkpoint to start from (random weights without)")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="what to start from: X-Dub, the phase before, or Wan2.2-TI2V-5B in one file (without: random weights)",
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from xdub_core.errors import SettingsError
 from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.model.dit import XDubDiT
 from xdub_core.training.attention import training_attention
 from xdub_core.training.channelwise import edit_channelwise
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.editor import edit
+from xdub_core.training.examples import Example
 from xdub_core.training.generator import REFERENCE_FRAMES, inpaint
 from xdub_core.training.objective import Objective, PixelLosses, Predict
 
@@ -43,6 +45,24 @@ def build_objective(
     if pixels is not None:
         pixels = replace(pixels, settings=config.pixels)
     return Objective(dit, predict, context, config.flow, pixels, adapters)
+
+
+def check_examples(config: TrainingConfig, example: Example) -> None:
+    """Raise SettingsError unless an example has what the configuration's stage needs, in its sizes.
+
+    How many pixels a latent pixel covers is the codec's affair, and read off the target.
+    """
+    side = example["target"].shape[-1] if "target" in example else 1
+    spatial = max(1, config.crop // max(1, side))
+    for name, shape in example_shapes(config, spatial).items():
+        found = tuple(example[name].shape) if name in example else None
+        if found is None and name not in ("face", "lip"):
+            raise SettingsError(f"the examples have no {name!r}: make them for the stage {config.stage}")
+        if found not in (None, shape):
+            raise SettingsError(
+                f"the examples' {name!r} is {list(found or ())}, but the configuration's is {list(shape)}: make them "
+                f"for its crop of {config.crop} pixels, its clips of {config.clip.frames} frames and its model"
+            )
 
 
 def example_shapes(config: TrainingConfig, spatial: int = 16) -> Mapping[str, tuple[int, ...]]:

@@ -59,13 +59,30 @@ class TrainingConfig:
                 f"the stage {self.stage} with model.background {self.model.background}: "
                 "the generator's model has a background (and the channel-wise editor's), the editor's has none"
             )
+        if self.expert is not None and self.expert.kind != self.stage:
+            raise SettingsError(
+                f"the stage {self.stage} with an expert of the kind {self.expert.kind}: use one name"
+            )
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which nothing is said twice: of two sections of one name, the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep) for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{name!r} comes twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def load_config(path: Path | str) -> TrainingConfig:
     """Read a configuration; raises SettingsError when it is missing, no YAML, or says something unknown."""
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is no text in UTF-8: give a configuration file") from None
     except OSError as error:
         raise SettingsError(f"cannot read {path} ({error.strerror}): give a configuration file") from None
     except yaml.YAMLError as error:

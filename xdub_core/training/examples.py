@@ -70,10 +70,13 @@ class ExampleFolder:
         if examples:
             self.add_stacked(collate(examples))
 
-    def add_stacked(self, tensors: Mapping[str, Tensor]) -> None:
-        """Add a shard of examples that are stacked already (see `collate`)."""
-        count = len(next(iter(tensors.values())))
-        save_atomically(tensors, self.folder / f"shard-{len(self.shards()):05d}-{count}.safetensors")
+    def add_stacked(self, tensors: Mapping[str, Tensor], number: int | None = None) -> None:
+        """Add a shard of examples that are stacked already (see `collate`).
+
+        `number`: the shard's, so that one that is made again replaces itself; None: the next.
+        """
+        count, number = len(next(iter(tensors.values()))), len(self.shards()) if number is None else number
+        save_atomically(tensors, self.folder / f"shard-{number:05d}-{count}.safetensors")
 
     def load(self) -> TensorExamples:
         """All the examples, in memory. Raises SettingsError when there are none."""

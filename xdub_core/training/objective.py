@@ -83,6 +83,13 @@ class FlowSettings:
     lip_weight: float = 0.3
     dropout: ConditionDropout = field(default_factory=ConditionDropout)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.motion_probability <= 1:
+            raise SettingsError(f"motion_probability is {self.motion_probability}: use 0 to 1")
+        for name in ("motion_latents", "motion_noise", "audio_noise", "face_weight", "lip_weight"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}: use 0 or more")
+
 
 @dataclass(frozen=True)
 class PixelLosses:

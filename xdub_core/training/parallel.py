@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ import torch.distributed as dist
 from xdub_core.errors import SettingsError
 from xdub_core.training.trainer import ALONE, Process
 
+_UP = "up-"  # files of this name say which processes have started
 _GRACE_SECONDS = 60  # for the others to end after this process's work is done
 
 Work = Callable[[Process], object]
@@ -28,7 +30,7 @@ def run_together(count: int, own: Callable[[Process], Path], others: Work) -> Pa
     """Do `own` here, as rank 0 of `count` processes, and `others` in the rest; returns what `own` gives.
 
     PyTorch's threads are shared out among them. Whatever ends `own` ends the others; when another fails, so does `own`,
-    with the RuntimeError of the connection that broke. Raises SettingsError for less than one process.
+    with the RuntimeError of the connection that broke, or of its start. Raises SettingsError for less than one process.
     """
     if count < 1:
         raise SettingsError(f"training in {count} processes: use 1 or more")
@@ -37,17 +39,18 @@ def run_together(count: int, own: Callable[[Process], Path], others: Work) -> Pa
     threads = torch.get_num_threads()
     share = max(1, threads // count)
     spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        meeting = (Path(folder) / "meeting").as_uri()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         started = [
-            spawn.Process(target=_join, args=(others, Process(rank, count), meeting, share), daemon=True)
+            spawn.Process(target=_join, args=(others, Process(rank, count), folder, share), daemon=True)
             for rank in range(1, count)
         ]
         for process in started:
             process.start()
         torch.set_num_threads(share)
-        dist.init_process_group("gloo", init_method=meeting, rank=0, world_size=count)
         try:
+            _await(started, folder)
+            dist.init_process_group("gloo", init_method=_meeting(folder), rank=0, world_size=count)
             done = own(Process(0, count))
             for process in started:
                 process.join(_GRACE_SECONDS)
@@ -57,11 +60,28 @@ def run_together(count: int, own: Callable[[Process], Path], others: Work) -> Pa
             for process in started:
                 process.terminate()
                 process.join()
-            dist.destroy_process_group()
+            if dist.is_initialized():
+                dist.destroy_process_group()
 
 
-def _join(work: Work, process: Process, meeting: str, threads: int) -> None:
+def _await(started: Sequence[multiprocessing.process.BaseProcess], folder: Path) -> None:
+    """Wait until all have come up; a meeting with one that never does would last half an hour."""
+    while len(list(folder.glob(f"{_UP}*"))) < len(started):
+        for process in started:
+            if process.exitcode is not None:
+                raise RuntimeError(
+                    f"a process that was to help ended as it started (exit code {process.exitcode}): use fewer"
+                )
+        time.sleep(0.05)
+
+
+def _meeting(folder: Path) -> str:
+    return (folder / "meeting").as_uri()
+
+
+def _join(work: Work, process: Process, folder: Path, threads: int) -> None:
     torch.set_num_threads(threads)
-    dist.init_process_group("gloo", init_method=meeting, rank=process.rank, world_size=process.world)
+    (folder / f"{_UP}{process.rank}").touch()
+    dist.init_process_group("gloo", init_method=_meeting(folder), rank=process.rank, world_size=process.world)
     work(process)
     dist.destroy_process_group()

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xdub_core.audio.windows import ROWS_PER_FRAME
+from xdub_core.errors import SettingsError
 from xdub_core.sampling.plan import FRAMES_PER_LATENT
 from xdub_core.training.flow import TRUNCATION
 
@@ -53,6 +54,19 @@ class PixelLossSettings:
     segment_latents: int = 4
     sync_window: int = 8
     silent: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "silent"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is {getattr(self, name)}: use 0 to 1")
+        for name, least in (
+            ("sync_weight", 0),
+            ("identity_weight", 0),
+            ("segment_latents", 1),
+            ("sync_window", 1),
+        ):
+            if getattr(self, name) < least:
+                raise SettingsError(f"{name} is {getattr(self, name)}: use {least} or more")
 
 
 def sync_loss(scorer: SyncScorer, frames: Tensor, rows: Tensor, window: int) -> Tensor:

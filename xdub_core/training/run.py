@@ -13,7 +13,7 @@ from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import save_expert
 from xdub_core.model.checkpoint import save_dit
 from xdub_core.model.dit import XDubDiT
-from xdub_core.training.build import build_dit, build_objective
+from xdub_core.training.build import build_dit, build_objective, check_examples
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.examples import Examples
 from xdub_core.training.initial import initialise
@@ -41,12 +41,12 @@ def run_stage(
     starts from (None: random weights); in the end it holds the averaged weights, or is as before where an expert was
     trained. `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise an expert.
 
-    Raises SettingsError when an expert has no model to start from, and what `train` raises.
+    Raises SettingsError when an expert has no model to start from or nothing that supervises it, when `dit` or the
+    examples are of other sizes than the configuration's, and what `train` raises.
     """
     folder = Path(folder)
+    _check(config, examples, dit, pixels)
     if dit is None:
-        if config.expert is not None:
-            raise SettingsError(f"the {config.stage} expert needs the trained editor to start from")
         dit = build_dit(config, device)
         initialise(dit, torch.Generator(device).manual_seed(config.trainer.seed))
     objective = build_objective(config, dit, context, pixels)
@@ -68,3 +68,24 @@ def run_stage(
             save_dit(dit, partial)
         partial.replace(path)
     return path
+
+
+def _check(
+    config: TrainingConfig, examples: Examples, dit: XDubDiT | None, pixels: PixelLosses | None
+) -> None:
+    """Raise SettingsError where a phase would train something else than its configuration says."""
+    check_examples(config, examples[0])
+    if dit is not None and dit.config != config.model:
+        odd = [name for name, value in vars(config.model).items() if getattr(dit.config, name) != value]
+        raise SettingsError(
+            f"the model to start from has {odd[0]} {getattr(dit.config, odd[0])}, the configuration "
+            f"{getattr(config.model, odd[0])}: make them agree"
+        )
+    if config.expert is None:
+        return
+    if dit is None:
+        raise SettingsError(f"the {config.stage} expert needs the trained editor to start from")
+    supervised = pixels is not None and (pixels.sync if config.stage == "lip" else pixels.identity)
+    if not supervised:
+        needs = "a sync scorer" if config.stage == "lip" else "networks of identity"
+        raise SettingsError(f"the {config.stage} expert needs {needs}: give them as `pixels`")

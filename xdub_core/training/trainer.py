@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
-from xdub_core.errors import SamplingError, SettingsError
+from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.training.checkpoint import load_checkpoint, save_checkpoint, trained_parameters
 from xdub_core.training.examples import Examples, batch_indices, load_batches
 from xdub_core.training.optimizers import OptimizerKind, make_optimizers
@@ -44,8 +44,8 @@ class TrainerSettings:
     rate rises over `warmup` steps and then stays (`constant`) or falls along a cosine to `final_rate` of itself.
     `optimizer`: "muon" gives the matrices inside the model to Muon and the rest to AdamW. `average` is the decay of
     the moving average of the weights (0: none kept). `precision` is that of the forward, where the device has bfloat16
-    (`precision.computes_bfloat16`); weights and optimiser keep their own. `checkpoint_every` and `log_every` count
-    steps.
+    (`precision.computes_bfloat16`); weights and optimiser keep their own. `clip_norm` bounds the gradient's norm (inf:
+    no bound). `checkpoint_every` and `log_every` count steps.
     """
 
     steps: int
@@ -72,6 +72,13 @@ class TrainerSettings:
                 raise SettingsError(f"{name} is {getattr(self, name)}: use 1 or more")
         if not 0 <= self.average < 1:
             raise SettingsError(f"a moving average with a decay of {self.average}: use 0 to below 1")
+        if not self.clip_norm > 0:
+            raise SettingsError(f"clip_norm is {self.clip_norm}: use more than 0 (.inf: no clipping)")
+        if not self.learning_rate > 0 or self.warmup < 0 or not 0 <= self.final_rate <= 1:
+            raise SettingsError(
+                f"learning_rate {self.learning_rate}, warmup {self.warmup}, final_rate {self.final_rate}: use a rate "
+                "above 0, a warmup of 0 or more, and a final rate of 0 to 1 of it"
+            )
 
     def rate(self, step: int) -> float:
         """The learning rate of step number `step`, which counts from 0."""
@@ -125,7 +132,8 @@ def train(
     state is saved first. Whatever else ends the run, no more than `settings.checkpoint_every` steps are lost.
 
     Returns the averaged weights of what was trained, by name in `objective` (the trained ones themselves where
-    `settings.average` is 0); `objective` holds the plain ones. Raises SamplingError when the loss is not finite.
+    `settings.average` is 0); `objective` holds the plain ones. Raises SamplingError, before the weights are touched,
+    when the loss or its gradient is not finite, and CheckpointError where processes found other checkpoints.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,6 +146,7 @@ def train(
         parameters, settings.optimizer, settings.learning_rate, settings.betas, settings.weight_decay
     )
     start = load_checkpoint(folder, parameters, average, optimizers)
+    _check_together(start, folder, process, torch.device(device))
     log = _Log(folder / LOG_NAME, start) if process.rank == 0 else None
     run = _Run(objective, settings, torch.device(device), process, parameters, optimizers)
     batches = run.batches(examples, start)
@@ -159,6 +168,20 @@ def train(
     if process.world > 1:
         dist.barrier()
     return average or {name: parameter.detach().clone() for name, parameter in parameters.items()}
+
+
+def _check_together(start: int, folder: Path, process: Process, device: torch.device) -> None:
+    """Raise CheckpointError where the processes would go on from different steps."""
+    if process.world == 1:
+        return
+    steps = torch.tensor([start, -start], device=device)
+    dist.all_reduce(steps, dist.ReduceOp.MAX)
+    last, first = int(steps[0]), -int(steps[1])
+    if first != last:
+        raise CheckpointError(
+            f"the processes found checkpoints of step {first} and of step {last} in {folder}: give a folder that all "
+            "machines share"
+        )
 
 
 class _Run:
@@ -209,13 +232,13 @@ class _Run:
                 (found["loss"] / settings.accumulate).backward()
             for name, value in found.items():
                 losses[name] = losses.get(name, 0.0) + value.item() / settings.accumulate
-        if not math.isfinite(losses["loss"]):
-            raise SamplingError(
-                f"the loss of step {step + 1} is {losses['loss']}: go on from the last checkpoint with a lower "
-                "learning rate, or in float32"
-            )
         rate = settings.rate(step)
         norm = clip_grad_norm_(self.parameters.values(), settings.clip_norm).item()
+        if not (math.isfinite(losses["loss"]) and math.isfinite(norm)):  # the norm is that of all processes
+            raise SamplingError(
+                f"the loss of step {step + 1} is {losses['loss']} and its gradient's norm {norm}: go on from the last "
+                "checkpoint with a lower learning rate, or in float32"
+            )
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
