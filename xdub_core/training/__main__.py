@@ -3,7 +3,8 @@
     torchrun --nproc-per-node 8 -m xdub_core.training CONFIG.yaml --examples FOLDER --out FOLDER --empty-prompt FILE
 
 The same command again goes on where it stopped. Experts are trained from Python, with the networks that supervise
-them: `run_stage(..., pixels=PixelLosses(...))`.
+them: `run_stage(..., pixels=PixelLosses(...))`. The text is always the empty prompt, with which the released model is
+used; the paper's captions, left out of 70% of the samples (A.2), are not built.
 """
 
 from __future__ import annotations
