@@ -61,13 +61,18 @@ def boxes_in_mask(mask: Tensor, footage: Footage) -> FaceDetector:
 def find_face(
     footage: Footage, detector: FaceDetector, settings: CropSettings, on_progress: ProgressCallback
 ) -> TrackedFace:
-    """Follow the face through the footage, which is read once; given faces are the source's, frame by frame.
+    """Follow the face through the footage, which is read once.
+
+    Given faces are the footage's, frame by frame: where the video is trimmed, the first is of the first frame kept.
 
     Raises FaceError where there is none, or the given ones do not fit the footage.
     """
     looks = not isinstance(detector, FixedBox | WholeFrame | GivenFaces)
     if isinstance(detector, GivenFaces):
-        detector = detector.on_frames(footage.timeline.source_index)
+        shown = (
+            footage.timeline.source_index
+        )  # frames of the file, even where a trim leaves the first ones out
+        detector = detector.on_frames(shown - shown[0])
     slots = len(footage.timeline)
     blank = np.broadcast_to(np.uint8(0), (footage.height, footage.width, 3))
     track = track_faces(

@@ -158,6 +158,30 @@ def test_faces_that_another_node_found_follow_the_frames_of_the_source(pack, kin
         )
 
 
+@pytest.mark.parametrize("kind", ["BOUNDING_BOX", "masks"])
+def test_given_faces_of_a_trimmed_video_are_those_of_the_frames_that_are_left(pack, tmp_path, kind):
+    """50 frames a second, the first 20 trimmed away: 20 entries for the rest, of which every other is shown."""
+    whole = InputImpl.VideoFromFile(str(write_footage(tmp_path / "fast.mp4", 60, fps=50)))
+    lefts = range(20, 40)
+    if kind == "masks":
+        masks = torch.zeros(20, 64, 80)
+        for number, left in enumerate(lefts):
+            masks[number, 30:40, left : left + 10] = 1
+        given = {"face": "mask", "mask": masks}
+    else:
+        boxes = [[{"x": left, "y": 30, "width": 10, "height": 10}] for left in lefts]
+        (detector,) = pack("face_landmarks").FaceFromLandmarks.execute(boxes, 1).args
+        given = {"face": "find it", "face_detector": detector}
+    options = {"crop_size": 32, "box": "", "detect_every": 1, "as_released": True, "image_fps": 25.0}
+    face = pack("face_crop").FaceCrop.execute(whole.as_trimmed(0.4, 0.4), **options, **given).args[0]
+    centers = face.track.boxes[:, [0, 2]].mean(axis=1)
+    assert len(face.timeline) == 10
+    assert np.diff(centers).tolist() == [2] * 9
+    with pytest.raises(FaceError, match="for 9 frames"):
+        short = {"face": "mask", "mask": torch.ones(9, 64, 80)}
+        pack("face_crop").FaceCrop.execute(whole.as_trimmed(0.4, 0.4), **options, **short)
+
+
 def test_no_face_is_told(pack, video):
     class Blind:
         def detect(self, frames, numbers=None):
