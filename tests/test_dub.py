@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from xdub_core.audio.features import tensor_features
 from xdub_core.codec.cosine import CosineCodec
 from xdub_core.dub import DubModel, DubSettings, Scene, dub, plan_runs, runs_of, slots_of_run
-from xdub_core.errors import SamplingError
+from xdub_core.errors import FaceError, SamplingError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Stage
@@ -171,6 +171,13 @@ def test_nan_from_the_model_is_told():
 def test_runs_are_read_off_their_numbers():
     assert runs_of(np.array([-1, 0, 0, 1, 1, -1, -1, 2])) == (range(1, 3), range(3, 5), range(7, 8))
     assert runs_of(np.array([-1, -1])) == ()
+
+
+def test_a_face_that_appears_after_the_end_of_the_dub_is_told():
+    run = np.repeat([-1, 0], [20, 14])
+    with pytest.raises(FaceError, match=r"no face in the first 20 frames.*set length to source"):
+        run_dub(scene(34, 20, run >= 0, run))
+    assert len(run_dub(scene(34, 21, run >= 0, run))) == 21
 
 
 @given(st.lists(st.integers(-1, 2), min_size=1, max_size=40), st.integers(1, 90), st.integers(0, 3))

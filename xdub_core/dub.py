@@ -21,6 +21,7 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import PasteMode, paste_back, truncated
+from xdub_core.errors import FaceError
 from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
@@ -123,7 +124,8 @@ def dub(
 
     Frames without a face come out as they are, and so does every pixel outside the face box.
 
-    Raises SamplingError from the model, MediaError from the source, and whatever `on_progress` raises.
+    Raises FaceError where there is no face in any of them, SamplingError from the model, MediaError from the source,
+    and whatever `on_progress` raises.
     """
     slots = scene.slots
     runs = plan_runs(scene.track, scene.frames, settings.geometry)
@@ -160,8 +162,16 @@ class RunPlan:
 
 
 def plan_runs(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[RunPlan, ...]:
-    """The plan of a dub of `frames` frames: one chain of clips for each run of the face."""
+    """The plan of a dub of `frames` frames: one chain of clips for each run of the face.
+
+    Raises FaceError where there is none, since the face appears only after them.
+    """
     runs = runs_of(track.run[ping_pong(len(track), frames)])
+    if not runs:
+        raise FaceError(
+            f"there is no face in the first {frames} frames, which is as long as the dub lasts: trim the video to "
+            "where the face appears, or set length to source"
+        )
     return tuple(
         RunPlan(
             run,

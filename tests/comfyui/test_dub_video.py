@@ -4,6 +4,7 @@ from pathlib import Path
 
 import comfy.model_management as management
 import folder_paths
+import numpy as np
 import pytest
 import torch
 from comfy_api.latest import InputImpl
@@ -11,6 +12,7 @@ from minis import CARD, make_mini, speech, write_footage
 
 from xdub_core.dub import DubModel, Scene, dub
 from xdub_core.errors import FaceError, SettingsError
+from xdub_core.face.detector import Detection
 from xdub_core.mini.model import load_mini
 
 
@@ -56,7 +58,7 @@ def dubbed(pack, parts, track):
 
 
 def temporary_files():
-    return set(Path(folder_paths.get_temp_directory()).iterdir())
+    return set(Path(folder_paths.get_temp_directory()).glob("*"))
 
 
 def test_the_dub_is_as_long_as_the_speech_and_carries_it(dubbed, video):
@@ -144,6 +146,24 @@ def test_a_video_without_a_face_is_told(dubbed, video):
 
     with pytest.raises(FaceError, match="no face in any of the 30 frames"):
         dubbed(video, face_track=None, face_detector=Blind())
+
+
+def test_a_face_that_appears_after_the_speech_is_told_and_leaves_no_file(pack, dubbed, video, parts):
+    class Late:
+        def detect(self, frames, numbers=None):
+            return [Detection(np.array([8.0, 4, 56, 52]), 1.0) if n >= 20 else None for n in numbers]
+
+    before = temporary_files()
+    with pytest.raises(FaceError, match="no face in the first 10 frames"):
+        dubbed(video, speech(0.4), face_track=None, face_detector=Late())
+    assert temporary_files() == before
+    options = {"crop_size": 32, "box": "", "detect_every": 1, "as_released": False, "image_fps": 25.0}
+    face, crops, _ = (
+        pack("face_crop").FaceCrop.execute(video, "find it", **options, face_detector=Late()).args
+    )
+    (heard,) = pack("audio_features").AudioFeatures.execute(speech(0.4), parts.encoders, "audio").args
+    with pytest.raises(FaceError, match="no face in the first 10 frames"):
+        pack("reference_latents").EncodeReference.execute(crops, face, parts.vae, heard, 13, 5)
 
 
 def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
