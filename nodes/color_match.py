@@ -40,7 +40,7 @@ class ColorMatch(io.ComfyNode):
         from .comfy_bridge.crops import matched_colors, runs_of_crops
         from .comfy_bridge.progress import counted
 
-        (plan,) = reference
+        plan = inputs.only(reference, "reference")
         runs = runs_of_crops(images, plan)
         frames = counted(
             ((run, number) for run in range(len(runs)) for number in range(len(runs[run]))),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from comfy_api.latest import io
 
 from . import sockets
+
+Value = TypeVar("Value")
 
 UNCONNECTED = "not connected"
 """What `validate_inputs` takes for an optional input that has no link."""
@@ -17,6 +22,18 @@ def check_length(length: str | None) -> bool | str:
     if length is None or length in LENGTHS:
         return True
     return f"length {length!r}: choose one of {', '.join(LENGTHS)}"
+
+
+def only(values: Sequence[Value], what: str) -> Value:
+    """The one value of an input of a node that gets lists. Raises SettingsError where several videos come in."""
+    from xdub_core.errors import SettingsError
+
+    if len(values) != 1:
+        raise SettingsError(
+            f"{len(values)} videos come in ({what}), but the step-by-step nodes take one at a time: use Dub Video "
+            "(X-Dub) for a whole folder"
+        )
+    return values[0]
 
 
 def footage(name: str) -> io.Input:

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs, sockets
+from .inputs import only
 from .types import ReferenceLatents, TrackedFace
 
 if TYPE_CHECKING:
@@ -93,13 +94,15 @@ class PasteBack(io.ComfyNode):
         from .comfy_bridge.progress import counted
         from .comfy_bridge.result import image_of, video_of
 
-        frames, (plan,), (face,) = footage(source[0], image_fps[0]), reference, face_track
+        plan, face = only(reference, "reference"), only(face_track, "face_track")
+        frames = footage(only(source, "source"), only(image_fps, "image_fps"))
+        sound, crf = only(audio, "audio") if audio else None, only(quality, "quality")
+        mode, made = MODES[only(paste, "paste")], only(output, "output")
+        kept = only(keep_unchanged, "keep_unchanged") and mode == "change"
         check_track(face, frames)
-        mode = MODES[paste[0]]
-        kept = keep_unchanged[0] and mode == "change"
         dubbed = pasted(frames, face, runs_of_crops(images, plan), plan, mode, kept)
         finished = counted(dubbed, plan.frames)
-        blocked = ExecutionBlocker(f"Paste Back's output is set to {output[0]!r}: use its other output")
-        if output[0] == IMAGES:
+        blocked = ExecutionBlocker(f"Paste Back's output is set to {made!r}: use its other output")
+        if made == IMAGES:
             return io.NodeOutput(blocked, image_of(finished, plan.frames, frames))
-        return io.NodeOutput(video_of(finished, frames, audio[0] if audio else None, quality[0]), blocked)
+        return io.NodeOutput(video_of(finished, frames, sound, crf), blocked)

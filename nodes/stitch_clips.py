@@ -39,7 +39,7 @@ class StitchClips(io.ComfyNode):
     def execute(cls, latents: list[dict[str, Any]], reference: list[ReferenceLatents]) -> io.NodeOutput:
         from xdub_core.sampling.stitch import stitch
 
-        (plan,) = reference
+        plan = inputs.only(reference, "reference")
         _check_runs(latents, plan)
         motion = plan.geometry.motion_latents
         stitched = [{"samples": stitch(run["samples"].split(1), motion)} for run in latents]

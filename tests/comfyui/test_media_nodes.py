@@ -301,6 +301,32 @@ def test_clips_of_another_plan_are_told(pack, planned):
         pack("color_match").ColorMatch.execute([torch.zeros(40, 16, 16, 3)], [reference])
 
 
+def test_several_videos_at_once_are_told_by_the_nodes_that_take_one(pack, planned, video):
+    face, crops, reference = planned
+    told = "take one at a time"
+    with pytest.raises(SettingsError, match=told):
+        pack("stitch_clips").StitchClips.execute([], [reference, reference])
+    with pytest.raises(SettingsError, match=told):
+        pack("color_match").ColorMatch.execute([], [reference, reference])
+    single = {
+        "source": [video],
+        "images": [crops[run.slots[: len(run.frames)]] for run in reference.runs],
+        "face_track": [face],
+        "reference": [reference],
+        "paste": ["change"],
+        "keep_unchanged": [False],
+        "output": ["images"],
+        "quality": [16],
+        "image_fps": [25.0],
+        "audio": [speech(1.2)],
+    }
+    node = pack("paste_back").PasteBack
+    node.execute(**single)
+    for name in ("source", "face_track", "reference", "audio"):
+        with pytest.raises(SettingsError, match=f"2 videos come in .{name}.*{told}"):
+            node.execute(**single | {name: single[name] * 2})
+
+
 def test_paste_back_stops_within_one_frame_and_leaves_no_file(pack, planned, video, monkeypatch):
     from pathlib import Path
 
