@@ -12,6 +12,9 @@ from . import sockets
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
 
+ALL = 0
+"""The `pair` that stands for all of them."""
+
 
 class LoadFolder(io.ComfyNode):
     """Pairs of a video and the recording of the same name."""
@@ -23,7 +26,7 @@ class LoadFolder(io.ComfyNode):
             display_name="Load Folder (X-Dub)",
             category=sockets.CATEGORY,
             description="Lists the videos of a folder with their recordings, which have the same name: anna.mp4 and "
-            "anna.wav. What comes after runs once for each pair.",
+            "anna.wav. What comes after runs once for each pair, or for the one that is chosen.",
             search_aliases=["batch", "directory", "list videos"],
             inputs=[
                 io.String.Input(
@@ -31,7 +34,18 @@ class LoadFolder(io.ComfyNode):
                     default="",
                     placeholder="a folder in ComfyUI's input folder, or a whole path",
                     tooltip="Where the pairs are: the name of a folder in ComfyUI's input folder, or a whole path.",
-                )
+                ),
+                io.Int.Input(
+                    "pair",
+                    default=ALL,
+                    min=0,
+                    max=100000,
+                    optional=True,
+                    control_after_generate=io.ControlAfterGenerate.fixed,
+                    tooltip="0 for all pairs in one run, which saves them when the last is done. Or one of them, by "
+                    "name from 1: begin with 1, let it increment, and set the number of runs to that of pairs; then "
+                    "each is saved when it is done.",
+                ),
             ],
             outputs=[
                 io.Video.Output(display_name="videos", is_output_list=True),
@@ -43,29 +57,42 @@ class LoadFolder(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, folder: str | None = None) -> bool | str:
+    def validate_inputs(cls, folder: str | None = None, pair: int | None = None) -> bool | str:
         from xdub_core.errors import MediaError
 
         try:
-            pairs_in(folder) if folder is not None else None
+            chosen_pairs(folder, pair or ALL) if folder is not None else None
         except MediaError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, folder: str) -> str:
-        return repr([(path, path.stat().st_mtime_ns) for pair in pairs_in(folder) for path in pair])
+    def fingerprint_inputs(cls, folder: str, pair: int = ALL) -> str:
+        paths = [path for chosen in chosen_pairs(folder, pair) for path in chosen]
+        return repr([(path, path.stat().st_mtime_ns) for path in paths])
 
     @classmethod
-    def execute(cls, folder: str) -> io.NodeOutput:
+    def execute(cls, folder: str, pair: int = ALL) -> io.NodeOutput:
         from .comfy_bridge.sound import read_sound
 
-        pairs = pairs_in(folder)
+        pairs = chosen_pairs(folder, pair)
         return io.NodeOutput(
             [InputImpl.VideoFromFile(str(video)) for video, _ in pairs],
             [read_sound(recording) for _, recording in pairs],
             [video.stem for video, _ in pairs],
         )
+
+
+def chosen_pairs(folder: str, pair: int = ALL) -> list[tuple[Path, Path]]:
+    """All pairs, or one of them, counted from 1. Raises MediaError as `pairs_in`, and where there are fewer."""
+    from xdub_core.errors import MediaError
+
+    pairs = pairs_in(folder)
+    if not 0 <= pair <= len(pairs):
+        raise MediaError(
+            f"pair {pair} is asked for, but {folder} holds {len(pairs)}: choose 1 to {len(pairs)}, or 0 for all"
+        )
+    return pairs if pair == ALL else pairs[pair - 1 : pair]
 
 
 def pairs_in(folder: str) -> list[tuple[Path, Path]]:

@@ -30,8 +30,8 @@ def only(values: Sequence[Value], what: str) -> Value:
 
     if len(values) != 1:
         raise SettingsError(
-            f"{len(values)} videos come in ({what}), but the step-by-step nodes take one at a time: use Dub Video "
-            "(X-Dub) for a whole folder"
+            f"{len(values)} videos come in ({what}), but the step-by-step nodes take one at a time: choose one pair in "
+            "Load Folder (X-Dub), or use Dub Video (X-Dub)"
         )
     return values[0]
 

@@ -359,9 +359,13 @@ RECIPES = (
         "7_batch_over_a_folder",
         "X-Dub: a folder of videos",
         "## Batch\n\nPut pairs of one name into a folder in ComfyUI's input folder, anna.mp4 and anna.wav, and write "
-        "its name into *Load Folder*. Each result takes its pair's name.\n" + FILES,
+        "its name into *Load Folder*. Each result takes its pair's name.\n\nWith *pair* at 0 "
+        "all are dubbed in one run and saved when the last is done: an error or Cancel before that loses them all, and "
+        "all recordings are in memory. For more than a few, set *pair* to 1 and *control after generate* to "
+        "*increment*, and run as often as there are pairs (the number beside **Run**): then each is saved when it is "
+        "done, and what goes wrong with one leaves the others alone.\n" + FILES,
         (
-            Step("folder", "XDubLoadFolder", {"folder": "x-dub"}),
+            Step("folder", "XDubLoadFolder", {"folder": "x-dub", "pair": 0}),
             *_released(),
             _dub(Link("folder", 0), Link("folder", 1), Link("model")),
             _save(Link("dub"), Link("folder", 2)),
