@@ -46,7 +46,7 @@ class LoadFaceDetector(io.ComfyNode):
                     min=0,
                     max=20,
                     tooltip="Whom to dub where there are several: 0 for the most certain one, 1 for the leftmost, 2 "
-                    "for the next to the right, and so on.",
+                    "for the next to the right, and so on; who turns away is counted too.",
                 ),
                 io.Float.Input(
                     "threshold",

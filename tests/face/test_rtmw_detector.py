@@ -18,7 +18,15 @@ from xdub_core.face.pose import (
 )
 from xdub_core.face.rtmw import BODY_KEYPOINTS, INPUT_HEIGHT, INPUT_WIDTH, RTMW
 from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
-from xdub_core.face.yolox import PERSON, STRIDES, YOLOX
+from xdub_core.face.yolox import (
+    PERSON,
+    STRIDES,
+    YOLOX,
+    decode_people,
+    detector_input,
+    letterbox,
+    suppress_overlaps,
+)
 
 
 def small_networks(person_logit: float) -> tuple[YOLOX, RTMW]:
@@ -92,19 +100,54 @@ def test_a_face_below_the_threshold_is_none(frames: list[np.ndarray]) -> None:
     assert small_detector(face_threshold=score * 1.01).detect(frames[:1])[0] is None
 
 
+def people_in(frame: np.ndarray) -> np.ndarray:
+    """The people's boxes [n, 4], the most certain first."""
+    boxed = letterbox(frame)
+    with torch.inference_mode():
+        levels = small_detector().people(detector_input(boxed.image[None]).float())
+    return suppress_overlaps(decode_people(levels, [boxed.scale])[0]).boxes
+
+
+def keypoints_in(box: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    window = crop_window(box)
+    return small_detector().keypoints(warp_crop(frame, window)[None], [window])[0]
+
+
 def test_people_are_counted_from_the_left(frames: list[np.ndarray]) -> None:
-    everyone = small_detector().detect_all(frames[:1])[0]
-    lefts = sorted(face.box[0] for face in everyone)
-    assert len(everyone) > 2
+    people = people_in(frames[0])
+    assert len(people) > 2
+    for number, box in enumerate(people[people[:, 0].argsort()][:4]):
+        found = small_detector(person=number).detect(frames[:1])[0]
+        np.testing.assert_allclose(found.keypoints, keypoints_in(box, frames[0]), atol=1e-4)
+    assert small_detector(person=len(people)).detect(frames[:1]) == [None]
 
-    assert [small_detector(person=i).detect(frames[:1])[0].box[0] for i in (0, 1)] == pytest.approx(lefts[:2])
-    assert small_detector(person=len(everyone)).detect(frames[:1]) == [None]
+
+def test_nobody_takes_the_place_of_a_person_whose_face_cannot_be_seen(frames: list[np.ndarray]) -> None:
+    faces = [small_detector(person=number).detect(frames[:1])[0] for number in range(4)]
+    away = int(np.argmin([face.score for face in faces]))
+    seen = {"face_threshold": np.nextafter(faces[away].score, 1)}
+
+    for number, face in enumerate(faces):
+        (found,) = small_detector(person=number, **seen).detect(frames[:1])
+        assert found is None if number == away else found.score == face.score
 
 
-def test_the_most_certain_person_is_the_first_of_all(frames: list[np.ndarray]) -> None:
-    detector = small_detector()
-    best, everyone = detector.detect(frames[:1])[0], detector.detect_all(frames[:1])[0]
-    np.testing.assert_allclose(best.keypoints, everyone[0].keypoints, atol=1e-4)
+def test_only_the_chosen_person_s_points_are_looked_for(frames: list[np.ndarray]) -> None:
+    class Counting(RTMWDetector):
+        looked_at = 0
+
+        def keypoints(self, crops: np.ndarray, windows: list) -> np.ndarray:
+            self.looked_at += len(crops)
+            return super().keypoints(crops, windows)
+
+    detector = Counting(*small_networks(9.0), RTMWSettings(person=1, face_threshold=0))
+    detector.detect(frames)
+    assert detector.looked_at == len(frames)
+
+
+def test_the_most_certain_person_is_the_one_without_a_number(frames: list[np.ndarray]) -> None:
+    best = small_detector().detect(frames[:1])[0]
+    np.testing.assert_allclose(best.keypoints, keypoints_in(people_in(frames[0])[0], frames[0]), atol=1e-4)
 
 
 def test_nothing_in_nothing_out() -> None:

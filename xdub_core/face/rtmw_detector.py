@@ -38,7 +38,8 @@ class RTMWSettings:
     """How the detector runs.
 
     `batch`: frames (or people) in one network pass. `person`: which one to dub where there are several: None for the
-    most certain, as the release does, or the number from the left, 0 being the leftmost. `face_threshold`: a face
+    most certain, as the release does, or the number from the left, 0 being the leftmost, those who turn away
+    included. `face_threshold`: a face
     whose 68 points score less on average (0..1) is no face; 0 keeps everything, as the release does.
     """
 
@@ -68,26 +69,28 @@ class RTMWDetector:
         frames: Sequence[np.ndarray],
         numbers: Sequence[int] | None = None,  # noqa: ARG002
     ) -> list[Detection | None]:
-        """The face of the chosen person in every frame, None where no face scores enough.
+        """The face of the chosen person in every frame, None where it does not score enough.
 
-        A frame without a person is searched as a whole, as the release does.
+        People are chosen before their faces are looked at: who turns away is still there, and nobody else takes the
+        place. A frame without a person is searched as a whole, as the release does.
         """
         frames = [eight_bit(frame) for frame in frames]
-        if self.settings.person is not None:
-            faces = [sorted(found, key=_left_edge) for found in self.detect_all(frames)]
-            return [
-                found[self.settings.person] if self.settings.person < len(found) else None for found in faces
-            ]
-        boxes = [found[:1] for found in self._person_boxes(frames, several=False)]
-        return [found[0] if found else None for found in self._faces(frames, boxes)]
+        boxes = [self._chosen(found) for found in self._person_boxes(frames)]
+        return self._faces(frames, boxes)
 
-    def detect_all(self, frames: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """All faces of every frame, the most certain person first, overlapping people removed."""
-        frames = [eight_bit(frame) for frame in frames]
-        return self._faces(frames, self._person_boxes(frames, several=True))
+    def _chosen(self, people: np.ndarray) -> np.ndarray:
+        """The box [1, 4] of the person to dub among those of a frame, best first [n, 4]; [0, 4] for too few people."""
+        person = self.settings.person
+        if person is None:
+            return people[:1]
+        from_the_left = np.argsort(people[:, 0], kind="stable")
+        return people[from_the_left[person : person + 1]]
 
-    def _person_boxes(self, frames: list[np.ndarray], several: bool) -> list[np.ndarray]:
-        """Person boxes [n, 4] of every frame, best first; the whole frame where nobody is found."""
+    def _person_boxes(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Person boxes [n, 4] of every frame, best first; the whole frame where nobody is found.
+
+        Overlapping ones are only removed where people are counted.
+        """
         boxes = []
         for start in range(0, len(frames), self.settings.batch):
             part = frames[start : start + self.settings.batch]
@@ -98,22 +101,20 @@ class RTMWDetector:
                 found = decode_people(levels, [item.scale for item in boxed])
             for frame, people in zip(part, found, strict=True):
                 height, width = frame.shape[:2]
-                kept = suppress_overlaps(people).boxes if several else people.boxes
+                kept = people.boxes if self.settings.person is None else suppress_overlaps(people).boxes
                 boxes.append(kept if len(kept) else np.array([[0, 0, width, height]], np.float32))
         return boxes
 
-    def _faces(self, frames: list[np.ndarray], boxes: list[np.ndarray]) -> list[list[Detection]]:
-        """The faces of the people in `boxes` (one array [n, 4] a frame) that score enough."""
+    def _faces(self, frames: list[np.ndarray], boxes: list[np.ndarray]) -> list[Detection | None]:
+        """The faces of the people in `boxes` (at most one [0 or 1, 4] a frame) that score enough."""
         people = [(index, crop_window(box)) for index, found in enumerate(boxes) for box in found]
-        faces: list[list[Detection]] = [[] for _ in frames]
+        faces: list[Detection | None] = [None] * len(frames)
         for start in range(0, len(people), self.settings.batch):
             part = people[start : start + self.settings.batch]
             windows = [window for _, window in part]
             crops = np.stack([warp_crop(frames[index], window) for index, window in part])
             for (index, _), keypoints in zip(part, self.keypoints(crops, windows), strict=True):
-                face = _face(keypoints, self.settings.face_threshold)
-                if face:
-                    faces[index].append(face)
+                faces[index] = _face(keypoints, self.settings.face_threshold)
         return faces
 
     def keypoints(self, crops: np.ndarray, windows: Sequence[CropWindow]) -> np.ndarray:
@@ -155,7 +156,3 @@ def _like(images: Tensor, network: nn.Module) -> Tensor:
 def _face(keypoints: np.ndarray, threshold: float) -> Detection | None:
     face = detection_from_keypoints(keypoints) if (keypoints[24:92, 2] > 0).any() else None
     return face if face and face.score >= threshold else None
-
-
-def _left_edge(face: Detection) -> float:
-    return float(face.box[0])
