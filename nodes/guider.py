@@ -32,8 +32,8 @@ class DubGuider(io.ComfyNode):
                 io.Image.Input(
                     "frames_before",
                     optional=True,
-                    tooltip="The finished crops of the clip before (after Colour Match), whose last frames this one "
-                    "goes on from. The first clip has none.",
+                    tooltip="The decoded crops of the clip before, from VAE Decode, whose last frames this one goes on "
+                    "from. The first clip has none.",
                 ),
                 inputs.border(),
             ],

@@ -193,9 +193,9 @@ def clip_inputs(
     number: int,
     frames_before: Tensor | None = None,
 ) -> ClipInputs:
-    """The inputs of clip `number`, counted from 1 over all runs; `frames_before`: finished crops [n, S, S, 3].
+    """The inputs of clip `number`, counted from 1 over all runs; `frames_before`: decoded crops [n, S, S, 3].
 
-    Raises SettingsError for a clip that is not there, or that lacks the frames of the clip before.
+    Raises SettingsError for a clip that is not there, or that lacks the frames of the clip before, in the crops' size.
     """
     require_fit(model, reference, speech)
     clips = [pair for run in reference.runs for pair in zip(run.clips, run.latents, strict=True)]
@@ -209,7 +209,15 @@ def clip_inputs(
         if frames_before is None or len(frames_before) < clip.motion_frames:
             raise SettingsError(
                 f"clip {number} goes on from the last {clip.motion_frames} frames of the clip before: connect "
-                "that clip's finished crops to frames_before"
+                "that clip's decoded crops to frames_before"
+            )
+        if frames_before.shape[1:3] != reference.crops.shape[1:3]:
+            shown = [
+                f"{shape[1]} x {shape[0]}" for shape in (frames_before.shape[1:3], reference.crops.shape[1:3])
+            ]
+            raise SettingsError(
+                f"frames_before are of {shown[0]} pixels, but the reference's crops of {shown[1]}: connect the crops "
+                "of the clip before as VAE Decode gives them"
             )
         motion = reference.codec.encode(frames_before[-clip.motion_frames :])
     windows = audio_windows(speech.features, clip.start, reference.geometry.latents)
