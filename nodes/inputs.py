@@ -139,7 +139,7 @@ def quality() -> io.Input:
         min=0,
         max=51,
         advanced=True,
-        tooltip="Of the encoded video: lower is better and larger; 16 looks like the original, 0 is lossless.",
+        tooltip="Of the encoded video: lower is better and larger; 16 looks like the original, 0 is nearly lossless.",
     )
 
 

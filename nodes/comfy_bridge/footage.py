@@ -35,8 +35,8 @@ def footage_from_video(video: Video) -> Footage:
     Raises MediaError where it cannot be read.
     """
     if isinstance(video, InputImpl.VideoFromComponents):
-        components = video.get_components()
-        return footage_from_images(components.images, float(components.frame_rate), video.get_bit_depth() > 8)
+        components, depth = video.get_components(), video.get_bit_depth()
+        return footage_from_images(components.images, float(components.frame_rate), depth > 8, depth)
     stream = video.get_stream_source()
     path = Path(stream) if isinstance(stream, str) else _spilled(stream)
     scanned = scan_video(path)
@@ -44,7 +44,8 @@ def footage_from_video(video: Video) -> Footage:
     if not isinstance(stream, str):
         weakref.finalize(passes, path.unlink, missing_ok=True)
     info = scanned.info
-    return Footage(passes, passes.timeline, info.width, info.height, info, info.bit_depth > 8)
+    depth = info.bit_depth
+    return Footage(passes, passes.timeline, info.width, info.height, info, depth > 8, depth)
 
 
 def footage(source: Video | Tensor, fps: float = MODEL_FPS) -> Footage:

@@ -20,7 +20,7 @@ class Footage:
     """A source video: its frames, which of them each slot of 25 fps shows, and its size in pixels.
 
     `info`: facts about the file that a video like it takes over; None where the frames were pictures in memory.
-    `deep`: whether frames are 16-bit.
+    `deep`: whether frames are 16-bit. `bit_depth`: of a video that is made of it; written as 8 or 10 bits.
     """
 
     source: FrameSource
@@ -29,6 +29,7 @@ class Footage:
     height: int
     info: VideoInfo | None = None
     deep: bool = False
+    bit_depth: int = 8
 
     def slots(self) -> Iterator[np.ndarray]:
         """The frames that the timeline's slots show, in order."""
@@ -59,10 +60,14 @@ def image_from_frame(frame: np.ndarray) -> Tensor:
     return torch.from_numpy(frame.astype(np.float32) / np.float32(np.iinfo(frame.dtype).max))
 
 
-def footage_from_images(images: Tensor, fps: float, deep: bool = True) -> Footage:
-    """An IMAGE batch, shown at `fps` pictures a second. Raises MediaError where there is none."""
+def footage_from_images(images: Tensor, fps: float, deep: bool = True, bit_depth: int = 8) -> Footage:
+    """An IMAGE batch, shown at `fps` pictures a second. Raises MediaError where there is none.
+
+    Its frames are 16-bit, so that an IMAGE made of them is as exact; a video made of them has 8 bits unless it is known
+    to want more, as with ComfyUI's own Create Video.
+    """
     if images.ndim != 4 or not len(images):
         raise MediaError(f"the source images have shape {list(images.shape)}: connect a batch of frames")
     count, height, width, _ = images.shape
     timeline = timeline_from_timestamps(np.arange(count) / fps, count / fps, MODEL_FPS)
-    return Footage(TensorFrames(images, deep), timeline, width, height, deep=deep)
+    return Footage(TensorFrames(images, deep), timeline, width, height, deep=deep, bit_depth=bit_depth)

@@ -24,12 +24,12 @@ def video_of(
 ) -> Any:
     """A VIDEO of the frames, with its sound: encoded as they come, into ComfyUI's temporary folder.
 
-    `quality`: CRF. Save Video then copies the streams, so nothing is encoded twice. Raises MediaError.
+    HEVC of 10 bits where the source is known to be deeper than 8, else H.264; `quality`: CRF. Save Video then copies
+    the streams, so nothing is encoded twice. Raises MediaError.
     """
     path = temporary_path(".mp4")
-    depth = 10 if source.deep else 8
-    codec = "hevc" if source.deep else "h264"
-    settings = EncodeSettings(codec=codec, quality=quality, bit_depth=depth)
+    deep = source.bit_depth > 8
+    settings = EncodeSettings("hevc" if deep else "h264", quality=quality, bit_depth=10 if deep else 8)
     with (
         sound_file(audio) as sound,
         VideoWriter(

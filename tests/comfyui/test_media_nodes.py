@@ -119,6 +119,31 @@ def test_images_and_a_video_of_images_are_cropped_alike(crop):
     assert len(crop(images, mask=None)[1]) == 12
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("images", ("h264", 8)), ("8 bits", ("h264", 8)), ("10 bits", ("hevc", 10)), ("file", ("h264", 8))],
+)
+def test_a_video_is_as_deep_as_its_source_is_known_to_be(pack, video, kind, expected):
+    from xdub_core.media.probe import probe_video
+
+    images = torch.rand(4, 64, 80, 3)
+    source = {"images": images, "file": video}.get(kind)
+    if source is None:
+        components = Types.VideoComponents(images=images, frame_rate=Fraction(25))
+        source = InputImpl.VideoFromComponents(components, bit_depth=int(kind.split()[0]))
+    footage = pack("comfy_bridge.footage").footage(source)
+    made = pack("comfy_bridge.result").video_of(footage.slots(), footage, None, 16)
+    info = probe_video(made.get_stream_source())
+    assert (info.codec, info.bit_depth) == expected
+
+
+def test_pictures_of_any_depth_come_back_as_pictures(pack):
+    images = torch.rand(4, 64, 80, 3)
+    footage = pack("comfy_bridge.footage").footage(images)
+    again = pack("comfy_bridge.result").image_of(footage.slots(), 4, footage)
+    assert (again - images).abs().max() <= 0.51 / 65535
+
+
 def test_a_mask_says_where_the_face_is(pack, crop, video):
     mask = torch.zeros(1, 64, 80)
     mask[:, 10:40, 20:50] = 1

@@ -183,7 +183,7 @@ def test_guider_says_which_clips_there_are_and_what_a_clip_needs(pack, model, re
 
 def test_frames_before_of_another_size_are_told(pack, model, reference, speech):
     node, frames = pack("guider").DubGuider, torch.zeros(9, 64, SIZE, 3)
-    with pytest.raises(SettingsError, match="frames_before are of 96 x 64 pixels.*crops of 96 x 96"):
+    with pytest.raises(SettingsError, match=r"frames_before are of 96 x 64 pixels.*crops of 96 x 96"):
         node.execute(model, reference, speech, 3, 1, empty_prompt=CONDITIONING, frames_before=frames)
 
 

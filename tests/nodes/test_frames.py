@@ -37,7 +37,7 @@ def test_transparency_is_dropped(frames):
 def test_images_of_any_rate_are_shown_at_25_frames_a_second(frames, fps, expected):
     footage = frames.footage_from_images(torch.rand(6, 4, 8, 3), fps)
     assert footage.timeline.source_index.tolist() == expected
-    assert (footage.width, footage.height, footage.deep) == (8, 4, True)
+    assert (footage.width, footage.height, footage.deep, footage.bit_depth) == (8, 4, True, 8)
     assert len(list(footage.slots())) == len(expected)
 
 
