@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from xdub_core.compose.border import blend_border
+from xdub_core.compose.border import blend_border, ring_mask
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import feather_mask, paste_back, truncated
 from xdub_core.face.crop import crop_frame
@@ -126,6 +126,12 @@ def test_feather_is_zero_at_the_edge_and_one_inside():
     assert mask[:, -1].max() < 1e-3
     assert mask[256, 256] == 1
     assert (np.diff(mask[256, :256]) >= 0).all()
+
+
+def test_few_of_the_masks_of_a_growing_face_are_kept():
+    for side in range(64, 96):
+        ring_mask(side, side, 8, 17)
+    assert ring_mask.cache_info().currsize <= 8
 
 
 def test_stages_equal_the_release(goldens):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ def blend_border(generated: np.ndarray, source: np.ndarray) -> np.ndarray:
     return source + (generated - source) * mask
 
 
-@cache
+@lru_cache(maxsize=8)  # every size that a growing face has would fill the memory
 def ring_mask(
     height: int, width: int, ring: int, kernel: int, sides: tuple[bool, bool, bool, bool] = (True,) * 4
 ) -> np.ndarray:
