@@ -12,9 +12,11 @@ from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
 
 from . import sockets
 from .comfy_bridge.experts import with_expert
+from .inputs import check_choice
 
 FROM_FILE, LIP, TEXTURE, CUSTOM = "as the file says", "lip (0.8 to 0.4)", "texture (0.3 to 0)", "custom"
 RANGES = {LIP: LIP_RANGE, TEXTURE: TEXTURE_RANGE}
+NOISE_RANGES = [FROM_FILE, LIP, TEXTURE, CUSTOM]
 
 
 class LoraExpert(io.ComfyNode):
@@ -47,7 +49,7 @@ class LoraExpert(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "noise_range",
-                    options=[FROM_FILE, LIP, TEXTURE, CUSTOM],
+                    options=NOISE_RANGES,
                     default=FROM_FILE,
                     tooltip="When the expert acts, as noise levels: sampling begins at 1 (all noise) and ends at 0. "
                     "Experts trained with X-Dub's own trainer say it in their file.",
@@ -78,6 +80,9 @@ class LoraExpert(io.ComfyNode):
     def validate_inputs(
         cls, noise_range: str | None = None, from_noise: float | None = None, to_noise: float | None = None
     ) -> bool | str:
+        for name, level in (("from_noise", from_noise), ("to_noise", to_noise)):
+            if level is not None and not 0 <= level <= 1:
+                return f"{name} is {level}: noise levels are between 0 and 1"
         if (
             noise_range == CUSTOM
             and from_noise is not None
@@ -85,7 +90,7 @@ class LoraExpert(io.ComfyNode):
             and from_noise < to_noise
         ):
             return f"from_noise {from_noise} is below to_noise {to_noise}: noise falls, so exchange the two"
-        return True
+        return check_choice("noise_range", noise_range, NOISE_RANGES)
 
     @classmethod
     def execute(

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from . import inputs, sockets
 from .inputs import UNCONNECTED
 
-DETECT, BOX, MASK, WHOLE = "find it", "box", "mask", "whole frame"
+PLACES = [DETECT, BOX, MASK, WHOLE] = ["find it", "box", "mask", "whole frame"]
 
 
 class FaceCrop(io.ComfyNode):
@@ -29,7 +29,7 @@ class FaceCrop(io.ComfyNode):
                 inputs.footage("source"),
                 io.Combo.Input(
                     "face",
-                    options=[DETECT, BOX, MASK, WHOLE],
+                    options=PLACES,
                     default=DETECT,
                     tooltip="Where the face is: let the face detector find it, type its box, paint it as a mask, or "
                     "say that the footage is a face crop already.",
@@ -101,7 +101,7 @@ class FaceCrop(io.ComfyNode):
                 parse_box(box)
             except FaceError as error:
                 return str(error)
-        return True if face in (None, DETECT, BOX, MASK, WHOLE) else f"face {face!r} is not in the list"
+        return inputs.check_choice("face", face, PLACES)
 
     @classmethod
     def execute(

@@ -9,9 +9,10 @@ from comfy_api.latest import io
 
 from . import sockets
 from .comfy_bridge.model_files import choices, found, wrong_choice
+from .inputs import check_choice
 
 FOLDER = "detection"
-BUILT_IN, OPENMMLAB = "built in", "openmmlab"
+BACKENDS = [BUILT_IN, OPENMMLAB] = ["built in", "openmmlab"]
 PRECISIONS = {"float32 (as released)": torch.float32, "bfloat16 (faster)": torch.bfloat16}
 GET_PEOPLE = "Put X-Dub's yolox_l_8x8_300e_coco_20211126_140236-d3bd2b23.pth (or .safetensors) there."
 GET_POSE = "Put X-Dub's rtmw-x_simcc-cocktail14_pt-ucoco_270e-384x288-f840f204_20231122.pth there."
@@ -67,7 +68,7 @@ class LoadFaceDetector(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "backend",
-                    options=[BUILT_IN, OPENMMLAB],
+                    options=BACKENDS,
                     default=BUILT_IN,
                     advanced=True,
                     tooltip="openmmlab runs mmdet's and mmpose's own code, for comparison, where they are installed.",
@@ -93,6 +94,8 @@ class LoadFaceDetector(io.ComfyNode):
                 require_openmmlab()
             except MissingModelError as error:
                 return str(error)
+        if (checked := check_choice("backend", backend, BACKENDS)) is not True:
+            return checked
         problems = (
             wrong_choice(FOLDER, person_detector, {Kind.YOLOX}, "the YOLOX-L person detector", GET_PEOPLE),
             wrong_choice(FOLDER, pose, {Kind.RTMW}, "the RTMW-x pose network", GET_POSE),

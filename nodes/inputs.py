@@ -19,9 +19,14 @@ LENGTHS = ["audio", "source", "shortest", "longest"]
 
 def check_length(length: str | None) -> bool | str:
     """What `validate_inputs` says of a `length`, which is None where it comes by a link."""
-    if length is None or length in LENGTHS:
+    return check_choice("length", length, LENGTHS)
+
+
+def check_choice(name: str, value: str | None, options: Sequence[str]) -> bool | str:
+    """What `validate_inputs` says of a choice, which core leaves unchecked there; None where it comes by a link."""
+    if value is None or value in options:
         return True
-    return f"length {length!r}: choose one of {', '.join(LENGTHS)}"
+    return f"{name} {value!r} is not in the list: choose one of {', '.join(options)}"
 
 
 def only(values: Sequence[Value], what: str) -> Value:

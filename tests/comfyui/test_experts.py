@@ -129,3 +129,11 @@ def test_lora_of_another_model_is_refused(file, add_expert, pack):
 def test_custom_range_upside_down_is_told_before_the_work(pack):
     assert "exchange" in pack("expert").LoraExpert.validate_inputs("custom", 0.2, 0.8)
     assert pack("expert").LoraExpert.validate_inputs("lip (0.8 to 0.4)", 0.2, 0.8) is True
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(("lips",), "noise_range 'lips' is not in the list"), (("custom", 1.5, 0.0), "from_noise is")],
+)
+def test_a_mistyped_range_is_told_before_the_work(pack, given, told):
+    assert told in pack("expert").LoraExpert.validate_inputs(*given)

@@ -105,6 +105,11 @@ def test_missing_detector_files_say_which_to_get(pack):
     assert "mmengine==0.10.7" in loader.validate_inputs("", "", "openmmlab")
 
 
+def test_a_mistyped_backend_is_told(pack):
+    loader = pack("face_detector").LoadFaceDetector
+    assert "backend 'mmlab' is not in the list" in loader.validate_inputs(backend="mmlab")
+
+
 @torch.inference_mode()
 def test_a_held_detector_brings_its_networks_along(pack):
     from xdub_core.face.boxes import FixedBox

@@ -238,6 +238,7 @@ def test_detection_and_cropping_stop_within_one_frame(pack, video):
         ({"face": "mask"}, "connect a mask"),
         ({"face": "box", "box": "1,2,3"}, "four numbers"),
         ({"face": "box", "box": "9,2,3,8"}, "not right of"),
+        ({"face": "boxes"}, "face 'boxes' is not in the list"),
     ],
 )
 def test_face_crop_says_what_is_missing_before_it_runs(pack, given, told):
