@@ -75,7 +75,7 @@ def track_faces(
     if not seen:
         raise FaceError(
             f"no face in any of the {len(found)} frames looked at: check that the video is upright and the face "
-            "large enough, try another detector, or give the face box yourself (--box)"
+            "large enough, try another detector, or give the face box yourself"
         )
     detections = [detection for detection in found.values() if detection is not None]
     shots = [range(len(seen))] if reference else _shots(seen, np.stack([face.box for face in detections]))
