@@ -165,6 +165,15 @@ def test_timestep_sinusoid_has_cosines_first():
     assert timestep_sinusoid(torch.zeros(1), 8).tolist() == [[1.0] * 4 + [0.0] * 4]
 
 
+def test_a_device_without_float64_gets_the_same_sinusoid_rounded(monkeypatch):
+    timestep = torch.tensor([[0.0, 987.654]])
+    exact = timestep_sinusoid(timestep, 64)
+    monkeypatch.setattr("xdub_core.model.dit.HAVE_FLOAT64", ())
+    rounded = timestep_sinusoid(timestep, 64)
+    assert (exact.dtype, rounded.dtype) == (torch.float64, torch.float32)
+    assert torch.equal(rounded, exact.float())
+
+
 def test_bfloat16_stays_near_float32(small_dit):
     data = inputs(small_dit.config)
     exact = velocity(small_dit, data)

@@ -138,8 +138,8 @@ class Wav2VecEncoder(nn.Module):
             self.strides[0],
         )
         conv = self.model.feature_extractor.conv_layers[0].conv
-        weight = conv.weight.double().cpu()[:, 0]  # [C, kernel]
-        bias = 0 if conv.bias is None else conv.bias.double().cpu()
+        weight = conv.weight.cpu().double()[:, 0]  # [C, kernel]
+        bias = 0 if conv.bias is None else conv.bias.cpu().double()
         variance = ((weight @ torch.from_numpy(covariance)) * weight).sum(dim=1)
         return SoundNorm(norm.shift, norm.scale, weight @ torch.from_numpy(mean) + bias, variance)
 
@@ -208,6 +208,6 @@ def _first_layer(layer: Any, sound: torch.Tensor, norm: SoundNorm) -> torch.Tens
     assert norm.channel_mean is not None and norm.channel_variance is not None
     group_norm = layer.layer_norm
     hidden = layer.conv(sound)
-    scale = group_norm.weight.double().cpu() / torch.sqrt(norm.channel_variance.clamp(min=0) + group_norm.eps)
-    shift = group_norm.bias.double().cpu() - norm.channel_mean * scale
+    scale = group_norm.weight.cpu().double() / torch.sqrt(norm.channel_variance.clamp(min=0) + group_norm.eps)
+    shift = group_norm.bias.cpu().double() - norm.channel_mean * scale
     return layer.activation(torch.addcmul(shift.to(hidden)[:, None], hidden, scale.to(hidden)[:, None]))

@@ -40,6 +40,8 @@ from xdub_core.sampling.schedule import TIMESTEPS
 BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it."""
 
+HAVE_FLOAT64 = ("cpu", "cuda", "meta")
+"""Types of devices that surely compute in float64; Apple's and some of Intel's refuse it."""
 FEED_FORWARD_CHUNKS = 8
 """Without gradients, the feed-forward goes through the tokens in this many parts: its hidden layer is the widest."""
 
@@ -374,7 +376,16 @@ def gate(x: Tensor, gates: Tensor, clean_tokens: int) -> Tensor:
 
 
 def timestep_sinusoid(timestep: Tensor, dim: int) -> Tensor:
-    """Sinusoid of `timestep` [...] -> [..., dim], float64; cosines first (X-DUB facts §2, step 3)."""
+    """Sinusoid of `timestep` [...] -> [..., dim], cosines first (X-DUB facts §2, step 3).
+
+    Computed in float64, and returned so where the timestep's device has it, else as float32.
+    """
+    if timestep.device.type in HAVE_FLOAT64:
+        return _sinusoid(timestep, dim)
+    return _sinusoid(timestep.cpu(), dim).float().to(timestep.device)
+
+
+def _sinusoid(timestep: Tensor, dim: int) -> Tensor:
     half = dim // 2
     frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64, device=timestep.device) / half)
     angles = timestep.double().unsqueeze(-1) * frequencies
