@@ -123,6 +123,6 @@ def _with_motion(latents: Tensor, clip: ClipInputs) -> Tensor:
 def _finite(x: Tensor, what: str) -> Tensor:
     if not torch.isfinite(x).all():
         raise SamplingError(
-            f"{what} hold NaN or infinite numbers: try --dtype float32 or bfloat16, or lower the guidance scales"
+            f"{what} hold NaN or infinite numbers: compute in float32 or bfloat16, or lower the guidance scales"
         )
     return x
