@@ -1,9 +1,12 @@
 """Sound: copied where it can be, and in step with the picture always."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
+from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioTrack
 from xdub_core.media.encode_settings import EncodeSettings
@@ -190,7 +193,7 @@ def test_bad_sound_is_named(tmp_path, make_video, numbered):
     before = sorted(path.name for path in tmp_path.iterdir())
     for audio, words in (
         (text, "not a readable"),
-        (silent, "no audio"),
+        (silent, "no sound"),
         (tmp_path / "b.wav", "no such file"),
     ):
         with pytest.raises(MediaError, match=words):
@@ -203,3 +206,25 @@ def test_sound_without_samples(tmp_path, make_click):
     audio.write_bytes(audio.read_bytes()[: audio.read_bytes().index(b"data") + 4] + b"\0\0\0\0")
     with pytest.raises(MediaError):
         dub(tmp_path / "out.mp4", audio)
+
+
+@pytest.mark.parametrize("settings", [EncodeSettings(preset="ultrafast"), EncodeSettings(audio="encode")])
+def test_of_several_tracks_the_one_that_the_lips_follow_is_written(tmp_path, settings):
+    """A commentary in mono with a click at 0.5 s comes first; players, and so we, take the film's stereo."""
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=16000) for _ in range(2)]
+        for stream, layout in zip(streams, ("mono", "stereo"), strict=True):
+            stream.codec_context.layout = layout
+        for stream, at in zip(streams, (0.5, 1.0), strict=True):
+            samples = np.zeros((1, 32000 * stream.codec_context.layout.nb_channels), np.int16)
+            first = int(at * 16000) * stream.codec_context.layout.nb_channels
+            samples[0, first : first + 40] = 30000
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=stream.codec_context.layout.name)
+            frame.sample_rate, frame.pts, frame.time_base = 16000, 0, Fraction(1, 16000)
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    with open_recording(path) as recording:
+        heard = np.abs(recording.read(0, recording.samples)).argmax() / SAMPLE_RATE
+    assert heard == pytest.approx(1.0, abs=0.01)
+    assert click_time(dub(tmp_path / "out.mp4", path, settings=settings)) == pytest.approx(heard, abs=0.01)

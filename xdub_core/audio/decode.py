@@ -12,7 +12,7 @@ import numpy as np
 
 from xdub_core.audio.channels import mix_to_mono
 from xdub_core.errors import MediaError
-from xdub_core.media.containers import FFmpegError, open_input, reason
+from xdub_core.media.containers import FFmpegError, audio_stream, open_input, reason
 
 SAMPLE_RATE = 16000  # X-DUB facts §3: both encoders hear 16 kHz mono
 # Seconds. Timestamps wander a little in many containers; beyond this they show a hole in the sound.
@@ -68,20 +68,15 @@ def frame_to_float(frame: av.AudioFrame) -> np.ndarray:
 def decode_mono(path: str | Path) -> Iterator[np.ndarray]:
     """Yield a file's sound as 16 kHz mono float32 blocks [n], in one streaming pass.
 
-    The first block starts at the first sample of the file's default audio stream. Where timestamps show a hole in the
-    sound, silence fills it. A file whose header lies about its length gives what it really holds.
+    The first block starts at the first sample of the file's audio stream (`best_audio`). Where timestamps show a
+    hole in the sound, silence fills it. A file whose header lies about its length gives what it really holds.
 
     Raises:
         MediaError: no such file, no audio stream, not a media file, or damaged on the way.
     """
     path = Path(path)
     with open_input(path) as container:
-        stream = container.streams.best("audio")
-        if stream is None:
-            raise MediaError(f"{path}: no sound in this file; choose one with an audio track")
-        if stream.codec_context is None:
-            raise MediaError(f"{path}: the sound is in a codec that this build of FFmpeg cannot read")
-        yield from _resampled(_decoded_frames(container, stream, path), path)
+        yield from _resampled(_decoded_frames(container, audio_stream(container, path), path), path)
 
 
 def _resampled(frames: Iterator[av.AudioFrame], path: Path) -> Iterator[np.ndarray]:

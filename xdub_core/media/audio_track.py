@@ -30,7 +30,7 @@ class AudioTrack:
     """A recording's part that goes with a video.
 
     Attributes:
-        path: any file with sound; the first audio stream is taken.
+        path: any file with sound; of several audio streams the one that players take (`best_audio`).
         start: second of the recording that goes with the first frame; 0 is its first sample without encoder padding.
         delay: seconds of silence before that.
         duration: seconds that are taken at most, from the first frame on; the video's end cuts as well.

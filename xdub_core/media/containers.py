@@ -50,12 +50,23 @@ def video_stream(container: Any, path: Path) -> Any:
 
 
 def audio_stream(container: Any, path: Path) -> Any:
-    """The first audio stream. MediaError where there is none, or none that can be decoded."""
+    """The audio stream that is heard; see `best_audio`. MediaError where there is none, or it cannot be decoded."""
+    stream = best_audio(container)
+    if stream is None:
+        raise MediaError(f"{path}: no sound in this file; choose one with an audio track")
+    if stream.codec_context is None:
+        raise MediaError(f"{path}: the sound is in a codec that this build of FFmpeg cannot read")
+    return stream
+
+
+def best_audio(container: Any) -> Any:
+    """Of several audio streams the one that players take: marked as default, or of the most channels; None for none.
+
+    The speech that is heard and the sound that is written must be the same stream, so all ask here.
+    """
     if not container.streams.audio:
-        raise MediaError(f"{path}: no audio in this file")
-    if container.streams.audio[0].codec_context is None:
-        raise MediaError(f"{path}: the audio is in a codec that this build of FFmpeg cannot read")
-    return container.streams.audio[0]
+        return None
+    return container.streams.best("audio") or container.streams.audio[0]
 
 
 def is_cover_art(stream: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
-from xdub_core.media.containers import FFmpegError, open_input, reason, video_stream
+from xdub_core.media.containers import FFmpegError, best_audio, open_input, reason, video_stream
 from xdub_core.media.index import FrameIndex, index_frames
 from xdub_core.media.orientation import Orientation, display_matrix, orientation_from_matrix
 
@@ -37,7 +37,7 @@ class VideoInfo:
         bit_depth: bits of a sample; frames deeper than 8 bits are read as uint16.
         color: the stream's tags; yuv: what they mean, with players' guesses where they say nothing.
         sample_aspect_ratio: a displayed pixel's width over its height.
-        audio_start: seconds from the first frame to the first sound of the file's own audio, None without audio.
+        audio_start: seconds from the first frame to the first sound of the file's own audio (`best_audio`), None without audio.
     """
 
     path: Path
@@ -172,9 +172,9 @@ def _orientation(frame: Any, path: Path) -> Orientation:
 
 
 def _audio_start(container: Any) -> float | None:
-    if not container.streams.audio:
+    stream = best_audio(container)
+    if stream is None:
         return None
-    stream = container.streams.audio[0]
     return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
