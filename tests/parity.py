@@ -34,7 +34,8 @@ from xdub_core.compose.border import blend_border
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import paste_back, truncated
 from xdub_core.face.crop import crop_frame
-from xdub_core.face.smoothing import filter_keypoints, raw_boxes, smooth_boxes
+from xdub_core.face.detector import FACE_POINTS
+from xdub_core.face.smoothing import BODY_EYES, filter_keypoints, raw_boxes, smooth_boxes
 from xdub_core.media.timeline import ping_pong
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
@@ -146,11 +147,11 @@ def face_rows(folder: Path) -> Iterator[Row]:
     for name in sorted(key.removesuffix(".keypoints") for key in golden if key.endswith(".keypoints")):
         width, height = golden[f"{name}.size"].tolist()
         keypoints = golden[f"{name}.keypoints"][:, 0]
-        filtered = filter_keypoints(keypoints)
+        filtered = filter_keypoints(keypoints, BODY_EYES)
         expected = {key: golden[f"{name}.{key}"] for key in ("filtered", "raw_boxes", "boxes", "case")}
-        result = smooth_boxes(keypoints, (width, height), reference=True)
+        result = smooth_boxes(keypoints[:, FACE_POINTS], (width, height), reference=True)
         yield Row(f"face: {name}: filtered keypoints", _largest(filtered, expected["filtered"][:, 0]), 1e-6)
-        raw = raw_boxes(filtered, (width, height))
+        raw = raw_boxes(filtered[:, FACE_POINTS], (width, height))
         yield Row(f"face: {name}: raw boxes (px)", _largest(raw, expected["raw_boxes"]), 1e-3)
         yield Row(f"face: {name}: case", abs(result.case - int(expected["case"][0])), 0)
         yield Row(f"face: {name}: boxes (px)", _largest(result.boxes, expected["boxes"]), 0)

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
+from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import (
+    BODY_EYES,
     FACE_INDEX,
     SmoothingCase,
     filter_keypoints,
@@ -37,14 +39,16 @@ def test_the_face_points_are_the_releases(motions):
 def test_filtered_keypoints_equal_the_release_exactly(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
-        assert np.array_equal(filter_keypoints(motion["keypoints"][:, 0]), motion["filtered"][:, 0]), kind
+        assert np.array_equal(
+            filter_keypoints(motion["keypoints"][:, 0], BODY_EYES), motion["filtered"][:, 0]
+        ), kind
 
 
 @pytest.mark.goldens
 def test_raw_boxes_equal_the_release(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
-        boxes = raw_boxes(motion["filtered"][:, 0], tuple(motion["size"].tolist()))
+        boxes = raw_boxes(motion["filtered"][:, 0, FACE_POINTS], tuple(motion["size"].tolist()))
         np.testing.assert_allclose(boxes, motion["raw_boxes"], rtol=0, atol=1e-9, err_msg=kind)
 
 
@@ -52,7 +56,9 @@ def test_raw_boxes_equal_the_release(motions):
 def test_cases_equal_the_release_and_so_do_fixed_boxes(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
-        boxes, case = smooth_boxes(motion["keypoints"][:, 0], tuple(motion["size"].tolist()), reference=True)
+        boxes, case = smooth_boxes(
+            motion["keypoints"][:, 0, FACE_POINTS], tuple(motion["size"].tolist()), reference=True
+        )
         assert case == motion["case"][0], kind
         if case is SmoothingCase.STILL:
             assert np.array_equal(boxes, motion["boxes"]), kind
@@ -62,23 +68,25 @@ def test_cases_equal_the_release_and_so_do_fixed_boxes(motions):
 def test_moving_boxes_are_within_a_pixel_of_the_release(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
-        boxes, _ = smooth_boxes(motion["keypoints"][:, 0], tuple(motion["size"].tolist()), reference=True)
+        boxes, _ = smooth_boxes(
+            motion["keypoints"][:, 0, FACE_POINTS], tuple(motion["size"].tolist()), reference=True
+        )
         off = np.abs(boxes - motion["boxes"])
         assert off.max() <= 1, kind
         assert (off > 0).mean() < 0.05, kind
 
 
 def face(frames, center=(0.5, 0.5), side=0.2, seed=0):
-    """Keypoints of a face whose points lie in a square of `side` around `center`, fractions of the frame."""
+    """The 68 points of a face that lie in a square of `side` around `center`, fractions of the frame."""
     pattern = np.random.default_rng(seed).uniform(-0.5, 0.5, (134, 2))
     center, side = np.broadcast_to(center, (frames, 2)), np.broadcast_to(side, frames)
     keypoints = np.ones((frames, 134, 3))
     keypoints[..., :2] = center[:, None] + pattern * side[:, None, None]
-    return keypoints
+    return keypoints[:, FACE_POINTS]
 
 
 def test_a_still_face_keeps_one_box():
-    jitter = np.random.default_rng(1).normal(0, 1e-3, (50, 134, 3)) * (1, 1, 0)
+    jitter = np.random.default_rng(1).normal(0, 1e-3, (50, 68, 3)) * (1, 1, 0)
     boxes, case = smooth_boxes(face(50) + jitter, (640, 640))
     assert case is SmoothingCase.STILL
     assert len(np.unique(boxes, axis=0)) == 1
@@ -123,7 +131,7 @@ def test_the_moving_mean_takes_what_there_is_at_the_ends():
     reference=st.booleans(),
 )
 def test_boxes_are_finite_and_inside_the_frame(frames, width, height, seed, spread, shift, reference):
-    keypoints = np.random.default_rng(seed).normal(0.5 + shift, spread, (frames, 134, 3))
+    keypoints = np.random.default_rng(seed).normal(0.5 + shift, spread, (frames, 68, 3))
     boxes, _ = smooth_boxes(keypoints, (width, height), reference)
     assert boxes.shape == (frames, 4)
     assert np.isfinite(boxes).all()

@@ -1,5 +1,8 @@
 """Tracks: what is detected, what is between, what is absent, where shots end."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from xdub_core.errors import FaceError
 from xdub_core.face.boxes import FixedBox, FrameBoxes
-from xdub_core.face.detector import detection_from_keypoints
+from xdub_core.face.detector import FACE_POINTS, detection_from_keypoints
 from xdub_core.face.smoothing import SmoothingCase, smooth_boxes
 from xdub_core.face.track import track_faces
 
@@ -82,7 +85,7 @@ def test_keypoints_are_smoothed_as_the_recipe_says():
     track = track_faces(frames(30), Points(faces), reference=True)
     keypoints = np.stack([Points.detection(face).keypoints for face in faces])
     keypoints[..., :2] /= WIDTH, HEIGHT
-    boxes, case = smooth_boxes(keypoints, (WIDTH, HEIGHT), reference=True)
+    boxes, case = smooth_boxes(keypoints[:, FACE_POINTS], (WIDTH, HEIGHT), reference=True)
     assert np.array_equal(track.boxes, boxes)
     assert track.cases == (case,)
 
@@ -158,6 +161,31 @@ def test_frames_of_two_sizes_are_an_error_that_names_the_frame():
 def test_wrong_settings_are_errors(wrong):
     with pytest.raises(FaceError, match="1 or more"):
         track_faces(frames(1), FixedBox([0, 0, 9, 9]), **wrong)
+
+
+def test_little_is_kept_of_each_frame():
+    """Memory grows with the landmarks that are smoothed, and not with whole detections and copies of them."""
+    count = 3000
+    tracemalloc.start()
+    try:
+        track_faces(frames(count), Points([(160 + t % 50, 120, 60) for t in range(count)]))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / count < 7000
+
+
+def test_a_detector_must_give_one_kind_of_face():
+    class Mixed(Points):
+        def detect(self, frames, numbers=None):
+            found = super().detect(frames, numbers)
+            return [
+                replace(face, keypoints=None) if n % 2 else face
+                for n, face in zip(numbers, found, strict=True)
+            ]
+
+    with pytest.raises(FaceError, match="one kind"):
+        track_faces(frames(4), Mixed([(160, 120, 60)] * 4))
 
 
 def test_progress_counts_frames():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from xdub_core.errors import SettingsError
+from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import smooth_boxes
 from xdub_core.mini.fitting import FitSettings
 from xdub_core.mini.heads import LANDMARK_NAMES
@@ -91,16 +92,16 @@ def test_is_a_face_detector(trained):
     assert detection.keypoints.shape == (134, 3)
     assert detection.score == pytest.approx(there)
     assert nothing is None
-    box = smooth_boxes(detection.keypoints[None] / (96, 96, 1), (96, 96)).boxes[0]
+    box = smooth_boxes(detection.keypoints[None, FACE_POINTS] / (96, 96, 1), (96, 96)).boxes[0]
     true_box = smooth_boxes(
-        face_keypoints(face.points[0, FACE_BOX].ravel())[None] / (96, 96, 1), (96, 96)
+        face_keypoints(face.points[0, FACE_BOX].ravel())[None, FACE_POINTS] / (96, 96, 1), (96, 96)
     ).boxes[0]
     assert np.abs(box - true_box).max() < 10
 
 
 def test_crops_are_so_many_face_boxes_large_and_ignore_the_speech():
     """Through the very smoothing that a dub's track goes through."""
-    keypoints = face_keypoints(np.array([200.0, 300.0, 300.0, 420.0]), crop_factor=1.5)
+    keypoints = face_keypoints(np.array([200.0, 300.0, 300.0, 420.0]), crop_factor=1.5)[FACE_POINTS]
     boxes = smooth_boxes(np.stack([keypoints] * 5) / (1000, 1000, 1), (1000, 1000)).boxes
     np.testing.assert_allclose(boxes[2], [250 - 90, 366 - 90, 250 + 90, 366 + 90], atol=0.1)
 

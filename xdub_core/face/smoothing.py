@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import savgol_filter
 
-from xdub_core.face.detector import LEFT_EYE, RIGHT_EYE
+from xdub_core.face.detector import FACE_POINTS, LEFT_EYE, RIGHT_EYE
 
 FACE_INDEX = (63, 66, 27, 37, 25, 26, 24, 40, 39, 38, *range(24, 92), 32)
 """Keypoints that make the box: inner eye corners and cheeks (they tell where the forehead is), then the face."""
+_IN_FACE = [point - FACE_POINTS.start for point in FACE_INDEX]
+BODY_EYES = (RIGHT_EYE, LEFT_EYE)
 
 SAVGOL_WINDOWS = (15, 19, 23, 27, 31)
 SAVGOL_ORDER = 2
@@ -63,32 +65,33 @@ class SmoothedBoxes(NamedTuple):
     case: SmoothingCase
 
 
-def smooth_boxes(keypoints: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
+def smooth_boxes(face: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
     """Boxes of one face in consecutive frames.
 
-    `keypoints`: [frames, 134, 3] of x, y as fractions of the frame's width and height, and score; `size`: (width,
-    height) in pixels. With `reference`, edges are on whole pixels, floor and ceil, as in the release (and so not
-    always square); without, they stay where they are, so that crops do not tremble by single pixels.
+    `face`: its 68 points [frames, 68, 3] (`FACE_POINTS` of the 134) of x, y as fractions of the frame's width and
+    height, and score; `size`: (width, height) in pixels. With `reference`, edges are on whole pixels, floor and ceil,
+    as in the release (and so not always square); without, they stay where they are, so that crops do not tremble by
+    single pixels.
     """
-    raw = raw_boxes(filter_keypoints(keypoints), size)
+    raw = raw_boxes(filter_keypoints(face), size)
     boxes, case = settle(raw, size, reference)
     if reference:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
 
 
-def filter_keypoints(keypoints: np.ndarray) -> np.ndarray:
-    """One-pole filter over the frames, float32 [frames, 134, 3]: quick for big moves, slow for small ones.
+def filter_keypoints(keypoints: np.ndarray, eyes: Sequence[int] = ()) -> np.ndarray:
+    """One-pole filter over the frames, float32 [frames, points, 3]: quick for big moves, slow for small ones.
 
     A coordinate goes the fraction 0.1 + 0.9 / (exp(3 - 600 |move|) + 1) of its move; 0.1 where its score is low; all
-    of it for the body's two eye points.
+    of it for the points `eyes`: the body's two (`BODY_EYES`) where there are all 134. No box depends on those.
     """
     filtered = keypoints.astype(np.float32)
     for before, now in pairwise(filtered):
         move = now[:, :2] - before[:, :2]
         gain = 0.1 + 0.9 / (np.exp(3 - 600 * np.abs(move)) + 1)
         gain[now[:, 2] < LOW_SCORE] = 0.1
-        gain[[RIGHT_EYE, LEFT_EYE]] = 1
+        gain[list(eyes)] = 1
         now[:, :2] = before[:, :2] + gain * move
     return filtered
 
@@ -96,15 +99,15 @@ def filter_keypoints(keypoints: np.ndarray) -> np.ndarray:
 def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A square box a frame, float64 [frames, 4] pixels, before the three cases are told apart.
 
-    `filtered`: float32 [frames, 134, 3], coordinates as fractions of `size` = (width, height).
+    `filtered`: the face, float32 [frames, 68, 3], coordinates as fractions of `size` = (width, height).
     """
-    points = _means(_savgol(filtered[:, FACE_INDEX, :2], SAVGOL_WINDOWS), POINT_MEANS)
+    points = _means(_savgol(filtered[:, _IN_FACE, :2], SAVGOL_WINDOWS), POINT_MEANS)
     eyes, cheeks = points[:, :2].mean(axis=1), points[:, 2:4].mean(axis=1)
     forehead = eyes + FOREHEAD * (eyes - cheeks)
     points = np.concatenate([points, forehead[:, None]], axis=1) * np.array(size, np.float32)
 
-    points = np.clip(points, 0, np.array(size, np.float32)).astype(np.float64)
-    low, high = points.min(axis=1), points.max(axis=1)
+    points = np.clip(points, 0, np.array(size, np.float32))
+    low, high = points.min(axis=1).astype(np.float64), points.max(axis=1).astype(np.float64)
     boxes = _boxes((low + high) / 2, FACE_TO_BOX * (high - low).max(axis=1), size)
     if len(boxes) == 1:
         return boxes
@@ -149,7 +152,10 @@ def moving_mean(values: np.ndarray, window: int) -> np.ndarray:
     if window == 1:
         return values
     half = window // 2
-    return np.stack([values[max(0, t - half) : t + half + 1].mean(axis=0) for t in range(len(values))])
+    means = np.empty_like(values)
+    for t in range(len(values)):
+        means[t] = values[max(0, t - half) : t + half + 1].mean(axis=0)
+    return means
 
 
 def integer_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -6,6 +6,7 @@ glides through a cut. Frames without a face keep a box (for the crops that bridg
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -70,17 +71,16 @@ def track_faces(
     """
     if every < 1 or batch < 1:
         raise FaceError(f"every and batch must be 1 or more, but are {every} and {batch}")
-    found, count, size = _detect(frames, detector, every, batch, progress)
-    seen = [number for number, detection in found.items() if detection is not None]
+    found, count, size = _detect(frames, detector, every, batch, reference, progress)
+    seen = found.seen
     if not seen:
         raise FaceError(
-            f"no face in any of the {len(found)} frames looked at: check that the video is upright and the face "
-            "large enough, try another detector, or give the face box yourself"
+            f"no face in any of the {len(found.looked_at)} frames looked at: check that the video is upright and the "
+            "face large enough, try another detector, or give the face box yourself"
         )
-    detections = [detection for detection in found.values() if detection is not None]
-    shots = [range(len(seen))] if reference else _shots(seen, np.stack([face.box for face in detections]))
+    shots = [range(len(seen))] if reference else _shots(seen, found.boxes)
     spans = [range(seen[shot.start], seen[shot.stop - 1] + 1) for shot in shots]
-    values = _keypoints_or_boxes(detections, size, reference)
+    values = found.values
     boxes, cases = np.empty((count, 4)), []
     for shot, span in zip(shots, spans, strict=True):
         given = _interpolated(np.asarray(span), seen[shot.start : shot.stop], values[shot.start : shot.stop])
@@ -89,8 +89,48 @@ def track_faces(
             cases.append(case)
         else:
             boxes[span.start : span.stop] = integer_boxes(given, size) if reference else given
-    present = _presence(found, count)
+    present = np.isin(found.looked_at, seen)[_nearest(np.array(found.looked_at), count)]
     return FaceTrack(*_spread(boxes, spans, present), size, tuple(cases))
+
+
+class _Found:
+    """What tracking needs of the detections, which are not kept: per face its box and its 68 points, 1.7 kB a frame.
+
+    `looked_at`: numbers of the frames that the detector saw; `seen`: of those with a face.
+    """
+
+    def __init__(self, reference: bool) -> None:
+        self.looked_at: list[int] = []
+        self.seen: list[int] = []
+        self._reference = reference
+        self._pointed: bool | None = None
+        self._boxes, self._values = array("d"), array("d")
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """The detections' own boxes, float64 [seen, 4] in pixels."""
+        return np.frombuffer(self._boxes).reshape(-1, 4)
+
+    @property
+    def values(self) -> np.ndarray:
+        """Face points, float64 [seen, 68, 3] as fractions of the frame; from a detector of boxes squares [seen, 4]."""
+        return np.frombuffer(self._values).reshape(-1, *((68, 3) if self._pointed else (4,)))
+
+    def add(self, number: int, detection: Detection | None, size: tuple[int, int]) -> None:
+        """Take what is needed of a frame's detection; `size`: (width, height) of the frame."""
+        self.looked_at.append(number)
+        if detection is None:
+            return
+        pointed = detection.keypoints is not None
+        if self._pointed not in (None, pointed):
+            raise FaceError(
+                "the detector gave keypoints in some frames and only boxes in others: use one kind"
+            )
+        self._pointed = pointed
+        self.seen.append(number)
+        self._boxes.frombytes(detection.box.astype(np.float64).tobytes())
+        value = _face_points(detection, size, self._reference) if pointed else _square(detection.box, size)
+        self._values.frombytes(value.astype(np.float64).tobytes())
 
 
 def _detect(
@@ -98,20 +138,22 @@ def _detect(
     detector: FaceDetector,
     every: int,
     batch: int,
+    reference: bool,
     progress: Callable[[int], None] | None,
-) -> tuple[dict[int, Detection | None], int, tuple[int, int]]:
-    """Detections by frame number, the number of frames, and their (width, height)."""
-    found: dict[int, Detection | None] = {}
+) -> tuple[_Found, int, tuple[int, int]]:
+    """What was found, the number of frames, and their (width, height)."""
+    found = _Found(reference)
     count, size = 0, (0, 0)
     for numbers, images, count in _batches(frames, every, batch):
-        size = size if found else (images[0].shape[1], images[0].shape[0])
+        size = size if found.looked_at else (images[0].shape[1], images[0].shape[0])
         for number, image in zip(numbers, images, strict=True):
             if (image.shape[1], image.shape[0]) != size:
                 raise FaceError(
                     f"frame {number} has {image.shape[1]} x {image.shape[0]} pixels, but the first has "
                     f"{size[0]} x {size[1]}: all must be of one size"
                 )
-        found.update(zip(numbers, detector.detect(images, numbers), strict=True))
+        for number, detection in zip(numbers, detector.detect(images, numbers), strict=True):
+            found.add(number, detection, size)
         if progress is not None:
             progress(count)
     if not count:
@@ -141,13 +183,6 @@ def _batches(
         yield numbers, images, count
 
 
-def _presence(found: dict[int, Detection | None], count: int) -> np.ndarray:
-    """Whether each frame has a face: as the nearest frame that was looked at."""
-    numbers = np.array(list(found))
-    seen = np.array([detection is not None for detection in found.values()])
-    return seen[_nearest(numbers, count)]
-
-
 def _nearest(numbers: np.ndarray, count: int) -> np.ndarray:
     """For each of `count` frames, the index of the nearest of the (ascending) `numbers`."""
     middles = (numbers[1:] + numbers[:-1]) / 2
@@ -161,22 +196,15 @@ def _square(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return box if width == height and inside else square_box(box, 1.0, size)
 
 
-def _keypoints_or_boxes(
-    detections: Sequence[Detection], size: tuple[int, int], reference: bool
-) -> np.ndarray:
-    """Keypoints [n, 134, 3] as fractions of the frame; from a detector of boxes square boxes [n, 4] in pixels."""
-    pointed = [detection.keypoints for detection in detections if detection.keypoints is not None]
-    if not pointed:
-        return np.stack([_square(detection.box, size) for detection in detections])
-    if len(pointed) < len(detections):
-        raise FaceError("the detector gave keypoints in some frames and only boxes in others: use one kind")
-    keypoints = np.stack(pointed).astype(np.float64)
+def _face_points(detection: Detection, size: tuple[int, int], reference: bool) -> np.ndarray:
+    """The face's points, float64 [68, 3], x and y as fractions of the frame."""
+    assert detection.keypoints is not None
+    face = detection.keypoints[FACE_POINTS].astype(np.float64)  # a copy
     if not reference:
-        for face, detection in zip(keypoints[:, FACE_POINTS], detections, strict=True):
-            _place_unknown(face, detection.box)
-        keypoints = np.nan_to_num(keypoints)
-    keypoints[..., :2] /= size
-    return keypoints
+        _place_unknown(face, detection.box)
+        face = np.nan_to_num(face)
+    face[:, :2] /= size
+    return face
 
 
 def _place_unknown(face: np.ndarray, box: np.ndarray) -> None:
