@@ -21,7 +21,7 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import PasteMode, paste_back, truncated
-from xdub_core.errors import FaceError
+from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
@@ -33,6 +33,10 @@ from xdub_core.sampling.sampler import ClipSampler, EulerSampler, SamplerSetting
 
 RELEASED_CROP = 512
 """Pixels of the crops that the released model was trained on."""
+CROP_STEP = 32
+"""Crops are multiples of this many pixels: a latent is 16 of them, and the DiT takes latents by two."""
+SMALLEST_CROP_STEP = 16
+"""As are the mini's of this many: its latents are of 8 pixels."""
 
 
 class FrameSource(Protocol):
@@ -71,12 +75,14 @@ class DubModel:
 
 @dataclass(frozen=True)
 class DubSettings:
-    """How to dub. `crop_size` is in pixels, a multiple of 32.
+    """How to dub. `crop_size` is in pixels: a multiple of 32, or, for the mini's finer latents, of 16.
 
     `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the codec's
     picture of them. It costs decoding every crop twice.
     With `reference`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
     pasted), for comparison; without, as well as we know how.
+
+    Raises SettingsError for a crop size that no model takes.
     """
 
     crop_size: int = RELEASED_CROP
@@ -85,6 +91,12 @@ class DubSettings:
     match_colors: bool = True
     keep_unchanged: bool = True
     reference: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crop_size < 1 or self.crop_size % SMALLEST_CROP_STEP:
+            raise SettingsError(
+                f"a crop size of {self.crop_size}: use a multiple of {CROP_STEP} (512 is the model's default)"
+            )
 
     @property
     def crop_mode(self) -> CropMode:

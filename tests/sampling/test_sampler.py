@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.golden import golden_dit, golden_metadata, relative_error
-from xdub_core.errors import SamplingError
+from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
@@ -125,3 +125,14 @@ def test_nan_in_the_reference_is_reported():
     inputs.reference[0, 0, 0, 0, 0] = torch.nan
     with pytest.raises(SamplingError, match="reference latents"):
         sample_clip(TowardsZero(), inputs, SamplerSettings(steps=1))
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"shift": 0.0}, {"shift": float("nan")}, {"seed": 2**64}])
+def test_settings_out_of_range_are_refused_when_they_are_made(wrong):
+    with pytest.raises(SettingsError, match="use"):
+        SamplerSettings(**wrong)
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
+def test_every_seed_that_is_allowed_makes_noise(seed):
+    assert clip_noise((1, 2), SamplerSettings(seed=seed).seed).isfinite().all()

@@ -50,17 +50,17 @@ def load_dit(
     Raises CheckpointError when the file is missing, damaged or another kind of model, saying which tensors are
     missing, unexpected or of another size.
     """
-    found = describe_file(path)
-    advice = _ADVICE.get(Kind.PICKLE if found.pickled else found.kind, _GET_IT)
-    if found.pickled or not found.shapes:
-        raise CheckpointError(f"{found.path} is {found.kind.value}: {advice}")
-    if found.kind is not Kind.XDUB:
-        problems = tensor_problems(XDubDiT(DiTConfig(), device="meta"), found)
-        raise wrong_file(found, "an X-Dub checkpoint", problems, advice)
+    found = _described(path)
     model = XDubDiT(checkpoint_config(found), operations=operations, attention=attention, device="meta")
     names = {name: found.prefix + name for name in found.shapes}
     load_strictly(model, open_tensors(path), names, what=_WHOLE, advice=_DAMAGED, dtype=dtype, device=device)
     return model.eval().requires_grad_(False)
+
+
+def check_dit_file(path: Path | str) -> None:
+    """Raise CheckpointError, as `load_dit` would, after a look at the file's names and shapes: nothing is loaded."""
+    found = _described(path)
+    check_checkpoint(XDubDiT(checkpoint_config(found), device="meta"), found)
 
 
 def save_dit(model: XDubDiT, path: Path | str) -> None:
@@ -82,3 +82,15 @@ def checkpoint_config(found: FileDescription) -> DiTConfig:
 def check_checkpoint(model: nn.Module, found: FileDescription) -> None:
     """Raise CheckpointError unless the file has exactly the model's tensor names and shapes."""
     check_tensors(model, found, what=_WHOLE, advice=_DAMAGED)
+
+
+def _described(path: Path | str) -> FileDescription:
+    """What the file at `path` holds. CheckpointError where it is missing or another kind of model."""
+    found = describe_file(path)
+    advice = _ADVICE.get(Kind.PICKLE if found.pickled else found.kind, _GET_IT)
+    if found.pickled or not found.shapes:
+        raise CheckpointError(f"{found.path} is {found.kind.value}: {advice}")
+    if found.kind is not Kind.XDUB:
+        problems = tensor_problems(XDubDiT(DiTConfig(), device="meta"), found)
+        raise wrong_file(found, "an X-Dub checkpoint", problems, advice)
+    return found

@@ -9,11 +9,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from xdub_core.errors import SamplingError
+from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.border import BorderLock
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.schedule import SHIFT, flow_sigmas
+from xdub_core.sampling.schedule import SHIFT, check_schedule, flow_sigmas
+
+SEEDS = range(-(2**63), 2**64)
+"""What PyTorch's generators take."""
 
 StepCallback = Callable[[int, int, Tensor], None]
 """Called after each step with (steps done, steps in all, latents). It may raise to interrupt."""
@@ -21,13 +24,23 @@ StepCallback = Callable[[int, int, Tensor], None]
 
 @dataclass(frozen=True)
 class SamplerSettings:
-    """How a clip is sampled. `seed` makes the same noise for every clip; `border` is in latent pixels."""
+    """How a clip is sampled. `seed` makes the same noise for every clip; `border` is in latent pixels.
+
+    Raises SettingsError for steps below 1, a shift that is not positive, or a seed that PyTorch does not take.
+    """
 
     steps: int = 30
     guidance: Guidance = field(default_factory=Guidance)
     shift: float = SHIFT
     seed: int = 42
     border: int = 1
+
+    def __post_init__(self) -> None:
+        check_schedule(self.steps, self.shift)
+        if self.seed not in SEEDS:
+            raise SettingsError(
+                f"a seed of {self.seed}: use a whole number from {SEEDS.start} to {SEEDS.stop - 1}"
+            )
 
 
 @dataclass(frozen=True)

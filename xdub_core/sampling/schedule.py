@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,14 @@ TIMESTEPS = 1000.0
 """The model's timestep is this times sigma."""
 
 
+def check_schedule(steps: int, shift: float) -> None:
+    """Raise SettingsError when `steps` is below 1 or `shift` is not positive."""
+    if steps < 1:
+        raise SettingsError(f"{steps} sampling steps: use 1 or more (30 is the model's default)")
+    if not (math.isfinite(shift) and shift > 0):
+        raise SettingsError(f"a sigma shift of {shift}: use a number above 0 (5 is the model's default)")
+
+
 def flow_sigmas(steps: int, shift: float = SHIFT) -> Tensor:
     """Sigmas from 1 down to 0: [steps + 1], float32, the last one 0.
 
@@ -19,9 +29,6 @@ def flow_sigmas(steps: int, shift: float = SHIFT) -> Tensor:
 
     Raises SettingsError when `steps` is below 1 or `shift` is not positive.
     """
-    if steps < 1:
-        raise SettingsError(f"{steps} sampling steps: use 1 or more (30 is the model's default)")
-    if shift <= 0:
-        raise SettingsError(f"a sigma shift of {shift}: use a number above 0 (5 is the model's default)")
+    check_schedule(steps, shift)
     linear = torch.linspace(1, 0, steps + 1)
     return shift * linear / (1 + (shift - 1) * linear)
