@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test lint format clean
 
 demo: $(READY)
-	$(BIN)/python -m xdub_core demo --out out/demo.mp4
+	$(BIN)/python -m xdub_core demo --out out/demo.mp4 --overwrite
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -29,7 +29,7 @@ clean:
 # Where there is no NVIDIA GPU, torch comes without CUDA: plainly, if that is what the package index gives, and
 # else through uv, which knows where the CPU builds are.
 $(READY): pyproject.toml Makefile
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c "import torch" 2>/dev/null \
 	|| if command -v nvidia-smi >/dev/null || ! $(BIN)/pip install --dry-run $(TORCH) 2>/dev/null | grep -qiE 'nvidia|cuda'; \
 	   then echo "installing $(TORCH)"; $(BIN)/pip install --quiet $(TORCH); \
