@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.cli.conftest import BOX, HEIGHT, QUICK, WIDTH, write_video, write_wav
 from xdub_core.cli import dub as dub_module
+from xdub_core.errors import MediaError
 from xdub_core.media.reader import VideoReader
 from xdub_core.media.writer import VideoWriter
 from xdub_core.untrained import untrained_model
@@ -198,6 +200,61 @@ def test_a_failing_dub_leaves_the_older_output_alone(run, files, monkeypatch):
     assert (files / "out.mp4").read_text() == "precious"
 
 
+def interrupted_model(**options):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_dub_says_that_nothing_was_written(run, files, monkeypatch):
+    monkeypatch.setattr(dub_module, "untrained_model", interrupted_model)
+    outcome = dub(run, files)
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1] == "interrupted; no output was written"
+    assert sorted(path.name for path in files.iterdir()) == ["video.mp4", "voice.wav"]
+
+
+def test_a_full_gpu_is_one_line_with_what_to_try(run, files, monkeypatch):
+    def model(**options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(dub_module, "untrained_model", model)
+    assert_refused(dub(run, files), files, "GPU", "--low-memory", "--crop-size", "--device cpu")
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced_and_the_dub_not_lost(run, files, monkeypatch):
+    def model(**options):
+        (files / "out.mp4").write_text("precious")
+        return untrained_model(**options)
+
+    monkeypatch.setattr(dub_module, "untrained_model", model)
+    outcome = dub(run, files, "--preview")
+    assert outcome.code == 2
+    assert (files / "out.mp4").read_text() == "precious"
+    (hidden,) = files.glob(".out.*.mp4")
+    assert str(hidden) in outcome.err
+    assert len(frames_of(hidden)) == len(frames_of(files / "out.preview.mp4")) == 30
+
+
+def test_output_and_preview_are_both_finished_before_either_appears(run, files, monkeypatch):
+    finish, finished = VideoWriter.finish, []
+
+    def failing(writer):
+        finish(writer)
+        finished.append(writer.path.name)
+        assert not (files / "out.mp4").exists() and not (files / "out.preview.mp4").exists()
+        if len(finished) == 2:
+            raise MediaError("the disk is full")
+
+    monkeypatch.setattr(VideoWriter, "finish", failing)
+    assert_refused(dub(run, files, "--preview"), files, "disk is full")
+    assert len(finished) == 2
+
+
+def test_names_in_square_brackets_are_told_as_they_are(run, files):
+    outcome = dub(run, files, out="a[b]c[red].mp4")
+    assert outcome.code == 0, outcome.err
+    assert "a[b]c[red].mp4" in outcome.out.replace("\n", "")
+
+
 def broken_model(**options):
     model = untrained_model(**options)
     model.denoiser.model.head.head.bias.fill_(torch.nan)
@@ -220,10 +277,21 @@ def test_an_unwritable_folder(run, files):
         ("nowhere/out.mp4", ("nowhere",)),
         ("out.avi", (".avi", ".mp4")),
         ("video.mp4", ("input",)),
+        (f"{'a' * 300}.mp4", ("File name too long", "choose another")),
     ],
 )
 def test_an_impossible_output(run, files, out, words):
     assert_refused(dub(run, files, out=out), files, *words)
+
+
+def test_a_preview_whose_name_would_be_too_long(run, files):
+    outcome = dub(run, files, "--preview", out=f"{'a' * 246}.mp4")
+    assert_refused(outcome, files, ".preview.mp4", "File name too long")
+
+
+@pytest.mark.parametrize("option", ["video", "audio"])
+def test_an_input_whose_name_is_too_long(run, files, option):
+    assert_refused(dub(run, files, **{option: f"{'a' * 300}.mp4"}), files, "File name too long")
 
 
 def test_a_full_disk(run, files):
@@ -252,6 +320,12 @@ def test_a_full_disk(run, files):
         (("--audio-scale", "-1"), ("audio scale",)),
         (("--clip-frames", "12"), ("multiple of 4",)),
         (("--crop-size", "40"), ("multiple",)),
+        (("--crop-size", "48"), ("--crop-size", "multiple of 32")),
+        (("--crop-size", "0"), ("multiple",)),
+        (("--seed", "99999999999999999999"), ("seed", "18446744073709551615")),
+        (("--shift", "0"), ("shift",)),
+        (("--shift", "nan"), ("shift",)),
+        (("--model", "typo.safetensors"), ("typo.safetensors", "not there")),
         (("--whole-frame",), ("--box", "--whole-frame")),
         (("--detect-every", "0"), ("--detect-every",)),
         (("--device", "quantum"), ("quantum", "cpu")),
@@ -261,6 +335,27 @@ def test_a_full_disk(run, files):
 )
 def test_settings_out_of_range(run, files, options, words):
     assert_refused(dub(run, files, *options), files, *words)
+
+
+def no_tracking(*arguments, **options):
+    pytest.fail("the long work has begun")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--crop-size", "48"), ("--seed", str(2**64)), ("--steps", "0"), ("--shift", "-1")]
+)
+def test_settings_are_checked_before_the_long_work(run, files, monkeypatch, option, value):
+    monkeypatch.setattr(dub_module, "track_faces", no_tracking)
+    assert dub(run, files, option, value).code == 2
+
+
+def test_a_lora_given_as_the_model_is_told_before_the_long_work(run, files, monkeypatch):
+    monkeypatch.setattr(dub_module, "track_faces", no_tracking)
+    name = "diffusion_model.blocks.0.self_attn.q"
+    weights = {f"{name}.lora_A.weight": torch.zeros(4, 48), f"{name}.lora_B.weight": torch.zeros(48, 4)}
+    save_file(weights, files / "lora.safetensors")
+    outcome = dub(run, files, "--model", files / "lora.safetensors")
+    assert_refused(outcome, files, "LoRA", kept=("video.mp4", "voice.wav", "lora.safetensors"))
 
 
 def test_missing_models_are_listed_with_the_command_that_gets_them(run, files):

@@ -69,6 +69,36 @@ def test_demo_dubs_the_sample(run, tmp_path):
     assert before < best
 
 
+def test_demo_replaces_nothing_unasked(run, tmp_path):
+    (tmp_path / "demo.mp4").write_text("precious")
+    outcome = run("demo", "--out", tmp_path / "demo.mp4")
+    assert outcome.code == 2
+    assert "--overwrite" in outcome.err
+    assert (tmp_path / "demo.mp4").read_text() == "precious"
+
+
+def test_demo_into_a_folder_that_cannot_be(run, tmp_path):
+    (tmp_path / "file").touch()
+    outcome = run("demo", "--out", tmp_path / "file" / "demo.mp4")
+    assert outcome.code == 2
+    assert "error: " in outcome.err
+
+
+def test_interrupted_training_does_not_claim_that_nothing_was_kept(run, tmp_path, monkeypatch):
+    def make(maker):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xdub_core.mini.make.MiniMaker.make", make)
+    outcome = run("train", "mini", "--scale", "tiny", "--folder", tmp_path)
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1] == "interrupted; the same command goes on from what is in its folder"
+
+
+def test_info_tells_names_in_square_brackets_as_they_are(run, tmp_path):
+    save_dit(untrained_model().denoiser.model, tmp_path / "a[red]b.safetensors")
+    assert "a[red]b.safetensors" in run("info", tmp_path / "a[red]b.safetensors").out
+
+
 def test_version(run):
     assert run("--version").out.strip() == __version__
 

@@ -102,10 +102,13 @@ def test_packets_are_copied_where_the_container_takes_them(
         ("flac", ".flac", ".mp4", "aac"),
         ("pcm_s16le", ".wav", ".webm", "opus"),
         ("libmp3lame", ".mp3", ".webm", "opus"),
+        ("libmp3lame at 11025 Hz", ".mp3", ".mp4", "aac"),
     ],
 )
 def test_other_sound_is_encoded_in_step(tmp_path, make_click, codec, audio_suffix, suffix, expected):
-    path = dub(tmp_path / f"out{suffix}", make_click(tmp_path / f"a{audio_suffix}", codec))
+    codec, _, rate = codec.removesuffix(" Hz").partition(" at ")
+    audio = make_click(tmp_path / f"a{audio_suffix}", codec, rate=int(rate or 44100))
+    path = dub(tmp_path / f"out{suffix}", audio)
     assert audio_codec(path) == expected
     assert click_time(path) == pytest.approx(CLICK_SECONDS, abs=0.003)
     samples, times = sound(path)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from xdub_core.errors import MediaError, SettingsError
+from xdub_core.media.audio_track import AudioTrack
 from xdub_core.media.color import ColorTags
-from xdub_core.media.encode_settings import EncodeSettings
+from xdub_core.media.encode_settings import CODECS, CONTAINERS, EncodeSettings
 from xdub_core.media.output_file import check_output
 from xdub_core.media.probe import probe_video
 from xdub_core.media.reader import VideoReader
@@ -189,6 +190,29 @@ def test_pixel_shape_goes_through(tmp_path, make_video, numbered, suffix):
     assert probe_video(path).sample_aspect_ratio == Fraction(4, 3)
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [(name, suffix) for name in CODECS for suffix in CONTAINERS])
+def test_where_pixels_must_be_square_a_warning_says_so(tmp_path, make_video, numbered, caplog, codec, suffix):
+    if suffix not in CODECS[codec].suffixes:
+        return
+    source = make_video(tmp_path / "in.mp4", numbered(1), sample_aspect_ratio=Fraction(4, 3))
+    settings = EncodeSettings(codec=codec, preset="ultrafast")
+    try:
+        path = write(tmp_path / f"out{suffix}", numbered(1), settings, like=probe_video(source))
+    except MediaError as error:
+        pytest.skip(str(error))  # a PyAV without that encoder
+    kept = probe_video(path).sample_aspect_ratio == Fraction(4, 3)
+    assert ("not square" in caplog.text) is not kept
+
+
+def test_what_a_container_refuses_shows_before_the_first_frame(tmp_path, make_click, monkeypatch):
+    """FFmpeg does not put MP3 below 16 kHz into .mp4; the writer knows that, and here it is made to forget it."""
+    monkeypatch.setattr("xdub_core.media.encode_settings._LOWEST_MP3_RATE_IN_MP4", 0)
+    sound = AudioTrack(make_click(tmp_path / "a.mp3", "libmp3lame", rate=11025))
+    with pytest.raises(MediaError, match="another codec or container"):
+        VideoWriter(tmp_path / "a.mp4", 96, 64, settings=FAST, audio=sound).__enter__()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp3"]
+
+
 def test_a_turned_source_is_written_upright(tmp_path, make_video, numbered, turn):
     source = turn(make_video(tmp_path / "in.mp4", numbered(3)), (0, 1, -1, 0))
     pictures = read(source)
@@ -245,6 +269,38 @@ class TestWholeOrNotAtAll:
             raise error
         assert path.read_text() == "older"
         assert [other.name for other in tmp_path.iterdir()] == ["a.mp4"]
+
+    def test_a_file_that_appears_meanwhile_is_kept_and_so_is_the_finished_one(self, tmp_path, numbered):
+        path = tmp_path / "a.mp4"
+        with (
+            pytest.raises(MediaError, match="appeared there meanwhile") as caught,
+            VideoWriter(path, 96, 64, settings=FAST, overwrite=False) as writer,
+        ):
+            writer.write(numbered(1)[0])
+            path.write_text("other")
+        assert path.read_text() == "other"
+        (hidden,) = [other for other in tmp_path.iterdir() if other != path]
+        assert str(hidden) in str(caught.value)
+        assert probe_video(hidden).frames == 1
+
+    def test_a_free_name_is_taken_without_overwriting(self, tmp_path, numbered):
+        path = tmp_path / "a.mp4"
+        with VideoWriter(path, 96, 64, settings=FAST, overwrite=False) as writer:
+            writer.write(numbered(1)[0])
+        assert [other.name for other in tmp_path.iterdir()] == ["a.mp4"]
+        assert probe_video(path).frames == 1
+
+    def test_an_output_that_cannot_be_put_in_place_is_kept_under_its_hidden_name(self, tmp_path, numbered):
+        path = tmp_path / "a.mp4"
+        with (
+            pytest.raises(MediaError, match="cannot be written") as caught,
+            VideoWriter(path, 96, 64, settings=FAST) as writer,
+        ):
+            writer.write(numbered(1)[0])
+            path.mkdir()
+        (hidden,) = [other for other in tmp_path.iterdir() if other != path]
+        assert str(hidden) in str(caught.value)
+        assert probe_video(hidden).frames == 1
 
     def test_no_frames_is_an_error(self, tmp_path):
         with pytest.raises(MediaError, match="no frame"), VideoWriter(tmp_path / "a.mp4", 96, 64):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from xdub_core.errors import XDubError
@@ -11,31 +12,58 @@ from xdub_core.errors import XDubError
 USER_ERROR = 2
 INTERRUPTED = 130
 
+_LEFT_BEHIND = {
+    "dub": "; no output was written",
+    "train": "; the same command goes on from what is in its folder",
+}
+"""What an interrupted command tells of its work, where it is always the same."""
+
+
+class InterruptedCommandError(Exception):
+    """Ctrl-C in a command: typer ends the program at a KeyboardInterrupt without a word, and lets this one through."""
+
+    def __init__(self, command: str | None) -> None:
+        super().__init__(f"interrupted{_LEFT_BEHIND.get(command or '', '')}")
+
 
 def main() -> None:
     """Run the command line and exit."""
+    debug = "--debug" in sys.argv
+    try:
+        app = _load_app()
+        logging.basicConfig(
+            level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s"
+        )
+        app()
+    except XDubError as error:
+        if debug:
+            raise
+        _refuse(str(error))
+    except RuntimeError as error:
+        if debug or not _is_full_gpu(error):
+            raise
+        _refuse("the GPU's memory is full: try --low-memory and --crop-size 384 (of dub), or --device cpu")
+    except (InterruptedCommandError, KeyboardInterrupt) as interruption:
+        if debug:
+            raise
+        print(str(interruption) or "interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+
+
+def _load_app() -> Callable[[], None]:
     try:
         from xdub_core.cli.app import app
     except ModuleNotFoundError as missing:
         if missing.name not in ("typer", "rich", "click"):
             raise
         _refuse(f'the command line needs {missing.name}: pip install "comfyui-x-dub[cli]"')
+    return app
 
-    debug = "--debug" in sys.argv
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s"
-    )
-    try:
-        app()
-    except XDubError as error:
-        if debug:
-            raise
-        _refuse(str(error))
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        print("interrupted; no output was written", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
+
+def _is_full_gpu(error: RuntimeError) -> bool:
+    import torch
+
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "MPS backend out of memory" in str(error)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -9,8 +9,10 @@ from typing import Annotated, Any, TypeVar
 
 import torch
 import typer
+from typer.core import TyperGroup
 
 from xdub_core import __version__
+from xdub_core.cli import InterruptedCommandError
 from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import MINI, RELEASED, UNTRAINED, Detector, DubJob, FaceOptions, Length, run_dub
 from xdub_core.cli.evaluate import evaluate_app
@@ -26,8 +28,21 @@ from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
 
+
+class _Commands(TyperGroup):
+    """Tells which command Ctrl-C has interrupted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            raise InterruptedCommandError(ctx.invoked_subcommand) from interruption
+
+
 app = typer.Typer(
     name="xdub_core",
+    cls=_Commands,
     help="X-Dub: give it a video and a recording, get the same video with lips that speak the recording.",
     no_args_is_help=True,
     add_completion=False,
@@ -265,10 +280,13 @@ def info_command(
 @app.command("demo")
 def demo_command(
     out: Annotated[Path, typer.Option(help="The output.")] = Path("out/demo.mp4"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output and its preview.")
+    ] = False,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
-    """Run the whole engine on a generated sample with an untrained model (no dub, but everything around it)."""
-    run_demo(out)
+    """Dub the sample that comes with the built-in model, and tell how well lips and sound agree before and after."""
+    run_demo(out, overwrite)
 
 
 def given(defaults: Settings, **values: Any) -> Settings:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.markup import escape
+
 from xdub_core.audio.recording import open_recording
 from xdub_core.cli.console import answer
 from xdub_core.cli.dub import MINI, DubJob, run_dub
+from xdub_core.errors import MediaError
 from xdub_core.evaluation.sync import SyncScore
 from xdub_core.evaluation.video_sync import video_sync
 from xdub_core.face.track import FaceTrack, track_faces
+from xdub_core.media.containers import reason
 from xdub_core.media.reader import VideoReader
 from xdub_core.mini.bundle import load_network
 from xdub_core.mini.model import BUILT_IN, Mini, load_mini
@@ -18,14 +22,20 @@ SAMPLE = BUILT_IN.parent / "sample"
 """A rendered head saying something (`source.mp4`), a recording of something else (`recording.wav`), and the answer."""
 
 
-def run_demo(out: Path) -> None:
+def run_demo(out: Path, overwrite: bool = False) -> None:
     """Dub the sample video with the sample recording and tell the sync before and after.
 
-    Raises MissingModelError where the built-in model is not there.
+    Raises MissingModelError where the built-in model is not there, and MediaError where `out` cannot be written, or
+    it or its preview is there already and `overwrite` is not given.
     """
     mini = load_mini()
     video, recording = SAMPLE / "source.mp4", SAMPLE / "recording.wav"
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(
+            f"{out.parent}: this folder cannot be made ({reason(error)}); choose another"
+        ) from error
     job = DubJob(
         video=video,
         audio=recording,
@@ -35,10 +45,12 @@ def run_demo(out: Path) -> None:
         mini=mini,
         settings=mini.card.settings,
         preview=True,
-        overwrite=True,
+        overwrite=overwrite,
     )
     run_dub(job)
-    answer.print(f"[green]{job.preview_path}[/]: the sample and its dub side by side", highlight=False)
+    answer.print(
+        f"[green]{escape(str(job.preview_path))}[/]: the sample and its dub side by side", highlight=False
+    )
     with VideoReader(video) as reader:
         track = track_faces(reader.frames(reader.timeline.source_index), mini.detector)
     before, after, best = (

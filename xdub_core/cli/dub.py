@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import repeat
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import torch
+from rich.markup import escape
 
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.compose.preview import side_by_side
-from xdub_core.dub import DubModel, DubSettings, Scene, dub
+from xdub_core.dub import CROP_STEP, DubModel, DubSettings, Scene, dub
 from xdub_core.errors import MediaError, SettingsError
 from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
 from xdub_core.face.detector import FaceDetector
@@ -32,6 +34,7 @@ from xdub_core.media.probe import VideoInfo, scan_video
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.writer import VideoWriter
 from xdub_core.mini.model import Mini
+from xdub_core.model.checkpoint import check_dit_file
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released import (
     DETECTOR_FILES,
@@ -136,26 +139,28 @@ def run_dub(job: DubJob) -> None:
         write = stack.enter_context(_Outputs(job, scanned.info, scene))
         for frame in dub(scene, model, job.settings, on_progress):
             write(frame)
-    answer.print(f"[green]{job.out}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
+    answer.print(f"[green]{escape(str(job.out))}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
 
 
 def _check_outputs(job: DubJob) -> None:
     outputs = [job.out, job.preview_path] if job.preview else [job.out]
     for path in outputs:
-        check_output(path, inputs=(job.video, job.audio))
-        if path.exists() and not job.overwrite:
-            raise MediaError(
-                f"{path} is there already: choose another name, or add --overwrite to replace it"
-            )
+        check_output(path, (job.video, job.audio), job.overwrite)
 
 
 def _check_models(job: DubJob) -> None:
+    if job.mini is None and job.settings.crop_size % CROP_STEP:
+        raise SettingsError(f"--crop-size {job.settings.crop_size}: use a multiple of {CROP_STEP}")
     if job.face.needs_detector and job.mini is None:
         require_files(job.models_dir, DETECTOR_FILES)
     if job.model == UNTRAINED or job.mini is not None:
         return
     checkpoint_given = job.model != RELEASED
+    if checkpoint_given:
+        check_dit_file(job.model)
     require_files(job.models_dir, [key for key in DUB_FILES if not (key == "model" and checkpoint_given)])
+    if not checkpoint_given:
+        check_dit_file(find_file("model", job.models_dir))
 
 
 def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
@@ -217,29 +222,63 @@ def _load(
 
 
 class _Outputs:
-    """The output file and, where asked for, the preview: both appear when the last frame is written, or neither."""
+    """The output file and, where asked for, the preview: both are finished before either appears."""
 
     def __init__(self, job: DubJob, info: VideoInfo, scene: Scene) -> None:
         self._job = job
         self._info = info
         self._scene = scene
         self._stack = ExitStack()
+        self._writers: list[VideoWriter] = []
 
     def __enter__(self) -> Callable[[np.ndarray], None]:
+        writers = [self._writer(self._job.out, self._info.width)]
+        if self._job.preview:
+            writers.append(self._writer(self._job.preview_path, 2 * self._info.width))
         with ExitStack() as stack:
-            writer = stack.enter_context(self._writer(self._job.out, self._info.width))
-            preview = None
-            if self._job.preview:
-                preview = stack.enter_context(self._writer(self._job.preview_path, 2 * self._info.width))
+            self._writers = [stack.enter_context(writer) for writer in writers]
             self._stack = stack.pop_all()
-        return writer.write if preview is None else _with_preview(writer, preview, self._scene)
+        if not self._job.preview:
+            return writers[0].write
+        writer, preview = writers
+        return _with_preview(writer, preview, self._scene)
 
-    def __exit__(self, *error: object) -> bool | None:
-        return self._stack.__exit__(*error)  # type: ignore[arg-type]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            for writer in self._writers:
+                writer.finish()
+            self._stack.pop_all()  # both are whole: from here on, none is removed
+        _keep_all(self._writers)
 
     def _writer(self, path: Path, width: int) -> VideoWriter:
         sound = AudioTrack(self._job.audio)
-        return VideoWriter(path, width, self._info.height, FPS, self._job.encoding, sound, like=self._info)
+        return VideoWriter(
+            path,
+            width,
+            self._info.height,
+            FPS,
+            self._job.encoding,
+            sound,
+            like=self._info,
+            overwrite=self._job.overwrite,
+        )
+
+
+def _keep_all(writers: Iterable[VideoWriter]) -> None:
+    """Let all take their places. One that cannot does not stop the others; the error names every file still hidden."""
+    failures: list[str] = []
+    for writer in writers:
+        try:
+            writer.keep()
+        except MediaError as error:
+            failures.append(str(error))
+    if failures:
+        raise MediaError("; ".join(failures))
 
 
 def _with_preview(writer: VideoWriter, preview: VideoWriter, scene: Scene) -> Callable[[np.ndarray], None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from xdub_core.cli.console import answer, chatter
@@ -50,7 +51,7 @@ def evaluate_mini(
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     answer.print(behaviour.text(), highlight=False)
     for path in written:
-        answer.print(f"[green]{path}[/]", highlight=False)
+        answer.print(f"[green]{escape(str(path))}[/]", highlight=False)
 
 
 @evaluate_app.command("ablations")
@@ -88,7 +89,7 @@ def evaluate_ablations(
         report = evaluation.ablations(ablations.generator, variants)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     for path in write_report(report, folder / "evaluation", "ablations"):
-        answer.print(f"[green]{path}[/]", highlight=False)
+        answer.print(f"[green]{escape(str(path))}[/]", highlight=False)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from xdub_core.cli.console import answer
@@ -19,10 +20,10 @@ from xdub_core.weights.kinds import Kind
 def show_info(path: Path) -> None:
     """Print what the file is, what is in it, and whether it is a whole X-Dub checkpoint."""
     found = describe_file(path)
-    answer.print(f"[bold]{found.path.name}[/]: {found.kind.value}", highlight=False)
+    answer.print(f"[bold]{escape(found.path.name)}[/]: {found.kind.value}", highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _facts(found):
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     answer.print(table)
     if found.kind is Kind.XDUB:
         answer.print(_completeness(found), highlight=False)
@@ -49,5 +50,5 @@ def _completeness(found: FileDescription) -> str:
     try:
         check_checkpoint(XDubDiT(checkpoint_config(found), device="meta"), found)
     except CheckpointError as problem:
-        return f"[red]{problem}[/]"
+        return f"[red]{escape(str(problem))}[/]"
     return "[green]complete[/]: every tensor is there, with the right size"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from xdub_core.cli.console import answer
@@ -49,7 +50,7 @@ def models(context: typer.Context, models_dir: ModelsDir = None) -> None:
 def list_models(folder: Path) -> None:
     """Print the table of files."""
     statuses = find_files(folder)
-    table = Table(title=f"X-Dub's files in {folder}", title_justify="left")
+    table = Table(title=f"X-Dub's files in {escape(str(folder))}", title_justify="left")
     for column in ("file", "size", "what for", "state"):
         table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
     for status in statuses:
@@ -58,7 +59,7 @@ def list_models(folder: Path) -> None:
             status.file.path,
             human_size(status.file.size_bytes),
             status.file.purpose,
-            f"[{_STYLES[status.state]}]{status.state.value}{note}[/]",
+            f"[{_STYLES[status.state]}]{status.state.value}{escape(note)}[/]",
         )
     answer.print(table)
     missing = [status for status in statuses if not status.usable]
@@ -83,9 +84,10 @@ def download_models(
     wanted = [file for file in FILES if not (without_detector and file.key in ("person_detector", "pose"))]
     plan = plan_download(folder, wanted)
     if not plan.files:
-        answer.print(f"Everything is in {folder} already.")
+        answer.print(f"Everything is in {escape(str(folder))} already.")
         return
-    answer.print(f"From huggingface.co/{REPOSITORY} to {folder}, about {human_size(plan.size_bytes)}:")
+    place = escape(str(folder))
+    answer.print(f"From huggingface.co/{REPOSITORY} to {place}, about {human_size(plan.size_bytes)}:")
     for file in plan.files:
         answer.print(f"  {file.path}  [dim]{human_size(file.size_bytes)}, {file.purpose}[/]")
     check_disk_space(plan)

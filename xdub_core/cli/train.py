@@ -11,6 +11,7 @@ from typing import Annotated
 
 import torch
 import typer
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -68,7 +69,7 @@ def train_mini(
     chosen = chosen if start is None else chosen.further()
     with fit_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
-    answer.print(f"[green]{shipped}[/] holds the model.")
+    answer.print(f"[green]{escape(str(shipped))}[/] holds the model.")
 
 
 @contextmanager

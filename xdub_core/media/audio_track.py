@@ -124,7 +124,7 @@ class _CopiedAudio:
         source = open_input(path)
         stream = audio_stream(source, path)
         codec = _CODEC_NAMES.get(stream.codec_context.name, stream.codec_context.name)
-        if container.copied_audio is None or codec in container.copied_audio:
+        if container.copies(codec, stream.codec_context.sample_rate):
             try:
                 return cls(source, stream, output.add_stream_from_template(stream), track, first)
             except (FFmpegError, ValueError) as error:

@@ -24,9 +24,20 @@ def file_url(path: Path) -> str:
     return f"file:{path}"
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder. MediaError where the path can be none: too long, or in a closed folder."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path}: this path cannot be used ({reason(error)}); choose another") from error
+    return True
+
+
 def open_input(path: Path) -> Any:
     """Open a file for reading. MediaError if it is missing, a folder, unreadable, or no video or audio file."""
-    if not path.exists():
+    if not is_there(path):
         raise MediaError(f"{path}: there is no such file")
     if path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file")

@@ -10,6 +10,7 @@ import av
 from xdub_core.errors import MediaError, SettingsError
 
 _ANY = frozenset({".mp4", ".mov", ".mkv"})
+_LOWEST_MP3_RATE_IN_MP4 = 16_000
 _COPIED_TO_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 
 
@@ -17,7 +18,8 @@ _COPIED_TO_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 class Codec:
     """A video codec: FFmpeg's encoders for it (best first), containers, constant-quality scale and formats.
 
-    `even` says that sizes must be even, because chroma is halved and the codec cannot crop.
+    `even` says that sizes must be even, because chroma is halved and the codec cannot crop. `pixel_shapes`: suffixes of
+    the containers in which pixels that are not square stay so; PyAV hands their shape to the codec alone.
     """
 
     encoders: tuple[str, ...]
@@ -27,12 +29,21 @@ class Codec:
     format_8: str | None
     format_10: str | None
     even: bool = False
+    pixel_shapes: frozenset[str] = frozenset()
 
 
 CODECS = {
-    "h264": Codec(("libx264",), _ANY, 16, 51, "yuv420p", "yuv420p10le", even=True),
-    "hevc": Codec(("libx265",), _ANY, 18, 51, "yuv420p", "yuv420p10le", even=True),
-    "vp9": Codec(("libvpx-vp9",), frozenset({".webm", ".mkv", ".mp4"}), 18, 63, "yuv420p", None),
+    "h264": Codec(("libx264",), _ANY, 16, 51, "yuv420p", "yuv420p10le", True, _ANY),
+    "hevc": Codec(("libx265",), _ANY, 18, 51, "yuv420p", "yuv420p10le", True, _ANY),
+    "vp9": Codec(
+        ("libvpx-vp9",),
+        frozenset({".webm", ".mkv", ".mp4"}),
+        18,
+        63,
+        "yuv420p",
+        None,
+        pixel_shapes=frozenset({".mp4"}),
+    ),
     "av1": Codec(
         ("libsvtav1", "libaom-av1"),
         frozenset({".webm", ".mkv", ".mp4"}),
@@ -42,7 +53,16 @@ CODECS = {
         "yuv420p10le",
         even=True,
     ),
-    "prores": Codec(("prores_ks",), frozenset({".mov", ".mkv"}), None, 0, None, "yuv422p10le", even=True),
+    "prores": Codec(
+        ("prores_ks",),
+        frozenset({".mov", ".mkv"}),
+        None,
+        0,
+        None,
+        "yuv422p10le",
+        even=True,
+        pixel_shapes=frozenset({".mov"}),
+    ),
     "ffv1": Codec(("ffv1",), frozenset({".mkv"}), None, 0, "bgr0", "gbrp16le"),
 }
 
@@ -54,6 +74,12 @@ class Container:
     format: str
     copied_audio: frozenset[str] | None
     audio_encoder: str
+
+    def copies(self, codec: str, rate: int) -> bool:
+        """Whether a codec's packets, of `rate` samples a second, go into it as they are."""
+        if self.format == "mp4" and codec == "mp3" and rate < _LOWEST_MP3_RATE_IN_MP4:
+            return False  # FFmpeg refuses them there
+        return self.copied_audio is None or codec in self.copied_audio
 
 
 CONTAINERS = {
@@ -128,7 +154,10 @@ class EncodeSettings:
 
 @dataclass(frozen=True)
 class EncodePlan:
-    """Settings resolved for one output file."""
+    """Settings resolved for one output file.
+
+    `drops_depth`: 8 bits are written of a deeper source; `keeps_pixel_shape`: pixels need not be square.
+    """
 
     encoder: str
     codec: str
@@ -137,6 +166,7 @@ class EncodePlan:
     options: dict[str, str]
     even: bool
     drops_depth: bool
+    keeps_pixel_shape: bool
 
 
 def container_for(path: Path) -> Container:
@@ -177,6 +207,7 @@ def plan_encoding(path: Path, settings: EncodeSettings, deep: bool) -> EncodePla
         options=_options(name, codec, settings),
         even=codec.even and not pixel_format.startswith(("yuv444", "gbr", "bgr")),
         drops_depth=deep and _bits(pixel_format) <= 8,
+        keeps_pixel_shape=suffix in codec.pixel_shapes,
     )
 
 

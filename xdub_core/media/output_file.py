@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 from xdub_core.errors import MediaError
-from xdub_core.media.containers import reason
+from xdub_core.media.containers import is_there, reason
 from xdub_core.media.encode_settings import container_for
 
 
-def check_output(path: str | Path, inputs: Iterable[str | Path] = ()) -> None:
-    """Find out before hours of work whether an output can be written. It may exist: that is for the caller to judge.
+def check_output(path: str | Path, inputs: Iterable[str | Path] = (), overwrite: bool = True) -> None:
+    """Find out before hours of work whether an output can be written. `overwrite`: whether it may exist already.
 
     Raises:
-        MediaError: the suffix names no container, the folder is missing or not writable, the path is a folder, or
-            it is one of the inputs.
+        MediaError: the suffix names no container, the folder is missing or not writable, the path is a folder or
+            cannot be one of a file, it is one of the inputs, or it is there and shall not be replaced.
     """
     path = Path(path)
     container_for(path)
-    if path.is_dir():
+    there = is_there(path)
+    if there and path.is_dir():
         raise MediaError(f"{path}: this is a folder; name a file in it")
     for other in map(Path, inputs):
-        if path.exists() and other.exists() and path.samefile(other):
+        if there and is_there(other) and path.samefile(other):
             raise MediaError(f"{path}: the output would replace its own input; choose another name")
+    if there and not overwrite:
+        raise MediaError(f"{path} is there already: choose another name, or add --overwrite to replace it")
     HiddenFile(path).discard()
 
 
 class HiddenFile:
     """A temporary file beside an output, hidden by a leading dot; it becomes the output at the end.
 
+    `overwrite`: whether it may replace a file that is there by then.
+
     Raises:
         MediaError: no file can be made in that folder.
     """
 
-    def __init__(self, output: str | Path) -> None:
+    def __init__(self, output: str | Path, overwrite: bool = True) -> None:
+        is_there(Path(output))  # raises for a path that can be none
         # A link's target is replaced, not the link.
         self.output = Path(output).resolve()
+        self.overwrite = overwrite
         self.path = self.output.with_name(
             f".{self.output.stem[:40]}.{uuid.uuid4().hex[:8]}{self.output.suffix}"
         )
@@ -51,13 +59,41 @@ class HiddenFile:
             raise MediaError(f"{self.output}: cannot write into this folder ({reason(error)})") from error
 
     def keep(self) -> None:
-        """Make it the output, replacing an older one."""
+        """Make it the output. Where that fails it stays under its hidden name, which the error tells: the work is done.
+
+        Raises:
+            MediaError: a file is there that shall not be replaced, or the system refuses.
+        """
         try:
-            self.path.replace(self.output)
+            if self.overwrite:
+                self.path.replace(self.output)
+            else:
+                self._take_a_free_name()
+        except FileExistsError as error:
+            raise MediaError(
+                f"{self.output}: another file has appeared there meanwhile and was not replaced; the finished file "
+                f"is {self.path}: give it a name that is free"
+            ) from error
         except OSError as error:
-            self.discard()
-            raise MediaError(f"{self.output}: cannot be replaced ({reason(error)})") from error
+            raise MediaError(
+                f"{self.output}: cannot be written ({reason(error)}); the finished file is {self.path}: move it "
+                "to where it shall be"
+            ) from error
 
     def discard(self) -> None:
         """Remove it."""
         self.path.unlink(missing_ok=True)
+
+    def _take_a_free_name(self) -> None:
+        """Rename without replacing anything: FileExistsError where the name is taken."""
+        try:
+            os.link(self.path, self.output)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if self.output.exists():
+                raise FileExistsError from None
+            self.path.rename(self.output)
+            return
+        with contextlib.suppress(OSError):
+            self.path.unlink()

@@ -37,7 +37,8 @@ class VideoInfo:
         bit_depth: bits of a sample; frames deeper than 8 bits are read as uint16.
         color: the stream's tags; yuv: what they mean, with players' guesses where they say nothing.
         sample_aspect_ratio: a displayed pixel's width over its height.
-        audio_start: seconds from the first frame to the first sound of the file's own audio (`best_audio`), None without audio.
+        audio_start: seconds from the first frame to the first sound of the file's own audio (`best_audio`), None
+            without audio.
     """
 
     path: Path

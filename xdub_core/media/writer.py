@@ -34,8 +34,9 @@ class VideoWriter:
     """A context manager: frames go into a hidden file beside the output, which takes the output's place at the end.
 
     Leaving the context by an exception (KeyboardInterrupt too) removes the hidden file and leaves an older output as
-    it was. Where chroma is halved, codecs need even sizes: the last column or row is then repeated once, so that
-    every pixel stays and every player plays the file (the other way, 4:4:4, plays in few).
+    it was; leaving it without one does `finish` and `keep`. Where chroma is halved, codecs need even sizes: the last
+    column or row is then repeated once, so that every pixel stays and every player plays the file (the other way,
+    4:4:4, plays in few).
 
     Args:
         path: the output; its suffix names the container (.mp4, .mov, .mkv, .webm).
@@ -43,7 +44,9 @@ class VideoWriter:
         fps: frames a second.
         settings: codec, quality and so on.
         audio: the sound; it is cut where the video ends (a copied last packet may overhang).
-        like: the source's facts, whose colour tags, pixel shape and depth the output takes over.
+        like: the source's facts, whose colour tags, pixel shape and depth the output takes over. A warning is logged
+            where it cannot take the pixel shape (VP9, AV1, ProRes and FFV1 in most containers) or the depth.
+        overwrite: whether a file that is at `path` in the end is replaced; if not, the finished one stays hidden.
 
     Raises:
         MediaError: the output or the sound cannot be opened, or, later, the disk is full.
@@ -59,6 +62,7 @@ class VideoWriter:
         settings: EncodeSettings = _DEFAULTS,
         audio: AudioTrack | None = None,
         like: VideoInfo | None = None,
+        overwrite: bool = True,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -70,12 +74,14 @@ class VideoWriter:
         self._settings = settings
         self._track = audio
         self._like = like
+        self._overwrite = overwrite
+        self._finished = False
         self._audio: AudioMuxer | None = None
         self._container: Any = None
         self._hidden: HiddenFile | None = None
 
     def __enter__(self) -> VideoWriter:
-        self._hidden = HiddenFile(self.path)
+        self._hidden = HiddenFile(self.path, self._overwrite)
         try:
             with self._disk_errors():
                 self._open()
@@ -91,10 +97,11 @@ class VideoWriter:
             self._abort()
             return
         try:
-            self._finish()
+            self.finish()
         except BaseException:
             self._abort()
             raise
+        self.keep()
 
     def write(self, frame: np.ndarray) -> None:
         """Add a frame: [H, W, 3] RGB, uint8, or uint16 full range.
@@ -119,6 +126,29 @@ class VideoWriter:
             if self._audio is not None:
                 self._mux(self._audio.packets(float(self.frames / self._fps)))
 
+    def finish(self) -> None:
+        """Write the file's end. It stays hidden, and goes again where the context is left by an exception.
+
+        Raises:
+            MediaError: there is no frame, the disk is full, or the encoder fails.
+        """
+        if self._finished:
+            return
+        if not self.frames:
+            raise MediaError(f"{self.path}: there is no frame to write")
+        with self._disk_errors():
+            self._mux(self._video_packets(None))
+            if self._audio is not None:
+                self._mux(self._audio.last_packets())
+                self._audio.close()
+            self._container.close()
+        self._finished = True
+
+    def keep(self) -> None:
+        """Let the finished file take the output's place. MediaError that names the file where it cannot."""
+        assert self._hidden is not None
+        self._hidden.keep()
+
     def _open(self) -> None:
         assert self._hidden is not None
         faststart = {"movflags": "+faststart"} if self._plan.container.format in ("mp4", "mov") else {}
@@ -140,6 +170,20 @@ class VideoWriter:
             )
         if self._plan.drops_depth:
             log.warning("%s: written with 8 bits, dithered, though the source has more", self.path)
+        if (
+            self._like is not None
+            and self._like.sample_aspect_ratio != 1
+            and not self._plan.keeps_pixel_shape
+        ):
+            log.warning(
+                "%s: the source's pixels are not square, and %s in %s files does not say so: it will look squeezed or "
+                "stretched; use h264 or hevc, in .mp4, .mov or .mkv",
+                self.path,
+                self._plan.codec,
+                self.path.suffix,
+            )
+        # Now and not with the first packet: what a container refuses must show before hours of work.
+        self._container.start_encoding()
 
     def _add_video(self, width: int, height: int) -> Any:
         stream = self._container.add_stream(self._plan.encoder, rate=self._fps, options=self._plan.options)
@@ -165,18 +209,6 @@ class VideoWriter:
         if av.VideoFormat(self._plan.pixel_format, 16, 16).is_rgb:
             tags = ColorTags(0, tags.transfer, tags.primaries, FULL)
         return tags, meaning
-
-    def _finish(self) -> None:
-        assert self._hidden is not None
-        if not self.frames:
-            raise MediaError(f"{self.path}: there is no frame to write")
-        with self._disk_errors():
-            self._mux(self._video_packets(None))
-            if self._audio is not None:
-                self._mux(self._audio.last_packets())
-                self._audio.close()
-            self._container.close()
-        self._hidden.keep()
 
     def _abort(self) -> None:
         assert self._hidden is not None
