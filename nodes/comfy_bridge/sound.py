@@ -16,6 +16,7 @@ from torch import Tensor
 from xdub_core.audio.recording import Recording, recording_from_waveform
 from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioTrack
+from xdub_core.media.containers import audio_stream
 
 from .footage import temporary_path
 
@@ -47,12 +48,12 @@ def read_sound(path: Path) -> dict[str, Any]:
     blocks: list[Tensor] = []
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.audio[0]
+            stream = audio_stream(container, path)
             resampler = av.AudioResampler(format="fltp")
             for frame in (*container.decode(stream), None):
                 blocks += [torch.from_numpy(block.to_ndarray()) for block in resampler.resample(frame)]
             rate = stream.rate
-    except (av.FFmpegError, IndexError, OSError) as error:
+    except (av.FFmpegError, OSError) as error:
         raise MediaError(
             f"{path}: no sound can be read from it ({error}); choose another recording"
         ) from error
