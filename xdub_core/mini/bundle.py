@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.files import write_whole
 from xdub_core.mini.codec_net import CodecConfig, CodecNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.landmarks import LandmarkFinder, PointConfig, PointNet
@@ -77,11 +78,9 @@ def load_networks(folder: Path | str) -> MiniNetworks:
 def save_network(name: str, network: nn.Module, folder: Path | str, half: bool = True) -> Path:
     """Write one network, `name`.safetensors with its sizes; returns the path."""
     path = Path(folder) / f"{name}.safetensors"
-    partial = path.with_name(f".{path.name}.partial")
     tensors = {key: _stored(tensor, half) for key, tensor in network.state_dict().items()}
     described = json.dumps({"network": name, "sizes": asdict(network.config)})  # type: ignore[call-overload]
-    save_file(tensors, partial, metadata={_METADATA: described})
-    partial.replace(path)
+    write_whole(path, lambda file: save_file(tensors, file, metadata={_METADATA: described}))
     return path
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import load_expert, save_expert
+from xdub_core.files import write_whole
 from xdub_core.mini.bundle import DIT, load_networks, save_networks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.examples import MiniExamples, clip_batches
@@ -155,7 +156,7 @@ class MiniMaker:
                 self._started() if self.start else editor_from_generator(load_dit(self.examples.generator))
             )
             self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
-        _write(shipped, partial(save_dit, load_dit(path, dtype=SHIPPED_DTYPE)))
+        write_whole(shipped, partial(save_dit, load_dit(path, dtype=SHIPPED_DTYPE)))
 
     def _started(self) -> XDubDiT:
         """The DiT of the mini to go on from.
@@ -188,7 +189,7 @@ class MiniMaker:
             identity=(networks.identity.to(self.device),) if kind == "texture" else (),
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
-        _write(shipped, partial(save_expert, load_expert(path).to(SHIPPED_DTYPE)))
+        write_whole(shipped, partial(save_expert, load_expert(path).to(SHIPPED_DTYPE)))
 
     def _stage(
         self,
@@ -264,12 +265,5 @@ def _run_stage(
     )
 
 
-def _write(path: Path, save: Callable[[Path], object]) -> None:
-    """Let `save` write a file whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.partial")
-    save(unfinished)
-    unfinished.replace(path)
-
-
 def _write_text(path: Path, text: str) -> None:
-    _write(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -171,9 +171,8 @@ def pairs_of_takes(takes: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """
     if not takes or len(set(takes)) != len(takes) or min(takes) < 1:
         raise SettingsError(f"takes {list(takes)}: give one or more, each of them 1 or more and once")
-    rest = [0] * (len(takes) % 2)
-    ordered = [*takes[: len(takes) - len(rest)], *rest, *takes[len(takes) - len(rest) :]]
-    return tuple(zip(ordered[::2], ordered[1::2], strict=True))
+    alone = [(0, takes[-1])] if len(takes) % 2 else []
+    return (*zip(takes[::2], takes[1::2], strict=False), *alone)
 
 
 def recipe(scale: str) -> MiniRecipe:

@@ -6,7 +6,6 @@ number can be trained on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from xdub_core.errors import SettingsError
+from xdub_core.files import write_whole
 
 Example = Mapping[str, Tensor]
 
@@ -90,11 +90,7 @@ def save_atomically(
     tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write safetensors so that, whatever happens, `path` is the old file or the whole new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(dict(tensors), partial, metadata=dict(metadata or {}))
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(path, lambda file: save_file(dict(tensors), file, metadata=dict(metadata or {})))
 
 
 def collate(examples: Sequence[Example]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import save_expert
+from xdub_core.files import write_whole
 from xdub_core.model.checkpoint import save_dit
 from xdub_core.model.dit import XDubDiT
 from xdub_core.training.build import build_dit, build_objective, check_examples
@@ -58,15 +60,12 @@ def run_stage(
     dit.eval().requires_grad_(False)
     adapters = objective.adapters
     path = folder / (f"{adapters.info.kind}.safetensors" if isinstance(adapters, Adapters) else MODEL_FILE)
-    partial = path.with_name(f".{path.name}.partial")
+    save = partial(save_dit, dit)
     if isinstance(adapters, Adapters):
         adapters.detach()
+        save = partial(save_expert, adapters.expert())
     if process.rank == 0:
-        if isinstance(adapters, Adapters):
-            save_expert(adapters.expert(), partial)
-        else:
-            save_dit(dit, partial)
-        partial.replace(path)
+        write_whole(path, save)
     return path
 
 

@@ -1,0 +1,23 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_whole(path: Path, save: Callable[[Path], object]) -> None:
+    """Let `save` write a file beside `path`, which then takes its place.
+
+    Whatever happens, `path` is the old file or the whole new one; for one writer at a time. Raises what `save` raises,
+    and OSError where the disk is full.
+    """
+    unfinished = path.with_name(f".{path.name}.partial")
+    try:
+        save(unfinished)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
