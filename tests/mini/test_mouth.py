@@ -72,6 +72,16 @@ def test_pauses_close_the_mouth():
     assert track[3:6, APERTURE].min() > 0.4
 
 
+def test_the_mouth_closes_where_nobody_says_anything_between_two_sentences():
+    sentences = [*spoken("a", "e", "a"), *spoken("a", "a", start=1.0)]
+    track = mouth_track(sentences, 30)
+    assert track[10:23, APERTURE].max() < 0.02
+    assert track[3:6, APERTURE].min() > 0.4
+    times, classes = viseme_intervals(sentences)
+    np.testing.assert_allclose(times[1:, 0], times[:-1, 1], atol=1e-3)
+    assert [VISEMES[c] for c in classes] == ["a", "e", "a", "silence", "a", "a"]
+
+
 def test_nothing_said_is_a_closed_mouth():
     track = mouth_track([], 5)
     assert track.shape == (5, len(MOUTH_PARAMETERS))

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 SPLITS = ("train", "held-out")
 SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
 _FIRST_IDENTITY = {"train": 0, "held-out": 1_000_000}
-_FORMAT = 1  # counted up whenever the pictures or sounds of the same number change
+_FORMAT = 2  # counted up whenever the pictures or sounds of the same number change
 _MASKS = ("face_masks", "jaw_masks", "occluder_masks")
 
 

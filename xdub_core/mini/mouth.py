@@ -91,6 +91,7 @@ _DOMINANCE = np.array([shape[8] for shape in _SHAPES.values()])
 # How far a shape reaches beyond its phoneme: the mouth prepares a sound about 45 ms ahead and holds it less.
 _LEAD_SECONDS, _LAG_SECONDS = 0.045, 0.035
 _CLOSURE_SECONDS = 0.085  # shortest visible closure of p, b, m: two frames
+_SHORTEST_GAP = 1e-3
 _REST_SECONDS = 0.22  # pauses shorter than this do not quite close the mouth
 
 
@@ -120,10 +121,16 @@ def visemes_of(ipa: str) -> tuple[str, ...]:
 
 
 def viseme_intervals(phonemes: Sequence[PhonemeInterval]) -> tuple[np.ndarray, np.ndarray]:
-    """Times float64 [n, 2] in seconds and viseme classes int64 [n]; a diphthong's time is shared equally."""
+    """Times float64 [n, 2] in seconds and viseme classes int64 [n], without gaps.
+
+    A diphthong's time is shared equally; whatever lies between two phonemes is silence.
+    """
     times: list[tuple[float, float]] = []
     classes: list[int] = []
     for phoneme in phonemes:
+        if times and phoneme.start - times[-1][1] > _SHORTEST_GAP:
+            times.append((times[-1][1], phoneme.start))
+            classes.append(VISEMES.index("silence"))
         names = visemes_of(phoneme.ipa)
         edges = np.linspace(phoneme.start, phoneme.stop, len(names) + 1)
         times.extend(pairwise(edges))
