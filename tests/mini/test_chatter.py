@@ -5,7 +5,7 @@ import pytest
 
 from xdub_core.mini import chatter as chatter_module
 from xdub_core.mini.chatter import Chatter, make_chatter, recording
-from xdub_core.mini.mouth import VISEMES
+from xdub_core.mini.mouth import MOUTH_PARAMETERS, VISEMES
 from xdub_core.mini.speech import VOICES, espeak_available
 
 needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
@@ -43,6 +43,15 @@ def test_a_recording_is_words_between_silences():
 
 
 @needs_speech
+def test_the_mouth_that_says_it_is_known():
+    example = recording(FEW, 0)
+    assert example.mouth.shape == (len(example.phonemes), len(MOUTH_PARAMETERS))
+    silent = example.phonemes == VISEMES.index("silence")
+    assert example.mouth[:4, 0].max() < 0.05
+    assert example.mouth[~silent, 0].mean() > 0.15
+
+
+@needs_speech
 def test_recordings_are_the_same_in_any_number_of_processes():
     seen = []
     alone = make_chatter(FEW)
@@ -51,4 +60,5 @@ def test_recordings_are_the_same_in_any_number_of_processes():
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.waveform, other.waveform)
         np.testing.assert_array_equal(one.phonemes, other.phonemes)
+        np.testing.assert_array_equal(one.mouth, other.mouth)
     assert not np.array_equal(alone[0].phonemes, recording(Chatter(4, (3, 5), seed=1), 0).phonemes)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from xdub_core.audio.log_mel import LogMel
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.errors import SettingsError
 from xdub_core.mini.fitting import FitSettings
+from xdub_core.mini.mouth import MOUTH_PARAMETERS
 from xdub_core.mini.phoneme_training import (
     UNKNOWN,
     PhonemeTraining,
@@ -21,12 +23,13 @@ TINY = PhonemeConfig(phonemes=4, width=8, hidden=24, dilations=(1, 2))
 
 
 def tones(seed, rows=150):
-    """Sound of random tones, 5 to 15 rows each, and which one sounds in each row."""
+    """Sound of random tones, 5 to 15 rows each, which one sounds in each row, and a mouth that opens with it."""
     rng = np.random.default_rng(seed)
     ids = np.concatenate([np.full(rng.integers(5, 16), rng.integers(len(TONES))) for _ in range(rows)])[:rows]
     hertz = np.repeat(np.array(TONES)[ids], 320)
     sound = 0.3 * rng.uniform(0.3, 1) * np.sin(2 * np.pi * np.cumsum(hertz) / 16000) * (hertz > 0)
-    return SpeechExample((sound + 1e-4 * rng.standard_normal(len(sound))).astype(np.float32), ids)
+    mouth = np.repeat(ids[:, None] / len(TONES), len(MOUTH_PARAMETERS), axis=1).astype(np.float32)
+    return SpeechExample((sound + 1e-4 * rng.standard_normal(len(sound))).astype(np.float32), ids, mouth)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,31 @@ def trained():
 
 def test_recognises_unseen_speech(trained):
     assert phoneme_accuracy(trained, [tones(seed) for seed in range(50, 53)]) > 0.85
+
+
+def test_features_tell_the_mouth(trained):
+    example = tones(51)
+    with recording_from_waveform(example.waveform[None], 16000) as recording:
+        log_mel = LogMel(recording, TINY.mels).read(0, 300)
+    with torch.no_grad():
+        told = trained.to_mouth(trained.hidden_features(log_mel[None]))[0]
+    assert told.shape == (150, len(MOUTH_PARAMETERS))
+    apart = (told.numpy() - example.mouth).std()
+    assert apart < 0.7 * example.mouth.std()
+
+
+def test_a_mouth_that_is_not_known_teaches_nothing():
+    fit = FitSettings(steps=2, batch=2, warmup=1)
+    losses = []
+    unknown = [SpeechExample(tones(seed).waveform, tones(seed).phonemes) for seed in range(2)]
+    train_phonemes(
+        unknown, PhonemeTraining(TINY, fit), on_progress=lambda p: losses.append(p.losses["mouth"])
+    )
+    assert losses == [0, 0]
+    train_phonemes(
+        [tones(0)], PhonemeTraining(TINY, fit), on_progress=lambda p: losses.append(p.losses["mouth"])
+    )
+    assert min(losses[2:]) > 0
 
 
 def test_untrained_it_guesses():

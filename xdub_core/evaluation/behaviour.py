@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,24 +26,21 @@ SPAN = 10.0
 
 @dataclass(frozen=True)
 class Drift:
-    """How a long dub's last seconds differ from its first.
+    """How a long dub's last seconds differ from its first, which show and say the same.
 
     `first`, `last`: PSNR in dB against the source, outside the mouth. The paste-back leaves alone what differs too
-    little to be seen, so it tells of visible changes only. `alone`: of the last seconds dubbed on their own; what these
-    show and say differs from the first, and so does how well any dub of them does. `tint`: how far the mouth's mean
-    colour has moved, in grey levels of 255 of the channel that moved most, the source's own movement taken off; 0
-    without drift.
+    little to be seen, so it tells of visible changes only. `tint`: how far the mouth's mean colour has moved, in grey
+    levels of 255 of the channel that moved most, the source's own movement taken off; 0 without drift.
     """
 
     first: float
     last: float
-    alone: float
     tint: float
 
     @property
     def decibels(self) -> float:
-        """What is lost on the way: what the last seconds would have without all that goes before them."""
-        return self.alone - self.last
+        """What is lost on the way."""
+        return self.first - self.last
 
 
 def check_drift(seconds: float) -> None:
@@ -52,32 +50,32 @@ def check_drift(seconds: float) -> None:
 
 
 def measure_drift(case: DubCase, model: DubModel, settings: DubSettings, seconds: float = 60.0) -> Drift:
-    """Dub a case's video, played to and fro for `seconds`, with its speech repeated, and compare the ends."""
-    check_drift(seconds)
-    length = round(seconds * FPS)
-    repeats, span = -(-length // len(case.source)), round(SPAN * FPS)
-    features = case.features.repeat(repeats, 1)
-    dubbed = dub_frames(case.source, TensorFeatures(features), model, settings, length)
-    shown = ping_pong(len(case.source), length)
-    source = case.source[shown]
-    ending = TensorFeatures(features[2 * (length - span) : 2 * length])
-    alone = dub_frames(source[-span:], ending, model, settings)
-    return drift_between(dubbed, alone, source, case.mouth[shown].bool())
+    """Dub a case's video, played to and fro for `seconds` or a little more, and compare the ends.
 
-
-def drift_between(dubbed: Tensor, ending: Tensor, source: Tensor, mouth: Tensor) -> Drift:
-    """The drift of a long dub from its `source`, both uint8 [F, H, W, 3] at 25 fps.
-
-    `ending`: the last `SPAN` seconds dubbed on their own; `mouth`: bool [F, H, W].
+    The speech begins anew with every turn of the video, and both ends are whole turns (`SPAN` seconds or a little
+    less): otherwise they would differ in what they show and say, and so in how well any dub of them does.
     """
-    span = round(SPAN * FPS)
+    check_drift(seconds)
+    turn = max(1, 2 * len(case.source) - 2)
+    turns, span = math.ceil(seconds * FPS / turn), turn * max(1, int(SPAN * FPS / turn))
+    spoken = case.features.repeat(2, 1)[: 2 * turn].repeat(turns, 1)
+    length = turn * turns
+    dubbed = dub_frames(case.source, TensorFeatures(spoken), model, settings, length)
+    shown = ping_pong(len(case.source), length)
+    return drift_between(dubbed, case.source[shown], case.mouth[shown].bool(), span)
+
+
+def drift_between(dubbed: Tensor, source: Tensor, mouth: Tensor, span: int) -> Drift:
+    """The drift of a long dub from its `source`, both uint8 [F, H, W, 3], over `span` frames at either end.
+
+    `mouth`: bool [F, H, W].
+    """
     ends = (slice(span), slice(-span, None))
     first, last = (psnr(dubbed[end], source[end], ~mouth[end]) for end in ends)
-    alone = psnr(ending, source[-span:], ~mouth[-span:])
     before, after = (
         dubbed[end][mouth[end]].double().mean(0) - source[end][mouth[end]].double().mean(0) for end in ends
     )
-    return Drift(first, last, alone, float((after - before).abs().max()))
+    return Drift(first, last, float((after - before).abs().max()))
 
 
 def dub_with(case: DubCase, features: Tensor, model: DubModel, settings: DubSettings) -> Tensor:

@@ -60,9 +60,8 @@ class Behaviour:
         mouth, outside = (
             float(np.mean([getattr(swap, name) for swap in self.swaps])) for name in ("mouth", "outside")
         )
-        start, end, alone = (
-            float(np.mean([getattr(drift, name) for drift in self.drifts]))
-            for name in ("first", "last", "alone")
+        start, end = (
+            float(np.mean([getattr(drift, name) for drift in self.drifts])) for name in ("first", "last")
         )
         lost = [drift.decibels for drift in self.drifts]
         return "\n".join(
@@ -71,8 +70,7 @@ class Behaviour:
                 "it does under speech",
                 f"other speech, same video: the dubs agree to {mouth:.1f} dB at the mouth, {outside:.1f} dB elsewhere",
                 f"drift in {len(lost)} long dubs: {start:.1f} dB outside the mouth in the first seconds, {end:.1f} dB "
-                f"in the last, but {alone:.1f} dB where these are dubbed on their own ({alone - end:+.1f} dB lost; "
-                f"by dub {', '.join(f'{each:+.1f}' for each in lost)}); "
+                f"in the last, which show and say the same (lost: {', '.join(f'{each:+.1f}' for each in lost)} dB); "
                 f"the mouth's colour moves by {max(drift.tint for drift in self.drifts):.1f} of 255 at most",
                 f"same seed, same dub: {'yes' if self.repeats else 'NO'}",
             )

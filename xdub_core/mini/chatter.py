@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from xdub_core.mini.corpus import LINES
-from xdub_core.mini.mouth import ROW_RATE, phoneme_ids
+from xdub_core.mini.mouth import ROW_RATE, mouth_track, phoneme_ids
 from xdub_core.mini.phoneme_training import SpeechExample
 from xdub_core.mini.speech import VOICES, Speech, Voice, joined, lines_of, silence, synthesise
 
@@ -73,7 +73,10 @@ def recording(chatter: Chatter, number: int) -> SpeechExample:
     gain = np.float32(rng.uniform(0.3, 1.2))
     pauses = [silence(float(seconds)) for seconds in rng.uniform(0.1, 0.8, 2)]
     whole = joined([pauses[0], Speech(spoken.samples * gain, spoken.phonemes), pauses[1]])
-    return SpeechExample(whole.samples, phoneme_ids(whole.phonemes, round(whole.seconds * ROW_RATE)))
+    rows = round(whole.seconds * ROW_RATE)
+    return SpeechExample(
+        whole.samples, phoneme_ids(whole.phonemes, rows), mouth_track(whole.phonemes, rows, ROW_RATE)
+    )
 
 
 def _voice(rng: np.random.Generator) -> Voice:

@@ -49,7 +49,7 @@ class MiniCard:
     crop: int = 96
     clip_frames: int = 13
     motion_frames: int = 5
-    steps: int = 12
+    steps: int = 4
     reference_scale: float = 1.0
     audio_scale: float = 2.0
     guidance_end: float = 0.0

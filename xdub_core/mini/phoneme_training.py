@@ -1,4 +1,4 @@
-"""Training the phoneme recogniser on synthesised speech, whose phonemes are known."""
+"""Training the phoneme recogniser on synthesised speech, whose phonemes and mouth are known."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from xdub_core.audio.log_mel import LogMel
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.errors import SettingsError
 from xdub_core.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
+from xdub_core.mini.mouth import MOUTH_PARAMETERS
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 
 UNKNOWN = -1
@@ -25,10 +26,15 @@ _MEL_SCALE = 4.0  # LogMel gives (log10 energy + 4) / 4
 
 @dataclass(frozen=True)
 class SpeechExample:
-    """`waveform` float32 [n] at 16 kHz, at least 25 ms; `phonemes` int64 [rows], 50 a second: an id or `UNKNOWN`."""
+    """Speech, and what is known of it, in rows of which 50 are a second.
+
+    `waveform` float32 [n] at 16 kHz, at least 25 ms; `phonemes` int64 [rows]: an id or `UNKNOWN`; `mouth` float32
+    [rows, 8]: `mouth.MOUTH_PARAMETERS` of whoever says it (None: not known).
+    """
 
     waveform: np.ndarray
     phonemes: np.ndarray
+    mouth: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class PhonemeTraining:
 
     `rows`: per example of a batch; `gain`: largest change of loudness in decades of energy (1: 10 dB); `noise`: most
     decades of energy by which added noise lies above the log-mel's floor; `warp`: largest stretch of the mel axis, as
-    of a longer or shorter vocal tract; `masked`: most mel bins that are hidden, in each of two places.
+    of a longer or shorter vocal tract; `masked`: most mel bins that are hidden, in each of two places. `mouth_weight`:
+    of the mouth's squared error, beside the cross entropy of the phonemes.
     """
 
     network: PhonemeConfig
@@ -49,6 +56,7 @@ class PhonemeTraining:
     noise: float = 4.0
     warp: float = 0.2
     masked: int = 10
+    mouth_weight: float = 10.0
 
 
 def train_phonemes(
@@ -74,16 +82,20 @@ def train_phonemes(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.fit.seed)
         network = PhonemeNet(training.network).to(device)
-    speech = [_log_mel_and_ids(example, training.network.mels) for example in examples]
+    speech = [_learnt(example, training.network.mels) for example in examples]
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
-        log_mel, phonemes = _batch(speech, training, generator)
-        logits = network(log_mel.to(device)).flatten(0, 1)
-        target = phonemes.to(device).flatten()
-        return {"phonemes": F.cross_entropy(logits.float(), target, ignore_index=UNKNOWN)}
+        log_mel, phonemes, mouth = (part.to(device) for part in _batch(speech, training, generator))
+        hidden = network.hidden_features(log_mel)
+        logits, target = network.to_phonemes(hidden).flatten(0, 1), phonemes.flatten()
+        apart = (network.to_mouth(hidden) - mouth.nan_to_num()).square()
+        return {
+            "phonemes": F.cross_entropy(logits.float(), target, ignore_index=UNKNOWN),
+            "mouth": training.mouth_weight * (apart * mouth.isfinite()).mean(),
+        }
 
     fit("phonemes", network, step, training.fit, state_file, on_progress)
-    _measure_features(network, [log_mel for log_mel, _ in speech])
+    _measure_features(network, [log_mel for log_mel, _, _ in speech])
     return network
 
 
@@ -92,7 +104,7 @@ def phoneme_accuracy(network: PhonemeNet, examples: Sequence[SpeechExample]) -> 
     """The share of rows (of known phonemes) whose phoneme is recognised, 0..1."""
     right, known = 0, 0
     for example in examples:
-        log_mel, phonemes = _log_mel_and_ids(example, network.config.mels)
+        log_mel, phonemes, _ = _learnt(example, network.config.mels)
         heard = network(log_mel[None].to(network.mean.device))[0].argmax(1).cpu()
         counted = phonemes != UNKNOWN
         right += int((heard == phonemes)[counted].sum())
@@ -100,29 +112,35 @@ def phoneme_accuracy(network: PhonemeNet, examples: Sequence[SpeechExample]) -> 
     return right / max(known, 1)
 
 
-def _log_mel_and_ids(example: SpeechExample, mels: int) -> tuple[Tensor, Tensor]:
-    """The log-mel [mels, 2 n] and the ids [n] of the rows that have both."""
+def _learnt(example: SpeechExample, mels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The log-mel [mels, 2 n], the ids [n] and the mouth [n, 8] (NaN: not known) of the rows that have both."""
     with recording_from_waveform(
         example.waveform[None], SAMPLE_RATE, name="an example of speech"
     ) as recording:
         log_mel = LogMel(recording, mels)
         rows = min(log_mel.frames // 2, len(example.phonemes))
-        return log_mel.read(0, 2 * rows), torch.from_numpy(example.phonemes[:rows]).long()
+        phonemes = torch.from_numpy(example.phonemes[:rows]).long()
+        if example.mouth is None:
+            mouth = torch.full((rows, len(MOUTH_PARAMETERS)), torch.nan)
+        else:
+            mouth = torch.from_numpy(example.mouth[:rows]).float()
+        return log_mel.read(0, 2 * rows), phonemes, mouth
 
 
 def _batch(
-    speech: Sequence[tuple[Tensor, Tensor]], training: PhonemeTraining, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    mels, ids = [], []
+    speech: Sequence[tuple[Tensor, Tensor, Tensor]], training: PhonemeTraining, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    mels, ids, mouths = [], [], []
     for index in pick(len(speech), training.fit.batch, generator):
-        log_mel, phonemes = speech[index]
+        log_mel, phonemes, mouth = speech[index]
         start = int(torch.randint(max(1, len(phonemes) - training.rows + 1), (1,), generator=generator))
         stop = min(start + training.rows, len(phonemes))
         missing = training.rows - (stop - start)
         part = _disturbed(log_mel[:, 2 * start : 2 * stop], training, generator)
         mels.append(F.pad(part, (0, 2 * missing), value=float(part.min())))
         ids.append(F.pad(phonemes[start:stop], (0, missing), value=UNKNOWN))
-    return torch.stack(mels), torch.stack(ids)
+        mouths.append(F.pad(mouth[start:stop], (0, 0, 0, missing), value=torch.nan))
+    return torch.stack(mels), torch.stack(ids), torch.stack(mouths)
 
 
 def _disturbed(log_mel: Tensor, training: PhonemeTraining, generator: torch.Generator) -> Tensor:

@@ -1,9 +1,10 @@
 """What the mini hears: a small phoneme recogniser, whose last hidden layer is the mini's audio features.
 
-    log-mel, 100 a second ─ stride 2 ─ dilated residual convolutions ─ 64 features, 50 a second ─ phonemes
+    log-mel, 100 a second ─ stride 2 ─ dilated residual convolutions ─ 64 features, 50 a second ─┬─ phonemes
+                                                                                                 └─ the mouth
 
 It stands where the released model has Whisper and wav2vec2. Its features are a linear map away from the phoneme that
-sounds, and see 0.3 s to either side, which is what co-articulation needs.
+sounds and from the mouth that says it, and see 0.46 s to either side, which is what co-articulation needs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from xdub_core.audio.features import ChunkedFeatures
 from xdub_core.audio.log_mel import LogMel
 from xdub_core.audio.recording import Recording
+from xdub_core.mini.mouth import MOUTH_PARAMETERS
 
 CHUNK_ROWS = 1500
 _KERNEL = 3
@@ -29,9 +31,9 @@ class PhonemeConfig:
 
     phonemes: int
     width: int = 64
-    hidden: int = 128
+    hidden: int = 160
     mels: int = 80
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 4, 2, 1)
 
     @property
     def context_rows(self) -> int:
@@ -52,6 +54,7 @@ class PhonemeNet(nn.Module):
         self.layers = nn.ModuleList(_Layer(config.hidden, dilation) for dilation in config.dilations)
         self.to_features = nn.Linear(config.hidden, config.width)
         self.to_phonemes = nn.Linear(config.width, config.phonemes)
+        self.to_mouth = nn.Linear(config.width, len(MOUTH_PARAMETERS))
         self.register_buffer("mean", torch.zeros(config.width))
         self.register_buffer("scale", torch.ones(config.width))
 

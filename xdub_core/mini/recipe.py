@@ -100,7 +100,7 @@ class MiniRecipe:
     editor_steps: int = 9000
     lip_steps: int = 250
     texture_steps: int = 300
-    expert_rank: int = 16
+    expert_rank: int = 8
 
     @property
     def context(self) -> Tensor:
