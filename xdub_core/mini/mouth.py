@@ -91,7 +91,7 @@ _DOMINANCE = np.array([shape[8] for shape in _SHAPES.values()])
 # How far a shape reaches beyond its phoneme: the mouth prepares a sound about 45 ms ahead and holds it less.
 _LEAD_SECONDS, _LAG_SECONDS = 0.045, 0.035
 _CLOSURE_SECONDS = 0.085  # shortest visible closure of p, b, m: two frames
-_SHORTEST_GAP = 1e-3
+_SHORTEST_GAP = 1e-3  # seconds; less is rounding, not a pause
 _REST_SECONDS = 0.22  # pauses shorter than this do not quite close the mouth
 
 
