@@ -51,7 +51,7 @@ class Inventing:
     def for_clip(self, reference, audio, motion_latents):
         self.clips += 1
 
-        def denoise(latents, sigma):
+        def denoise(latents, sigma, *_):
             velocity = latents / sigma
             return Velocities(velocity, velocity, velocity)
 
@@ -62,7 +62,7 @@ class Copying:
     """A denoiser that changes nothing."""
 
     def for_clip(self, reference, audio, motion_latents):
-        def denoise(latents, sigma):
+        def denoise(latents, sigma, *_):
             velocity = (latents - reference) / sigma
             return Velocities(velocity, velocity, velocity)
 
@@ -162,7 +162,7 @@ def test_progress_counts_steps_and_frames_and_can_interrupt():
 def test_nan_from_the_model_is_told():
     class Broken(Inventing):
         def for_clip(self, *args):
-            return lambda latents, sigma: Velocities(*[latents * torch.nan] * 3)
+            return lambda latents, sigma, *_: Velocities(*[latents * torch.nan] * 3)
 
     with pytest.raises(SamplingError, match="NaN"):
         run_dub(scene(), denoiser=Broken())

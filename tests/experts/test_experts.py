@@ -202,10 +202,10 @@ class Switching:
     def for_clip(self, *args):
         clips = {name: chosen.for_clip(*args) for name, chosen in self.denoisers.items()}
 
-        def denoise(latents, sigma):
+        def denoise(latents, sigma, weights):
             within = {"lip": LIP_RANGE, "texture": TEXTURE_RANGE}
             acting = [name for name, (low, high) in within.items() if low <= sigma <= high]
-            return clips[acting[0] if acting else "none"](latents, sigma)
+            return clips[acting[0] if acting else "none"](latents, sigma, weights)
 
         return denoise
 

@@ -29,7 +29,7 @@ class Copying:
         self.audio.append(audio)
         self.motion_latents.append(motion_latents)
 
-        def denoise(latents, sigma):
+        def denoise(latents, sigma, *_):
             velocity = (latents - reference - self.shift) / sigma
             return Velocities(velocity, velocity, velocity)
 

@@ -23,7 +23,7 @@ class TowardsZero:
     calls: int = 0
 
     def for_clip(self, reference, audio, motion_latents):
-        def denoise(latents, sigma):
+        def denoise(latents, sigma, *_):
             self.calls += 1
             velocity = latents / sigma
             return Velocities(velocity, velocity, velocity)
@@ -114,7 +114,7 @@ def test_nan_is_reported_with_its_step():
     class Broken(TowardsZero):
         def for_clip(self, *args):
             good = super().for_clip(*args)
-            return lambda x, sigma: good(x, sigma) if self.calls < 2 else Velocities(x * torch.nan, x, x)
+            return lambda x, sigma, *_: good(x, sigma) if self.calls < 2 else Velocities(x * torch.nan, x, x)
 
     with pytest.raises(SamplingError, match="step 3"):
         sample_clip(Broken(), clip(), SamplerSettings(steps=5))

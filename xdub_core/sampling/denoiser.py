@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -12,12 +12,18 @@ from xdub_core.model.dit import ClipConstants, XDubDiT
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.schedule import TIMESTEPS
 
+Weights = tuple[float, float, float]
+ALL: Weights = (1.0, 1.0, 1.0)
+
 
 class ClipDenoiser(Protocol):
-    """Predicts the velocities of one clip."""
+    """Predicts the velocities of one clip, or of several that are sampled together."""
 
-    def __call__(self, latents: Tensor, sigma: float) -> Velocities:
-        """`latents`: [1, channels, frames, height, width] at noise level `sigma`, float32 -> float32 velocities."""
+    def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
+        """`latents`: [batch, channels, frames, height, width] at noise level `sigma`, float32 -> float32 velocities.
+
+        `weights`: what each of them will count for (`Guidance.weights`). One of 0 may come back as zeros.
+        """
         ...
 
 
@@ -25,7 +31,10 @@ class Denoiser(Protocol):
     """Makes a clip's denoiser, computing what stays constant through its steps."""
 
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
-        """`reference`: clean latents [1, channels, frames, height, width]; `audio`: [1, frames, 8, audio_dim]."""
+        """`reference`: clean latents [batch, channels, frames, height, width]; `audio`: [batch, frames, 8, audio_dim].
+
+        Clips are sampled by ones, but for training.
+        """
         ...
 
 
@@ -33,8 +42,9 @@ class Denoiser(Protocol):
 class DiTDenoiser:
     """The DiT as a denoiser, on its own device and dtype.
 
-    `context`: the embedded empty prompt, [1, text tokens, text_dim]. With `batched`, the three branches go through
-    the model as one batch; without, one after the other: a third of the memory for activations, a little slower.
+    `context`: the embedded empty prompt, [1, text tokens, text_dim]. With `batched`, the branches that count go
+    through the model as one batch; without, one after the other: a third of the memory for activations, a little
+    slower.
     """
 
     model: XDubDiT
@@ -45,41 +55,49 @@ class DiTDenoiser:
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
         weight = self.model.patch_embedding.weight
         reference, audio, context = (x.to(weight) for x in (reference, audio, self.context))
-        references = torch.cat([torch.zeros_like(reference), reference, reference])
-        audios = torch.cat([torch.zeros_like(audio), torch.zeros_like(audio), audio])
-        groups = [slice(0, 3)] if self.batched else [slice(0, 1), slice(1, 2), slice(2, 3)]
-        branches = tuple(
-            _Branch(
-                references[group],
-                self.model.prepare(context, audios[group], references[group].shape),
-            )
-            for group in groups
-        )
-        return _DiTClip(self.model, branches, motion_latents)
+        return _DiTClip(self.model, context, reference, audio, motion_latents, self.batched)
 
 
 @dataclass(frozen=True)
-class _Branch:
-    references: Tensor
+class _Branches:
+    reference: Tensor
     constants: ClipConstants
 
 
 @dataclass(frozen=True)
 class _DiTClip:
+    """Branches go by their place in `Velocities`; what no step changes is kept for each group that goes as a batch."""
+
     model: XDubDiT
-    branches: tuple[_Branch, ...]
+    context: Tensor
+    reference: Tensor
+    audio: Tensor
     motion_latents: int
+    batched: bool
+    prepared: dict[tuple[int, ...], _Branches] = field(default_factory=dict)
 
     @torch.inference_mode()
-    def __call__(self, latents: Tensor, sigma: float) -> Velocities:
-        velocities = [
-            self.model(
-                latents.to(branch.references).expand_as(branch.references),
-                branch.references,
-                torch.full((len(branch.references),), sigma * TIMESTEPS, device=branch.references.device),
-                branch.constants,
+    def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
+        velocities = [torch.zeros_like(latents)] * len(weights)
+        wanted = tuple(number for number, weight in enumerate(weights) if weight)
+        for group in [wanted] if self.batched else [(number,) for number in wanted]:
+            branches = self._branches(group)
+            predicted = self.model(
+                latents.to(branches.reference).repeat(len(group), 1, 1, 1, 1),
+                branches.reference,
+                torch.full((len(branches.reference),), sigma * TIMESTEPS, device=branches.reference.device),
+                branches.constants,
                 self.motion_latents,
-            ).to(latents)
-            for branch in self.branches
-        ]
-        return Velocities(*torch.cat(velocities).split(1))
+            )
+            for number, velocity in zip(group, predicted.to(latents).chunk(len(group)), strict=True):
+                velocities[number] = velocity
+        return Velocities(*velocities)
+
+    def _branches(self, group: tuple[int, ...]) -> _Branches:
+        """What the branches of a group share, computed when they are first wanted."""
+        if group not in self.prepared:
+            reference = torch.cat([self.reference * (number >= 1) for number in group])
+            audio = torch.cat([self.audio * (number >= 2) for number in group])
+            constants = self.model.prepare(self.context, audio, reference.shape)
+            self.prepared[group] = _Branches(reference, constants)
+        return self.prepared[group]

@@ -119,7 +119,7 @@ def sample_clip(
     for step in range(settings.steps):
         sigma, next_sigma = sigmas[step].item(), sigmas[step + 1].item()
         x = border.apply(x, sigma)
-        velocity = settings.guidance.combine(denoise(x, sigma), sigma)
+        velocity = settings.guidance.combine(denoise(x, sigma, settings.guidance.weights(sigma)), sigma)
         x = _with_motion(x + (next_sigma - sigma) * velocity, clip)
         _finite(x, f"the latents of step {step + 1}")
         if on_step is not None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from xdub_core.model.dit import ClipConstants, Residual, XDubDiT
-from xdub_core.sampling.denoiser import ClipDenoiser
+from xdub_core.sampling.denoiser import ALL, ClipDenoiser, Weights
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.schedule import TIMESTEPS
 from xdub_core.training.conditions import Conditions
@@ -108,7 +108,7 @@ class GeneratorClip:
     motion_latents: int
 
     @torch.inference_mode()
-    def __call__(self, latents: Tensor, sigma: float) -> Velocities:
+    def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:  # noqa: ARG002
         count = len(self.conditions.reference) // len(latents)  # branches: 3, or 1
         branches = torch.cat([latents.to(self.conditions.reference)] * count)
         timestep = torch.full((len(branches),), sigma * TIMESTEPS, device=branches.device)
