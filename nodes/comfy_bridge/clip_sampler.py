@@ -15,7 +15,14 @@ from torch import Tensor
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.errors import SamplingError
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import ClipInputs, ClipSampler, SamplerSettings, StepCallback, clip_noise
+from xdub_core.sampling.sampler import (
+    SEEDS,
+    ClipInputs,
+    ClipSampler,
+    SamplerSettings,
+    StepCallback,
+    clip_noise,
+)
 from xdub_core.sampling.schedule import flow_sigmas
 
 from .guider import ClipGuider
@@ -60,7 +67,7 @@ class ComfyClipSampler:
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """Sample clip `number` of its chain; see `ClipSampler`."""
         choices = self.choices
-        seed = choices.seed + number if choices.seed_per_clip else choices.seed
+        seed = (choices.seed + number) % SEEDS.stop if choices.seed_per_clip else choices.seed
         guider = ClipGuider(self.model, choices.guidance, clip, self.context, choices.border)
 
         def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:

@@ -31,6 +31,13 @@ def test_info_of_no_file(run, tmp_path):
     assert "not there" in outcome.err
 
 
+def test_a_name_that_is_too_long_is_one_line(run):
+    outcome = run("info", "a" * 300)
+    assert outcome.code == 2
+    assert "too long" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
 def test_models_lists_files_sizes_and_state(run, tmp_path):
     (tmp_path / "Wan2.2_VAE.safetensors").write_bytes(b"")
     outcome = run("models", "--models-dir", tmp_path)

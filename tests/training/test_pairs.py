@@ -234,6 +234,18 @@ def test_light_and_occluder_are_the_same_on_both_sides():
     assert untouched[0] is real and untouched[1] is synthetic
 
 
+def test_colours_change_places_on_both_sides():
+    videos, _ = clips(13)
+    always = AugmentationRates(light=0.0, occlusion=0.0, recoloring=1.0)
+    seen = set()
+    for seed in range(30):
+        a, b = augment_pair(videos[0], videos[0].flip(0), np.random.default_rng(seed), always)
+        assert torch.equal(a, b.flip(0))
+        seen.add(tuple(a[0, 0, 0].tolist()))
+    assert len(seen) == 6
+    assert {tuple(sorted(color)) for color in seen} == {tuple(sorted(videos[0][0, 0, 0].tolist()))}
+
+
 def test_lights_are_static_or_change_smoothly():
     grey = torch.full((13, 8, 8, 3), 0.4)
     kinds = set()

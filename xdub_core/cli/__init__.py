@@ -43,6 +43,12 @@ def main() -> None:
         if debug or not _is_full_gpu(error):
             raise
         _refuse("the GPU's memory is full: try --low-memory and --crop-size 384 (of dub), or --device cpu")
+    except OSError as error:  # what no part of the program foresaw
+        if debug:
+            raise
+        _refuse(
+            f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}; --debug tells where"
+        )
     except (InterruptedCommandError, KeyboardInterrupt) as interruption:
         if debug:
             raise

@@ -50,7 +50,7 @@ class HeadsConfig:
     size: int = 96
     frames: int = 61
     context_frames: int = 10
-    train_identities: int = 160
+    train_identities: int = 640
     held_out_identities: int = 40
     hard: float = 0.3
     silent: float = 0.04

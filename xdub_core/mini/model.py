@@ -108,13 +108,18 @@ def save_card(folder: Path, card: MiniCard) -> None:
 
 
 def load_mini(
-    folder: Path = BUILT_IN, *, batched: bool = True, experts: Collection[ExpertName] = EXPERTS
+    folder: Path = BUILT_IN,
+    *,
+    batched: bool = True,
+    experts: Collection[ExpertName] = EXPERTS,
+    card: MiniCard | None = None,
 ) -> Mini:
     """The mini in `folder`, on the CPU in float32, with those of the named `experts` that are there.
 
-    Raises MissingModelError or CheckpointError where it is not whole.
+    `card`: of one that is still being made; None: the folder's own. Raises MissingModelError or CheckpointError where
+    it is not whole.
     """
-    card = load_card(folder)
+    card = load_card(folder) if card is None else card
     networks = load_networks(folder)
     dit = load_dit(folder / DIT, dtype=torch.float32)
     attached = [

@@ -12,11 +12,15 @@ from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.mini.codec_net import CodecConfig
 from xdub_core.mini.dataset import HeadsConfig
+from xdub_core.mini.decoder_training import DecoderTraining
+from xdub_core.mini.fitting import FitSettings
+from xdub_core.mini.model import MiniCard
 from xdub_core.mini.mouth import VISEMES
 from xdub_core.mini.net_training import NetworkTrainings, tiny_trainings
 from xdub_core.mini.phonemes import PhonemeConfig
 from xdub_core.model.config import DiTConfig
 from xdub_core.sampling.plan import ClipGeometry
+from xdub_core.training.augmentation import AugmentationRates
 from xdub_core.training.conditions import ConditionDropout
 from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.objective import FlowSettings
@@ -49,11 +53,15 @@ TEXT_DIM = 8
 class MiniRecipe:
     """How much of everything. `clips` are of `heads.frames` frames; `steps` are optimiser steps.
 
+    There are more clips than people, who come one after the other: the network of looks is calibrated with those who
+    come twice. A model that has met few people dubs them well, and stains the others.
+
     `windows`: training windows of 13 frames per clip. `pair_takes`: between which takes (`TalkingHeads.dubbed`) of each
     clip the editor's pairs are made; a mini that is trained further learns most from those it does not know.
     `rendered_share`: of how many clips the renderer makes a true pair (paper B.7), which trains both ways; the
     generator dubs the rest. With three clips in four, 84% of the editor's windows are true pairs', far more than the
     paper's.
+    `augmentation`: how often pairs are changed on both sides alike; `mirrored`: as often they are mirrored.
     `pair_steps`: sampling steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger
     than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate;
     `sync_weight`: of the lip expert's SyncNet loss.
@@ -61,10 +69,11 @@ class MiniRecipe:
     1, which leaves that branch of guidance out. `motion_noise`: how much noise the motion latents may have in training
     (`FlowSettings`); a small model's own frames, which it goes on from, are not clean. `audio_noise`: as much for the
     editor's audio windows.
+    `decoder_clips`: how many clips are dubbed, both ways between the last of the takes, for the decoder to learn from.
     """
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
-    clips: int = 640
+    clips: int = 800
     dit: DiTConfig = field(
         default_factory=lambda: DiTConfig(
             dim=256,
@@ -86,6 +95,10 @@ class MiniRecipe:
     pair_takes: tuple[tuple[int, int], ...] = ((0, 1),)
     pair_steps: int = 6
     rendered_share: float = 0.75
+    augmentation: AugmentationRates = field(
+        default_factory=lambda: AugmentationRates(light=0.2, recoloring=0.25)
+    )
+    mirrored: float = 0.5
     face_weight: float = 1.0
     lip_weight: float = 6.0
     unconditional: float = 0.02
@@ -101,6 +114,13 @@ class MiniRecipe:
     lip_steps: int = 250
     texture_steps: int = 300
     expert_rank: int = 8
+    decoder: DecoderTraining = field(default_factory=DecoderTraining)
+    decoder_clips: int = 120
+
+    @property
+    def card(self) -> MiniCard:
+        """How the mini is used that comes of it."""
+        return MiniCard(self.heads.size, GEOMETRY.frames, GEOMETRY.motion_frames)
 
     @property
     def context(self) -> Tensor:
@@ -217,4 +237,6 @@ def _tiny() -> MiniRecipe:
         lip_steps=2,
         texture_steps=2,
         expert_rank=2,
+        decoder=DecoderTraining(fit=FitSettings(steps=4, batch=2, warmup=2, save_every=2)),
+        decoder_clips=3,
     )

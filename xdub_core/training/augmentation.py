@@ -79,10 +79,28 @@ class Occlusion:
 
 @dataclass(frozen=True)
 class AugmentationRates:
-    """The shares of pairs that are relit (5% in the paper) and occluded (not in the paper)."""
+    """The shares of pairs that are relit (5% in the paper), occluded and recoloured (neither is in the paper)."""
 
     light: float = 0.05
     occlusion: float = 0.1
+    recoloring: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recoloring:
+    """Red, green and blue in another order: for a model that shall dub faces of any colour, drawn ones too."""
+
+    order: tuple[int, int, int]
+
+    def apply(self, frames: Tensor) -> Tensor:
+        """`frames` [F, H, W, 3] in the other colours."""
+        return frames[..., list(self.order)]
+
+
+def draw_recoloring(rng: np.random.Generator) -> Recoloring:
+    """One of the six orders."""
+    red, green, blue = rng.permutation(3).tolist()
+    return Recoloring((red, green, blue))
 
 
 def draw_relighting(rng: np.random.Generator) -> Relighting:
@@ -114,13 +132,16 @@ def draw_occlusion(rng: np.random.Generator) -> Occlusion:
 def augment_pair(
     real: Tensor, synthetic: Tensor, rng: np.random.Generator, rates: AugmentationRates
 ) -> tuple[Tensor, Tensor]:
-    """Both clips [F, H, W, 3] with the same occluder and the same light, as often as `rates` say."""
+    """Both clips [F, H, W, 3] with the same occluder, light and colours, as often as `rates` say."""
     if rng.random() < rates.occlusion:
         occlusion = draw_occlusion(rng)
         real, synthetic = occlusion.apply(real), occlusion.apply(synthetic)
     if rng.random() < rates.light:
         light = draw_relighting(rng)
         real, synthetic = light.apply(real), light.apply(synthetic)
+    if rng.random() < rates.recoloring:
+        colors = draw_recoloring(rng)
+        real, synthetic = colors.apply(real), colors.apply(synthetic)
     return real, synthetic
 
 
