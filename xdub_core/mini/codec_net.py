@@ -13,7 +13,6 @@ stands for four equal ones, so a still picture makes equal latents. The decoder 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -100,20 +99,6 @@ class CodecNet(nn.Module):
         basis = _cosine_basis(self.config.channels)
         self.linear_decoder.weight.data.copy_(basis.T[:, :, None, None])
         self.linear_encoder.weight.data.copy_((basis / basis.square().sum(1, keepdim=True))[:, :, None, None])
-
-    def decoder_parts(self) -> Iterator[tuple[str, nn.Module]]:
-        """The layers, by name, that only decoding uses."""
-        names = (
-            "from_latent",
-            "decoder_block",
-            "part",
-            "decoder_frame_block",
-            "unfold",
-            "fine_blocks",
-            "to_pixels",
-        )
-        for name in (*names, "linear_decoder"):
-            yield name, getattr(self, name)
 
     def moments(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Frames [B, F, 3, H, W] in 0..1, F = 4 (f - 1) + 1 -> mean and log variance [B, C, f, h, w], as they are."""

@@ -97,12 +97,6 @@ def codec_losses(
     mean, log_variance = (moment.float() for moment in network.moments(frames))
     noise = torch.randn(mean.shape, generator=generator).to(mean)
     decoded = network.decode_video(mean + (log_variance / 2).exp() * noise).float()
-    kl = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
-    return picture_losses(decoded, frames, mouth, loss) | {"kl": loss.kl * kl}
-
-
-def picture_losses(decoded: Tensor, frames: Tensor, mouth: Tensor, loss: CodecLoss) -> dict[str, Tensor]:
-    """How far `decoded` is from `frames` [B, F, 3, H, W] in 0..1; mouth [B, F, 1, H, W] 0..1: where it counts more."""
     weight = 1 + loss.mouth * mouth
     weight = weight / weight.mean()
     error = decoded - frames
@@ -111,10 +105,12 @@ def picture_losses(decoded: Tensor, frames: Tensor, mouth: Tensor, loss: CodecLo
         (weight[..., : a.shape[-2], : a.shape[-1]] * (a - b).abs()).mean()
         for a, b in zip(*edges, strict=True)
     ]
+    kl = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
     return {
         "pixels": (weight * ((error.square() + _CHARBONNIER**2).sqrt() - _CHARBONNIER)).mean(),
         "edges": loss.edges * torch.stack(edge_errors).sum(),
         "structure": loss.structure * (1 - _structure(decoded.flatten(0, 1), frames.flatten(0, 1))),
+        "kl": loss.kl * kl,
     }
 
 

@@ -6,7 +6,7 @@ Both are made a few clips at a time, from the work folder alone, so that several
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -20,9 +20,7 @@ from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
 from xdub_core.mini.bundle import MiniNetworks, load_networks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
-from xdub_core.mini.decoder_training import DubbedClip, dub_windows
 from xdub_core.mini.identity_net import IdentityNet, identity_similarity
-from xdub_core.mini.model import load_mini
 from xdub_core.mini.net_examples import codec_example
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.mini.recipe import GEOMETRY, MiniRecipe
@@ -97,36 +95,6 @@ class MiniExamples:
         """All pairs that the recipe asks for."""
         members = clip_batches(range(self.recipe.clips))
         return [PairBatch(takes, numbers) for takes in self.recipe.pair_takes for numbers in members]
-
-    def dub_batches(self) -> list[PairBatch]:
-        """What the editor dubs for the decoder to learn from: both ways between takes that are all drawn."""
-        first, second = self.recipe.pair_takes[-1]
-        members = clip_batches(range(min(self.recipe.decoder_clips, self.recipe.clips)))
-        return [
-            PairBatch(takes, numbers) for numbers in members for takes in ((first, second), (second, first))
-        ]
-
-    def dubs(self, batch: PairBatch) -> dict[str, Tensor]:
-        """The decoder's examples from a batch, stacked as in `DubbedWindows`. All but the card must be there."""
-        mini = load_mini(self.folder / "shipped", card=self.recipe.card)
-        rng = np.random.default_rng([4, *batch.takes, batch.members.start])
-        sampler = replace(mini.card.sampler, seed=int(rng.integers(2**31)))
-        clips = [self._dubbed_clip(number, batch.takes, rng) for number in batch.members]
-        windows = dub_windows(mini.model.denoiser, self.codec, clips, GEOMETRY, sampler)
-        return {"latents": windows.latents.half(), "frames": windows.frames, "weight": windows.weight.half()}
-
-    def _dubbed_clip(self, number: int, takes: tuple[int, int], rng: np.random.Generator) -> DubbedClip:
-        """The lips count most, then wherever speech changes the picture."""
-        source, truth = (self.clips.dubbed(number, take) for take in takes)
-        jaws = _mask(source.jaw_masks | truth.jaw_masks)
-        shown, wanted = augment_pair(_unit(source.frames), _unit(truth.frames), rng, self.recipe.augmentation)
-        return DubbedClip(
-            source=(shown * 255).round().to(torch.uint8),
-            truth=(wanted * 255).round().to(torch.uint8),
-            weight=(jaws + _mask(lip_masks(truth))) / 2,
-            features=all_features(truth.audio, self.networks.phonemes),
-            first=truth.audio_start // SAMPLES_PER_FRAME,
-        )
 
     def segments(self, members: range) -> dict[str, Tensor]:
         """The generator's examples from some clips, stacked."""

@@ -19,15 +19,14 @@ from torch import Tensor
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import load_expert, save_expert
 from xdub_core.files import write_whole
-from xdub_core.mini.bundle import DIT, load_network, load_networks, save_network, save_networks
+from xdub_core.mini.bundle import DIT, load_networks, save_networks
 from xdub_core.mini.codec import MiniCodec
-from xdub_core.mini.decoder_training import DubbedWindows, train_decoder
-from xdub_core.mini.examples import MiniExamples, PairBatch, clip_batches
+from xdub_core.mini.examples import MiniExamples, clip_batches
 from xdub_core.mini.fitting import FitCallback, FitProgress, ignore_fit
-from xdub_core.mini.model import EXPERT_FILES, EXPERTS, load_card, save_card
+from xdub_core.mini.model import EXPERT_FILES, EXPERTS, MiniCard, load_card, save_card
 from xdub_core.mini.net_training import train_networks
 from xdub_core.mini.processes import map_in_processes
-from xdub_core.mini.recipe import MiniRecipe
+from xdub_core.mini.recipe import GEOMETRY, MiniRecipe
 from xdub_core.mini.syncnet import RegionScorer
 from xdub_core.model.checkpoint import load_dit, save_dit
 from xdub_core.model.dit import XDubDiT
@@ -84,8 +83,7 @@ class MiniMaker:
         self._editor()
         for kind in EXPERTS:
             self._expert(kind)
-        self._decoder()
-        save_card(self.shipped, self.recipe.card)
+        save_card(self.shipped, MiniCard(self.recipe.heads.size, GEOMETRY.frames, GEOMETRY.motion_frames))
         return self.shipped
 
     @property
@@ -135,29 +133,18 @@ class MiniMaker:
 
     def _pairs(self) -> None:
         """Dub every clip anew with another recording of its speaker, keep the good ones, encode them."""
-        share, examples = self.recipe.rendered_share, self.examples
-        self._fill("pairs", examples.pair_batches(), share, examples.pairs, "making pairs")
-
-    def _fill(
-        self,
-        name: str,
-        batches: Sequence[PairBatch],
-        rendered_share: float,
-        make: Callable[[PairBatch], dict[str, Tensor]],
-        doing: str,
-    ) -> ExampleFolder:
-        """The folder `name` of what `make` makes of the batches; those that were made before are not made again."""
-        folder, finished = ExampleFolder(self.folder / name), self.folder / name / "batches-done"
+        folder, finished = ExampleFolder(self.folder / "pairs"), self.folder / "pairs" / "batches-done"
         done = int(finished.read_text()) if finished.exists() else 0
-        drawn = chain.from_iterable(batch.drawn(rendered_share) for batch in batches[done:])
+        batches = self.examples.pair_batches()
+        drawn = chain.from_iterable(batch.drawn(self.recipe.rendered_share) for batch in batches[done:])
         self._draw(sorted(set(drawn)), "drawing dubs")
-        count = self._counted(doing)
-        for number, stack in enumerate(map_in_processes(self.workers, make, batches[done:]), done):
+        count = self._counted("making pairs")
+        stacks = map_in_processes(self.workers, self.examples.pairs, batches[done:])
+        for number, stack in enumerate(stacks, done):
             if stack:
                 folder.add_stacked(stack, number)
             _write_text(finished, str(number + 1))
             count(number + 1, len(batches))
-        return folder
 
     def _editor(self) -> None:
         shipped = self.shipped / DIT
@@ -203,17 +190,6 @@ class MiniMaker:
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
         write_whole(shipped, partial(save_expert, load_expert(path).to(SHIPPED_DTYPE)))
-
-    def _decoder(self) -> None:
-        """Let the codec's decoder learn to draw what the editor makes."""
-        tuned, examples = self.folder / "decoder", self.examples
-        if not (tuned / "codec.safetensors").exists():
-            folder = self._fill("dubs", examples.dub_batches(), 1.0, examples.dubs, "dubbing for the decoder")
-            codec = load_network("codec", self.shipped).to(self.device)
-            dubs = DubbedWindows(**folder.load().tensors)
-            train_decoder(codec, dubs, self.recipe.decoder, tuned / "decoder.state", self.on_progress)
-            save_network("codec", codec, tuned)
-        save_network("codec", load_network("codec", tuned), self.shipped)
 
     def _stage(
         self,

@@ -51,8 +51,8 @@ class MiniCard:
     motion_frames: int = 5
     steps: int = 4
     reference_scale: float = 1.0
-    audio_scale: float = 2.0
-    guidance_end: float = 0.0
+    audio_scale: float = 2.5
+    guidance_end: float = 0.8
     shift: float = 10.0
 
     @property
@@ -108,18 +108,13 @@ def save_card(folder: Path, card: MiniCard) -> None:
 
 
 def load_mini(
-    folder: Path = BUILT_IN,
-    *,
-    batched: bool = True,
-    experts: Collection[ExpertName] = EXPERTS,
-    card: MiniCard | None = None,
+    folder: Path = BUILT_IN, *, batched: bool = True, experts: Collection[ExpertName] = EXPERTS
 ) -> Mini:
     """The mini in `folder`, on the CPU in float32, with those of the named `experts` that are there.
 
-    `card`: of one that is still being made; None: the folder's own. Raises MissingModelError or CheckpointError where
-    it is not whole.
+    Raises MissingModelError or CheckpointError where it is not whole.
     """
-    card = load_card(folder) if card is None else card
+    card = load_card(folder)
     networks = load_networks(folder)
     dit = load_dit(folder / DIT, dtype=torch.float32)
     attached = [

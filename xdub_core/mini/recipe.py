@@ -12,9 +12,6 @@ from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.mini.codec_net import CodecConfig
 from xdub_core.mini.dataset import HeadsConfig
-from xdub_core.mini.decoder_training import DecoderTraining
-from xdub_core.mini.fitting import FitSettings
-from xdub_core.mini.model import MiniCard
 from xdub_core.mini.mouth import VISEMES
 from xdub_core.mini.net_training import NetworkTrainings, tiny_trainings
 from xdub_core.mini.phonemes import PhonemeConfig
@@ -69,7 +66,6 @@ class MiniRecipe:
     1, which leaves that branch of guidance out. `motion_noise`: how much noise the motion latents may have in training
     (`FlowSettings`); a small model's own frames, which it goes on from, are not clean. `audio_noise`: as much for the
     editor's audio windows.
-    `decoder_clips`: how many clips are dubbed, both ways between the last of the takes, for the decoder to learn from.
     """
 
     heads: HeadsConfig = field(default_factory=HeadsConfig)
@@ -99,7 +95,7 @@ class MiniRecipe:
         default_factory=lambda: AugmentationRates(light=0.2, recoloring=0.25)
     )
     mirrored: float = 0.5
-    face_weight: float = 1.0
+    face_weight: float = 2.0
     lip_weight: float = 6.0
     unconditional: float = 0.02
     batch: int = 8
@@ -114,13 +110,6 @@ class MiniRecipe:
     lip_steps: int = 250
     texture_steps: int = 300
     expert_rank: int = 8
-    decoder: DecoderTraining = field(default_factory=DecoderTraining)
-    decoder_clips: int = 120
-
-    @property
-    def card(self) -> MiniCard:
-        """How the mini is used that comes of it."""
-        return MiniCard(self.heads.size, GEOMETRY.frames, GEOMETRY.motion_frames)
 
     @property
     def context(self) -> Tensor:
@@ -237,6 +226,4 @@ def _tiny() -> MiniRecipe:
         lip_steps=2,
         texture_steps=2,
         expert_rank=2,
-        decoder=DecoderTraining(fit=FitSettings(steps=4, batch=2, warmup=2, save_every=2)),
-        decoder_clips=3,
     )
