@@ -65,13 +65,13 @@ def test_the_lips_speak_the_recording(crops, dub, speech):
     network = load_networks(BUILT_IN).sync
     before, after = (sync_score(network, frames, region_boxes(frames), speech) for frames in (crops, dub))
     assert abs(after.offset) <= 1
-    assert after.confidence > before.confidence + 0.3
+    assert after.confidence > before.confidence + 0.4
 
 
 def test_the_rest_of_the_face_stays(crops, dub):
     upper = torch.zeros(crops.shape[:3], dtype=torch.bool)
     upper[:, : crops.shape[1] // 2] = True
-    assert psnr(dub, crops, upper) > 32
+    assert psnr(dub, crops, upper) > 50
 
 
 def test_silence_closes_the_mouth(mini, crops, dub):
@@ -81,8 +81,8 @@ def test_silence_closes_the_mouth(mini, crops, dub):
     finder = mini.detector.finder
     silent = finder.find(list(dubbed(mini, crops, features).numpy())).openness
     speaking = finder.find(list(dub.numpy())).openness
-    assert silent.std() < 0.3 * speaking.std()
-    assert silent.mean() < speaking.mean()
+    assert silent.std() < 0.2 * speaking.std()
+    assert silent.mean() < 0.2 * speaking.mean()
 
 
 def test_the_same_seed_gives_the_same_dub(mini, crops, dub, speech):
