@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdub_core.audio.features import tensor_features
@@ -180,6 +180,7 @@ def test_a_face_that_appears_after_the_end_of_the_dub_is_told():
     assert len(run_dub(scene(34, 21, run >= 0, run))) == 21
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-1, 2), min_size=1, max_size=40), st.integers(1, 90), st.integers(0, 3))
 def test_clips_only_ever_see_their_own_run(run, frames, longer):
     run = np.sort(np.array(run))
