@@ -58,7 +58,7 @@ class MiniRecipe:
     `rendered_share`: of how many clips the renderer makes a true pair (paper B.7), which trains both ways; the
     generator dubs the rest. With three clips in four, 84% of the editor's windows are true pairs', far more than the
     paper's.
-    `augmentation`: how often pairs are changed on both sides alike; `mirrored`: as often they are mirrored.
+    `augmentation`: the shares of pairs that are changed, both sides alike; `mirrored`: the share that is mirrored.
     `pair_steps`: sampling steps of the generator when it makes pairs. `face_weight`, `lip_weight`: of Eq. 1, larger
     than the paper's 0.3, for here a mouth is two tokens of 36. `expert_rate`: the experts' learning rate;
     `sync_weight`: of the lip expert's SyncNet loss.
