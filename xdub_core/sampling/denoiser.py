@@ -13,7 +13,9 @@ from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.schedule import TIMESTEPS
 
 Weights = tuple[float, float, float]
+"""What each of the `Velocities` counts for in a step, in their order; see `Guidance.weights`."""
 ALL: Weights = (1.0, 1.0, 1.0)
+"""All three are wanted."""
 
 
 class ClipDenoiser(Protocol):
@@ -33,7 +35,7 @@ class Denoiser(Protocol):
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
         """`reference`: clean latents [batch, channels, frames, height, width]; `audio`: [batch, frames, 8, audio_dim].
 
-        Clips are sampled by ones, but for training.
+        A dub samples clips one at a time; pairs for training are sampled in batches.
         """
         ...
 
