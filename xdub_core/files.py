@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_whole(path: Path, save: Callable[[Path], object]) -> None:
+def write_whole(path: Path, save: Callable[[Path], object], *, rivals: bool = False) -> None:
     """Let `save` write a file beside `path`, which then takes its place.
 
-    Whatever happens, `path` is the old file or the whole new one; for one writer at a time. Raises what `save` raises,
-    and OSError where the disk is full.
+    Whatever happens, `path` is the old file or a whole new one. With `rivals`, other processes may write the same file
+    at the same time, and the last one wins; without, what a killed writer left is overwritten by the next. Raises what
+    `save` raises, and OSError where the disk is full.
     """
-    unfinished = path.with_name(f".{path.name}.partial")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial" if rivals else f".{path.name}.partial")
     try:
         save(unfinished)
         with unfinished.open("rb") as file:

@@ -11,14 +11,13 @@ dozen lines, which read the encoder's file one tensor at a time: peak memory is 
 """
 
 import logging
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.files import write_whole
 from xdub_core.released_files import missing_file_message, released_file
 from xdub_core.weights.kinds import FLOATS, some
 from xdub_core.weights.strict import wrong_file
@@ -107,17 +106,12 @@ def load_empty_prompt(path: Path) -> torch.Tensor:
 
 
 def save_empty_prompt(path: Path, embedding: torch.Tensor) -> None:
-    """Keep the embedding [1, width] as the one tensor of a safetensors file (written beside, then renamed)."""
+    """Keep the embedding [1, width] as the one tensor of a safetensors file."""
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file({EMPTY_PROMPT_KEY: embedding.float().contiguous().cpu()}, temporary)
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    tensors = {EMPTY_PROMPT_KEY: embedding.float().contiguous().cpu()}
+    write_whole(path, lambda file: save_file(tensors, file), rivals=True)
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -200,12 +201,9 @@ def test_a_failing_dub_leaves_the_older_output_alone(run, files, monkeypatch):
     assert (files / "out.mp4").read_text() == "precious"
 
 
-def interrupted_model(**options):
-    raise KeyboardInterrupt
-
-
-def test_an_interrupted_dub_says_that_nothing_was_written(run, files, monkeypatch):
-    monkeypatch.setattr(dub_module, "untrained_model", interrupted_model)
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_dub_says_that_nothing_was_written(run, files, monkeypatch, signal_number):
+    monkeypatch.setattr(dub_module, "untrained_model", lambda **options: signal.raise_signal(signal_number))
     outcome = dub(run, files)
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1] == "interrupted; no output was written"

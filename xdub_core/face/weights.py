@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError
 from xdub_core.face.torch_file import read_checkpoint
+from xdub_core.files import write_whole
 from xdub_core.weights.strict import load_strictly
 from xdub_core.weights.tensor_file import TensorFile, open_tensors
 
@@ -46,12 +47,9 @@ def convert_to_safetensors(pth: Path | str, out: Path | str) -> Path:
 
     out = Path(out)
     tensors = {name: value.contiguous().clone() for name, value in load_state_dict(pth).items()}
-    partial = out.with_name(f".{out.name}.partial")
     try:
-        save_file(tensors, partial)
-        partial.replace(out)
+        write_whole(out, lambda file: save_file(tensors, file))
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise CheckpointError(f"cannot write {out}: {error}") from error
     return out
 

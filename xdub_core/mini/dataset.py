@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from xdub_core.errors import SettingsError
+from xdub_core.files import write_whole
 from xdub_core.mini.identity import make_identity
 from xdub_core.mini.mouth import FPS, ROW_RATE, mouth_track, phoneme_ids
 from xdub_core.mini.performance import CropCamera, Performance, make_performance, render, true_dub
@@ -247,14 +247,13 @@ def _save(example: Example, path: Path) -> None:
     for name in _MASKS:
         arrays[name] = np.packbits(arrays[name], axis=-1)
     arrays["audio"] = np.round(arrays["audio"] * 32767).astype(np.int16)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
+
+    def save(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, save, rivals=True)
 
 
 def _load(path: Path) -> Example | None:

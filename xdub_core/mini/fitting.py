@@ -7,7 +7,6 @@ one that was not.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+from xdub_core.files import write_whole
 from xdub_core.training.muon import Muon
 from xdub_core.training.precision import mixed_precision
 
@@ -163,18 +163,13 @@ def _save(
     step: int,
 ) -> None:
     state_file.parent.mkdir(parents=True, exist_ok=True)
-    partial = state_file.with_name(state_file.name + ".partial")
     state = {
         "network": network.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "settings": asdict(settings),
         "step": step,
     }
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(state_file)
+    write_whole(state_file, lambda file: torch.save(state, file))
 
 
 def _restore(
