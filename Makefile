@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/python -m xdub_core demo --out out/demo.mp4 --overwrite
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
