@@ -29,11 +29,10 @@ BOX_MEAN = 7
 CALM_MEAN = 5
 """Moving mean of the boxes that tell what the face does, and how large its box must be."""
 BOX_SAVGOL_WINDOWS = (11, 13, 15, 17, 19)
-CORNER_SAVGOL_WINDOWS = (19, 21)
-SIDE_SAVGOL_WINDOWS = (29, 11, 13)
+SIDE_SAVGOL_WINDOWS = (27, 21)
 CENTER_MEANS = (15, 9, 3, 11)
 CORNER_MEANS: tuple[Sequence[int], Sequence[int]] = (13,), (11, 9, 3)
-SIDE_MEANS: tuple[Sequence[int], Sequence[int]] = (3, 15, 13), (11, 5)
+SIDE_MEANS: tuple[Sequence[int], Sequence[int]] = (15, 13, 3), (11, 5)
 """Windows before and after the Savitzky-Golay passes; found by fitting the release's results, see `settle`."""
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
@@ -138,8 +137,7 @@ def settle(raw: np.ndarray, size: tuple[int, int], reference: bool = False) -> S
         smooth = _savgol(_means(raw, CENTER_MEANS), BOX_SAVGOL_WINDOWS)
         return SmoothedBoxes(squares_inside(smooth, size), SmoothingCase.MOVING)
     before, after = CORNER_MEANS
-    corners = _savgol(_means(raw[:, :2], before), CORNER_SAVGOL_WINDOWS, np.array(size))
-    corners = _means(corners, after)
+    corners = _means(_savgol(_means(raw[:, :2], before), BOX_SAVGOL_WINDOWS, np.array(size)), after)
     before, after = SIDE_MEANS
     sides = _means((raw[:, 2:] - raw[:, :2]).max(axis=1), before)
     sides = _means(_savgol(sides, SIDE_SAVGOL_WINDOWS, np.array(min(size))), after)
