@@ -17,7 +17,7 @@ def write_whole(path: Path, save: Callable[[Path], object], *, rivals: bool = Fa
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial" if rivals else f".{path.name}.partial")
     try:
         save(unfinished)
-        with unfinished.open("rb") as file:
+        with unfinished.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         unfinished.replace(path)
     finally:

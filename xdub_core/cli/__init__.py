@@ -28,7 +28,7 @@ class InterruptedCommandError(Exception):
 
 
 def main() -> None:
-    """Run the command line and exit. A polite kill (SIGTERM) ends it as Ctrl-C does: nothing of it stays behind."""
+    """Run the command line and exit. A polite kill (SIGTERM) cleans up as Ctrl-C does, and exits with its 130."""
     debug = "--debug" in sys.argv
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
