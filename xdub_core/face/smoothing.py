@@ -22,18 +22,21 @@ FACE_INDEX = (63, 66, 27, 37, 25, 26, 24, 40, 39, 38, *range(24, 92), 32)
 _IN_FACE = [point - FACE_POINTS.start for point in FACE_INDEX]
 BODY_EYES = (RIGHT_EYE, LEFT_EYE)
 
+_Windows = tuple[Sequence[int], Sequence[int]]
+
 SAVGOL_WINDOWS = (15, 19, 23, 27, 31)
 SAVGOL_ORDER = 2
 POINT_MEANS = (17, 7)
 BOX_MEAN = 7
 CALM_MEAN = 5
-"""Moving mean of the boxes that tell what the face does, and how large its box must be."""
-BOX_SAVGOL_WINDOWS = (11, 13, 15, 17, 19)
-SIDE_SAVGOL_WINDOWS = (27, 21)
-CENTER_MEANS = (15, 9, 3, 11)
-CORNER_MEANS: tuple[Sequence[int], Sequence[int]] = (13,), (11, 9, 3)
-SIDE_MEANS: tuple[Sequence[int], Sequence[int]] = (15, 13, 3), (11, 5)
-"""Windows before and after the Savitzky-Golay passes; found by fitting the release's results, see `settle`."""
+"""Moving mean of the raw boxes that every case begins with."""
+BOX_SAVGOL_WINDOW = 25
+CENTER_MEANS: _Windows = (15,), (11, 7, 3)
+BOX_MEANS: _Windows = (CALM_MEAN, 11), (7, 3)
+SIDE_MEANS: _Windows = (11,), (7,)
+"""Moving means before and after the Savitzky-Golay pass."""
+GROWN_BOX_MEANS = (11, 7, 3)
+"""Moving means of the boxes that have the smoothed sides."""
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
 FACE_TO_BOX = 1.45
@@ -42,9 +45,9 @@ SMALLEST_BOX = 16
 LOW_SCORE = 0.3
 
 STILL = 0.16
-"""A face whose every box's side is within this fraction of the union's side keeps one box."""
+"""A face keeps one box if every edge stays this near the same edge of all boxes' union, a fraction of its extent."""
 STEADY_SIZE = 0.10
-"""A face whose sizes differ by no more than this fraction keeps one size."""
+"""A face keeps one size if every width stays this near their mean, a fraction of it."""
 
 
 class SmoothingCase(IntEnum):
@@ -117,36 +120,48 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def settle(raw: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
     """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
 
-    What the release does in the last two cases is known by its results only: the windows are fitted to two sequences
-    of 90 frames, chosen among very many until every edge of these came out. Other windows do so as well: how far these
-    are from the release on any other motion is not known. (Of the last case, two sets that fit differ in 2.8% of the
-    edges of made-up motions, by a pixel.) With `reference`, boxes that change their size grow from their top left
-    corner, as its do, else around their centre.
+    `raw`: from `raw_boxes`. With `reference`, boxes that change their size grow from their top left corner, as the
+    release's do, and may be cut off at the frame; without, they grow around their centre.
     """
     calm = moving_mean(raw, CALM_MEAN)
-    sides = (calm[:, 2:] - calm[:, :2]).max(axis=1)
-    union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])[None]
-    union_side = (union[:, 2:] - union[:, :2]).max(axis=1)
-    if sides.min() >= (1 - STILL) * union_side[0]:
-        box = _boxes((union[:, :2] + union[:, 2:]) / 2, union_side, size)
+    if _is_still(raw):
+        union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])[None]
+        box = _boxes(_centers(union), (union[:, 2:] - union[:, :2]).max(axis=1), size)
         return SmoothedBoxes(np.repeat(box, len(raw), axis=0), SmoothingCase.STILL)
-    if sides.min() >= (1 - STEADY_SIZE) * sides.max():
-        centers = _savgol(_means((raw[:, :2] + raw[:, 2:]) / 2, CENTER_MEANS), BOX_SAVGOL_WINDOWS)
-        sides = np.full(len(raw), sides.max())
-        return SmoothedBoxes(_boxes(centers, sides, size), SmoothingCase.STEADY_SIZE)
-    if not reference:
-        smooth = _savgol(_means(raw, CENTER_MEANS), BOX_SAVGOL_WINDOWS)
-        return SmoothedBoxes(squares_inside(smooth, size), SmoothingCase.MOVING)
-    before, after = CORNER_MEANS
-    corners = _means(_savgol(_means(raw[:, :2], before), BOX_SAVGOL_WINDOWS, np.array(size)), after)
-    before, after = SIDE_MEANS
-    sides = _means((raw[:, 2:] - raw[:, :2]).max(axis=1), before)
-    sides = _means(_savgol(sides, SIDE_SAVGOL_WINDOWS, np.array(min(size))), after)
-    return SmoothedBoxes(_boxes(corners + sides[:, None] / 2, sides, size), SmoothingCase.MOVING)
+    if _is_steady(raw):
+        sides = np.full(len(raw), (calm[:, 2] - calm[:, 0]).max())
+        return SmoothedBoxes(
+            _boxes(_smoothed(_centers(calm), CENTER_MEANS), sides, size), SmoothingCase.STEADY_SIZE
+        )
+    boxes = _smoothed(raw, BOX_MEANS)
+    sides = _smoothed((boxes[:, 2:] - boxes[:, :2]).min(axis=1), SIDE_MEANS)
+    grown = _grown_from_corner(boxes, sides, size) if reference else _boxes(_centers(boxes), sides, size)
+    grown = _means(grown, GROWN_BOX_MEANS)
+    return SmoothedBoxes(
+        np.clip(grown, 0, np.tile(size, 2)) if reference else squares_inside(grown, size),
+        SmoothingCase.MOVING,
+    )
+
+
+def _is_still(raw: np.ndarray) -> bool:
+    union = np.concatenate([raw[:, :2].min(axis=0), raw[:, 2:].max(axis=0)])
+    return bool((np.abs(raw - union) <= STILL * np.tile(union[2:] - union[:2], 2)).all())
+
+
+def _is_steady(raw: np.ndarray) -> bool:
+    widths = raw[:, 2] - raw[:, 0]
+    return bool((np.abs(widths - widths.mean()) <= STEADY_SIZE * widths.mean()).all())
+
+
+def _grown_from_corner(boxes: np.ndarray, sides: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Boxes of the given sides at the top left corners of `boxes`, no larger than what is left of the frame there."""
+    corners = np.maximum(boxes[:, :2], 0)
+    sides = np.minimum(sides, (np.array(size) - corners).min(axis=1))
+    return np.concatenate([corners, corners + sides[:, None]], axis=1)
 
 
 def moving_mean(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred mean over the first axis; at the ends, of the part of the window that there is.
+    """Centred mean over the first axis, rounded to float32; at the ends, of the part of the window that there is.
 
     A sequence shorter than the window is averaged over the largest odd window that fits it.
     """
@@ -157,13 +172,14 @@ def moving_mean(values: np.ndarray, window: int) -> np.ndarray:
     means = np.empty_like(values)
     for t in range(len(values)):
         means[t] = values[max(0, t - half) : t + half + 1].mean(axis=0)
-    return means
+    return means.astype(np.float32).astype(values.dtype)
 
 
 def integer_boxes(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Edges on whole pixels: the smallest such boxes that hold these, cut off at the frame."""
-    limit = np.tile(np.array(size, np.float64), 2)
-    return np.clip(np.concatenate([np.floor(boxes[:, :2]), np.ceil(boxes[:, 2:])], axis=1), 0, limit)
+    """Edges on whole pixels: the smallest such boxes that hold these, cut off at the frame, a pixel large at least."""
+    limit = np.array(size, np.float64)
+    corner = np.clip(np.floor(boxes[:, :2]), 0, limit - 1)
+    return np.concatenate([corner, np.clip(np.ceil(boxes[:, 2:]), corner + 1, limit)], axis=1)
 
 
 def squares_inside(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -188,23 +204,31 @@ def _squared(boxes: np.ndarray) -> np.ndarray:
     return np.where(uneven[:, None], squares, boxes)
 
 
+def _centers(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def _smoothed(values: np.ndarray, means: _Windows) -> np.ndarray:
+    """Moving means, the boxes' Savitzky-Golay pass, moving means; the ends are held on for half a window there."""
+    values = _means(values, means[0])
+    half = max(_odd_window(BOX_SAVGOL_WINDOW, len(values)), SAVGOL_ORDER + 1) // 2
+    held = np.pad(values, [(half, half)] + [(0, 0)] * (values.ndim - 1), mode="edge").astype(np.float32)
+    passed = savgol_filter(held, 2 * half + 1, SAVGOL_ORDER, axis=0)[half:-half]
+    return _means(passed.astype(values.dtype), means[1])
+
+
 def _means(values: np.ndarray, windows: Sequence[int]) -> np.ndarray:
     for window in windows:
         values = moving_mean(values, window)
     return values
 
 
-def _savgol(values: np.ndarray, windows: Sequence[int], limit: np.ndarray | None = None) -> np.ndarray:
-    """Savitzky-Golay passes over the first axis; windows that the sequence is too short for are cut down.
-
-    With `limit`, values are brought back into 0..limit after each pass: passes overshoot where a box meets the frame.
-    """
+def _savgol(values: np.ndarray, windows: Sequence[int]) -> np.ndarray:
+    """The points' Savitzky-Golay passes over the first axis; windows longer than the sequence are cut down."""
     for window in windows:
         window = _odd_window(window, len(values))
         if window > SAVGOL_ORDER:
             values = savgol_filter(values, window, SAVGOL_ORDER, axis=0, mode="mirror")
-        if limit is not None:
-            values = np.clip(values, 0, limit)
     return values
 
 
