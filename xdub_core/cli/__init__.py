@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from xdub_core.cli.streams import forgiving_streams
 from xdub_core.errors import XDubError
 
 USER_ERROR = 2
@@ -29,7 +30,11 @@ class InterruptedCommandError(Exception):
 
 def main() -> None:
     """Run the command line and exit. A polite kill (SIGTERM) cleans up as Ctrl-C does, and exits with its 130."""
-    debug = "--debug" in sys.argv
+    with forgiving_streams():
+        _run(debug="--debug" in sys.argv)
+
+
+def _run(debug: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app = _load_app()

@@ -28,8 +28,9 @@ chatter = Console(stderr=True)
 @contextmanager
 def progress_bars() -> Iterator[ProgressCallback]:
     """One bar per stage, each appearing with its first report."""
+    plain = not chatter.encoding.startswith("utf")
     bars = Bars(
-        SpinnerColumn(finished_text="✓"),
+        SpinnerColumn("line" if plain else "dots", finished_text="*" if plain else "✓"),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
