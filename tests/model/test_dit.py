@@ -145,6 +145,37 @@ def test_feed_forward_in_chunks_changes_nothing(small_dit, monkeypatch):
     assert torch.allclose(velocity(small_dit, data), whole, atol=1e-6)
 
 
+def test_no_layer_is_given_tokens_with_gaps_between_them(small_dit):
+    """PyTorch makes a batched product of those and copies the layer's weights, once per clip of a batch."""
+    with_gaps = []
+
+    def note(name):
+        return lambda layer, given: with_gaps.extend([name] * (not given[0].is_contiguous()))
+
+    for name, layer in small_dit.named_modules():
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_pre_hook(note(name))
+    velocity(small_dit, inputs(small_dit.config, batch=3, frames=5))
+    assert with_gaps == []
+
+
+def test_keys_and_values_may_be_shared_or_made_by_each_block(small_dit):
+    data = inputs(small_dit.config, batch=2)
+    arguments = (data["context"], data["audio"], data["latents"].shape)
+    kept = small_dit.prepare(*arguments)
+    shared = small_dit.prepare(*arguments, text=kept.text)
+    by_block = small_dit.prepare(*arguments, by_block=True)
+    assert shared.text is kept.text
+    assert len({tokens.data_ptr() for tokens in by_block.text}) == 1
+    with torch.no_grad():
+        expected, *others = (
+            small_dit(data["latents"], data["reference"], torch.tensor([500.0, 100.0]), constants)
+            for constants in (kept, shared, by_block)
+        )
+    for other in others:
+        assert torch.equal(other, expected)
+
+
 def test_gradients_flow_to_every_parameter(small_dit):
     data = inputs(small_dit.config)
     constants = small_dit.prepare(data["context"], data["audio"], data["latents"].shape)

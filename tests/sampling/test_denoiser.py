@@ -53,3 +53,16 @@ def test_clips_that_are_sampled_together_come_out_as_each_alone(model, batched):
         alone = denoise(model, slice(number, number + 1), batched)
         for found, expected in zip(together, alone, strict=True):
             torch.testing.assert_close(found[number : number + 1], expected)
+
+
+@pytest.mark.parametrize(("batched", "branches"), [(True, 3), (False, 2)])
+def test_a_clip_keeps_the_texts_keys_once_and_each_audios_once(model, batched, branches):
+    """One by one, the two branches that hear nothing share theirs; none of them has the text's to itself."""
+    clip = DiTDenoiser(model, torch.full((1, 2, TINY.text_dim), 0.3), batched).for_clip(REFERENCE, AUDIO, 0)
+    clip(LATENTS, 0.7)
+    clip(LATENTS, 0.3)
+    kept = list(clip.prepared.values())
+    audio = sum(len(constants.audio[0].keys) for constants in kept)
+    assert audio == branches * len(LATENTS) * LATENTS.shape[2]
+    assert len({id(constants.text) for constants in kept}) == 1
+    assert len(kept[0].text[0].keys) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,6 +32,10 @@ class KeysValues(NamedTuple):
 
     keys: Tensor
     values: Tensor
+
+
+Attended: TypeAlias = KeysValues | Tensor
+"""What a cross-attention attends to: keys and values that were computed before, or the tokens [batch, tokens, dim]."""
 
 
 class _Projections(nn.Module):
@@ -65,13 +69,15 @@ class SelfAttention(_Projections):
 
 
 class CrossAttention(_Projections):
-    """Attention of target tokens to text or audio tokens. The keys and values are computed apart, once a clip."""
+    """Attention of target tokens to text or audio tokens. Their keys and values are best computed once a clip."""
 
     def keys_values(self, context: Tensor) -> KeysValues:
         """`context`: [batch, tokens, dim]."""
         return KeysValues(self.norm_k(self.k(context)), self.v(context))
 
-    def forward(self, x: Tensor, context: KeysValues) -> Tensor:
+    def forward(self, x: Tensor, context: Attended) -> Tensor:
         """`x`: [batch, queries, dim]; `context` of the same batch size, or of 1 to serve them all."""
+        if not isinstance(context, KeysValues):
+            context = self.keys_values(context)
         keys, values = (c.expand(len(x), -1, -1) for c in context)
         return self.o(self.attention(self.norm_q(self.q(x)), keys, values, self.heads))

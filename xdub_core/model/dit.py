@@ -26,6 +26,7 @@ from torch.utils.checkpoint import checkpoint
 
 from xdub_core.errors import SamplingError
 from xdub_core.model.attention import (
+    Attended,
     AttentionFunction,
     CrossAttention,
     KeysValues,
@@ -48,16 +49,17 @@ FEED_FORWARD_CHUNKS = 8
 
 @dataclass(frozen=True)
 class ClipConstants:
-    """What stays the same through all steps of a clip: rotations, and each block's text and audio keys/values.
+    """What stays the same through all steps of a clip: rotations, and what each block attends to of text and audio.
 
     `grid`: the target's tokens as (frames, height, width); `reference_tokens`: how many tokens come before them.
+    `text` and `audio`: each block's keys and values, or the tokens that it makes them of whenever it runs.
     """
 
     grid: tuple[int, int, int]
     reference_tokens: int
     tables: RotaryTables
-    text: tuple[KeysValues, ...]
-    audio: tuple[KeysValues | None, ...]
+    text: tuple[Attended, ...]
+    audio: tuple[Attended | None, ...]
 
     def without_audio(self) -> ClipConstants:
         """The same with every audio cross-attention switched off (paper section 3.3, "silent branches")."""
@@ -146,6 +148,9 @@ class XDubDiT(nn.Module):
         audio: Tensor,
         latent_shape: torch.Size | tuple[int, ...],
         reference_stills: int | None = None,
+        *,
+        text: tuple[Attended, ...] | None = None,
+        by_block: bool = False,
     ) -> ClipConstants:
         """Compute once a clip what no step changes.
 
@@ -154,6 +159,11 @@ class XDubDiT(nn.Module):
         The reference is a video in step with the target, or `reference_stills` single frames, placed in time
         before it (the generator of stage I).
 
+        `text`: that of other constants made from the same context, to share their keys and values (190 MB of the
+        released model's in bfloat16) instead of computing them again. With `by_block`, no block's keys and values are
+        computed here: each makes its own whenever it runs and lets them go, which is the least memory, and right for
+        a host whose weights come to the device block by block.
+
         Raises SamplingError when the sizes do not fit the model or each other.
         """
         grid = self._token_grid(tuple(latent_shape), audio)
@@ -161,15 +171,22 @@ class XDubDiT(nn.Module):
         if reference_stills is not None:
             frames = reference_stills // self.config.patch[0]
         positions = None if reference_stills is None else range(-frames, 0)
-        text_tokens = self.text_embedding(context)
+        if text is None:
+            text = self._attended("cross_attn", self.text_embedding(context), by_block)
         audio_tokens = self.audio_embedding(audio).flatten(0, 1)  # [batch * latent frames, 8, dim]
         return ClipConstants(
             grid=grid,
             reference_tokens=frames * height * width,
             tables=rotary_tables(grid, self.config.head_dim, audio.device, positions),
-            text=tuple(block.cross_attn.keys_values(text_tokens) for block in self._blocks()),
-            audio=tuple(block.audio_attn.keys_values(audio_tokens) for block in self._blocks()),
+            text=text,
+            audio=self._attended("audio_attn", audio_tokens, by_block),
         )
+
+    def _attended(self, attention: str, tokens: Tensor, by_block: bool) -> tuple[Attended, ...]:
+        """What every block's cross-attention of that name attends to."""
+        if by_block:
+            return (tokens,) * len(self.blocks)
+        return tuple(getattr(block, attention).keys_values(tokens) for block in self.blocks)
 
     def forward(
         self,
@@ -300,8 +317,8 @@ class Block(nn.Module):
         x: Tensor,
         modulation: Modulation,
         tables: RotaryTables,
-        text: KeysValues,
-        audio: KeysValues | None,
+        text: Attended,
+        audio: Attended | None,
         reference_tokens: int,
     ) -> Tensor:
         """`x`: [batch, tokens, dim], the reference's tokens first; without `audio`, it is not listened to."""
@@ -321,21 +338,26 @@ class Block(nn.Module):
         fed = self.feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))
         return x + gate(fed, gate_ffn, clean)
 
-    def hear(self, target: Tensor, audio: KeysValues) -> Tensor:
+    def hear(self, target: Tensor, audio: Attended) -> Tensor:
         """Each latent frame's tokens attend to the audio tokens of that frame only."""
-        frames = len(audio.keys) // len(target)
+        frames = len(audio.keys if isinstance(audio, KeysValues) else audio) // len(target)
         by_frame = target.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch * frames, rows * columns, dim]
         return self.audio_attn(by_frame, audio).unflatten(0, (len(target), frames)).flatten(1, 2)
 
     def feed_forward(self, x: Tensor) -> Tensor:
-        """The feed-forward of all tokens [batch, tokens, dim]; part by part where no gradients are wanted."""
+        """The feed-forward of all tokens [batch, tokens, dim]; part by part where no gradients are wanted.
+
+        Parts are cut from the tokens of the whole batch, one after the other in memory: of a part with gaps, PyTorch
+        makes a batched product, for which it copies the weights once per member of the batch.
+        """
         if torch.is_grad_enabled():
             return self.ffn(x)
-        out = torch.empty_like(x)
-        parts = zip(x.chunk(FEED_FORWARD_CHUNKS, 1), out.chunk(FEED_FORWARD_CHUNKS, 1), strict=True)
+        tokens = x.flatten(0, 1)
+        out = torch.empty_like(tokens)
+        parts = zip(tokens.chunk(FEED_FORWARD_CHUNKS), out.chunk(FEED_FORWARD_CHUNKS), strict=True)
         for part, result in parts:
             result.copy_(self.ffn(part))
-        return out
+        return out.view_as(x)
 
 
 class Head(nn.Module):

@@ -61,14 +61,12 @@ class DiTDenoiser:
 
 
 @dataclass(frozen=True)
-class _Branches:
-    reference: Tensor
-    constants: ClipConstants
-
-
-@dataclass(frozen=True)
 class _DiTClip:
-    """Branches go by their place in `Velocities`; what no step changes is kept for each group that goes as a batch."""
+    """Branches go by their place in `Velocities`, and those of a group through the model as one batch.
+
+    What no step changes is kept by what the branches of a group hear: two that hear nothing share it, and all share
+    the text's keys and values.
+    """
 
     model: XDubDiT
     context: Tensor
@@ -76,30 +74,30 @@ class _DiTClip:
     audio: Tensor
     motion_latents: int
     batched: bool
-    prepared: dict[tuple[int, ...], _Branches] = field(default_factory=dict)
+    prepared: dict[tuple[bool, ...], ClipConstants] = field(default_factory=dict)
 
     @torch.inference_mode()
     def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
         velocities = [torch.zeros_like(latents)] * len(weights)
         wanted = tuple(number for number, weight in enumerate(weights) if weight)
         for group in [wanted] if self.batched else [(number,) for number in wanted]:
-            branches = self._branches(group)
+            reference = torch.cat([self.reference * (number >= 1) for number in group])
             predicted = self.model(
-                latents.to(branches.reference).repeat(len(group), 1, 1, 1, 1),
-                branches.reference,
-                torch.full((len(branches.reference),), sigma * TIMESTEPS, device=branches.reference.device),
-                branches.constants,
+                latents.to(reference).repeat(len(group), 1, 1, 1, 1),
+                reference,
+                torch.full((len(reference),), sigma * TIMESTEPS, device=reference.device),
+                self._constants(tuple(number >= 2 for number in group)),
                 self.motion_latents,
             )
             for number, velocity in zip(group, predicted.to(latents).chunk(len(group)), strict=True):
                 velocities[number] = velocity
         return Velocities(*velocities)
 
-    def _branches(self, group: tuple[int, ...]) -> _Branches:
-        """What the branches of a group share, computed when they are first wanted."""
-        if group not in self.prepared:
-            reference = torch.cat([self.reference * (number >= 1) for number in group])
-            audio = torch.cat([self.audio * (number >= 2) for number in group])
-            constants = self.model.prepare(self.context, audio, reference.shape)
-            self.prepared[group] = _Branches(reference, constants)
-        return self.prepared[group]
+    def _constants(self, hearing: tuple[bool, ...]) -> ClipConstants:
+        """Those of a group of branches that hear the speech or nothing, computed when they are first wanted."""
+        if hearing not in self.prepared:
+            audio = torch.cat([self.audio * heard for heard in hearing])
+            shape = (len(audio), *self.reference.shape[1:])
+            text = next(iter(self.prepared.values())).text if self.prepared else None
+            self.prepared[hearing] = self.model.prepare(self.context, audio, shape, text=text)
+        return self.prepared[hearing]
