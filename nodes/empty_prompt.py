@@ -29,7 +29,7 @@ class EmptyPrompt(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "source",
-                    options=[AUTOMATIC, *folder_paths.get_filename_list("text_encoders")],
+                    options=_sources(),
                     default=AUTOMATIC,
                     tooltip="'automatic' takes what is kept, else asks the connected CLIP. Or a file of "
                     "models/text_encoders: an empty_prompt.safetensors, or umt5-xxl in 16 or 32 bits.",
@@ -54,6 +54,8 @@ class EmptyPrompt(io.ComfyNode):
     def validate_inputs(cls, source: str | None = None, clip: Any = UNCONNECTED) -> bool | str:
         from .comfy_bridge.prompt import HOW_TO_GET_IT, kept_prompt
 
+        if source not in (None, *_sources()):
+            return f"there is no {source!r} in models/text_encoders: choose 'automatic' or a file that is there"
         if source == AUTOMATIC and clip == UNCONNECTED and not kept_prompt().is_file():
             return f"there is no embedding of the empty prompt yet: {HOW_TO_GET_IT}"
         return True
@@ -75,3 +77,7 @@ class EmptyPrompt(io.ComfyNode):
         else:
             raise MissingModelError(f"there is no embedding of the empty prompt yet: {prompt.HOW_TO_GET_IT}")
         return io.NodeOutput([[context, {}]])
+
+
+def _sources() -> list[str]:
+    return [AUTOMATIC, *folder_paths.get_filename_list("text_encoders")]

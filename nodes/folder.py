@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import folder_paths
 from comfy_api.latest import InputImpl, io
 
 from . import sockets
@@ -32,8 +31,9 @@ class LoadFolder(io.ComfyNode):
                 io.String.Input(
                     "folder",
                     default="",
-                    placeholder="a folder in ComfyUI's input folder, or a whole path",
-                    tooltip="Where the pairs are: the name of a folder in ComfyUI's input folder, or a whole path.",
+                    placeholder="a folder in ComfyUI's input folder",
+                    tooltip="Where the pairs are: the name of a folder in ComfyUI's input folder, or the whole path of "
+                    "one that workflows may read (the help page says how others are allowed).",
                 ),
                 io.Int.Input(
                     "pair",
@@ -58,33 +58,35 @@ class LoadFolder(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, folder: str | None = None, pair: int | None = None) -> bool | str:
-        from xdub_core.errors import MediaError
+        from xdub_core.errors import XDubError
 
         try:
             chosen_pairs(folder, pair or ALL) if folder is not None else None
-        except MediaError as error:
+        except XDubError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, folder: str, pair: int = ALL) -> str:
+    def fingerprint_inputs(cls, folder: str | None = None, pair: int = ALL) -> str | float:
+        if folder is None:  # linked, so unknown as yet: never the same as before
+            return float("nan")
         paths = [path for chosen in chosen_pairs(folder, pair) for path in chosen]
         return repr([(path, path.stat().st_mtime_ns) for path in paths])
 
     @classmethod
     def execute(cls, folder: str, pair: int = ALL) -> io.NodeOutput:
-        from .comfy_bridge.sound import read_sound
+        from .comfy_bridge.recordings import recordings
 
         pairs = chosen_pairs(folder, pair)
         return io.NodeOutput(
             [InputImpl.VideoFromFile(str(video)) for video, _ in pairs],
-            [read_sound(recording) for _, recording in pairs],
+            recordings([recording for _, recording in pairs]),
             [video.stem for video, _ in pairs],
         )
 
 
 def chosen_pairs(folder: str, pair: int = ALL) -> list[tuple[Path, Path]]:
-    """All pairs, or one of them, counted from 1. Raises MediaError as `pairs_in`, and where there are fewer."""
+    """All pairs, or one of them, counted from 1. Raises XDubError as `pairs_in`, and where there are fewer."""
     from xdub_core.errors import MediaError
 
     pairs = pairs_in(folder)
@@ -96,22 +98,23 @@ def chosen_pairs(folder: str, pair: int = ALL) -> list[tuple[Path, Path]]:
 
 
 def pairs_in(folder: str) -> list[tuple[Path, Path]]:
-    """Videos and their recordings, by name. Raises MediaError where there is none, or a video has no recording."""
+    """Videos and their recordings, by name.
+
+    Raises SettingsError for a folder that is not there or that workflows may not read, MediaError where there is no
+    video, or a video has no recording.
+    """
     from xdub_core.errors import MediaError
 
-    place = Path(folder_paths.get_input_directory()) / Path(folder.strip()).expanduser()
-    if not folder.strip() or not place.is_dir():
-        raise MediaError(
-            f"{folder or 'the folder'!r} is no folder, neither in ComfyUI's input folder nor by itself"
-        )
-    files = sorted(path for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
+    from .comfy_bridge.folders import files_in, input_folder
+
+    files = files_in(input_folder(folder), VIDEO_SUFFIXES + AUDIO_SUFFIXES)
     recordings = {path.stem: path for path in files if path.suffix.lower() in AUDIO_SUFFIXES}
     videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
-        raise MediaError(f"{place} holds no video: put pairs such as anna.mp4 and anna.wav there")
+        raise MediaError(f"{folder} holds no video: put pairs such as anna.mp4 and anna.wav there")
     alone = [path.name for path in videos if path.stem not in recordings]
     if alone:
         raise MediaError(
-            f"{place} has no recording for {', '.join(alone)}: give it the same name, as {videos[0].stem}.wav"
+            f"{folder} has no recording for {', '.join(alone)}: give it the same name, as {videos[0].stem}.wav"
         )
     return [(path, recordings[path.stem]) for path in videos]

@@ -33,8 +33,9 @@ class LoadMini(io.ComfyNode):
                     optional=True,
                     advanced=True,
                     placeholder="the one that comes with the pack",
-                    tooltip="A folder with a small model of your own (made by `python -m xdub_core train mini`). Empty "
-                    "for the built-in one.",
+                    tooltip="A folder with a small model of your own (made by `python -m xdub_core train mini`): its "
+                    "name in ComfyUI's models folder, or the whole path of one that workflows may read. Empty for the "
+                    "built-in one.",
                 ),
             ],
             outputs=[
@@ -80,6 +81,13 @@ class LoadMini(io.ComfyNode):
 
 
 def _folder(text: str) -> Path:
+    """Raises SettingsError for a folder that is not there or that workflows may not read, whole."""
     from xdub_core.mini.model import BUILT_IN
 
-    return Path(text).expanduser() if text.strip() else BUILT_IN
+    from .comfy_bridge.folders import files_in, model_folder
+
+    if not text.strip():
+        return BUILT_IN
+    folder = model_folder(text)
+    files_in(folder)
+    return folder

@@ -35,8 +35,9 @@ def wrong_choice(
     """
     if name is None:  # linked: known only when it runs
         return None
-    path = folder_paths.get_full_path(folder, name)
-    if not name or path is None:
+    listed = name in folder_paths.get_filename_list(folder)  # else it is not asked for: a workflow may name anything
+    path = folder_paths.get_full_path(folder, name) if listed else None
+    if path is None:
         there = (
             f"there is no {name!r} in models/{folder}" if name else f"models/{folder} has no file to choose"
         )

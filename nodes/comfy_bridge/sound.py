@@ -43,6 +43,15 @@ def waveform(audio: dict[str, Any] | None) -> Tensor:
     return audio["waveform"][0]
 
 
+def check_sound(path: Path) -> None:
+    """Raise MediaError for a file whose sound does not begin. Reads no further."""
+    try:
+        with av.open(str(path)) as container:
+            next(container.decode(audio_stream(container, path)), None)
+    except (av.FFmpegError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_sound(path: Path) -> dict[str, Any]:
     """A sound file as AUDIO, with its own channels and rate. Raises MediaError for one without sound."""
     blocks: list[Tensor] = []
@@ -54,10 +63,12 @@ def read_sound(path: Path) -> dict[str, Any]:
                 blocks += [torch.from_numpy(block.to_ndarray()) for block in resampler.resample(frame)]
             rate = stream.rate
     except (av.FFmpegError, OSError) as error:
-        raise MediaError(
-            f"{path}: no sound can be read from it ({error}); choose another recording"
-        ) from error
+        raise _unreadable(path, error) from error
     return {"waveform": torch.cat(blocks, dim=1)[None], "sample_rate": rate}
+
+
+def _unreadable(path: Path, error: Exception) -> MediaError:
+    return MediaError(f"{path}: no sound can be read from it ({error}); choose another recording")
 
 
 @contextmanager

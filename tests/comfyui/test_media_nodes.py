@@ -52,7 +52,8 @@ def planned(pack, mini, crop, video):
     return face, crops, reference
 
 
-def test_a_mini_gives_everything_that_a_dub_needs(pack, mini_folder):
+def test_a_mini_gives_everything_that_a_dub_needs(pack, mini_folder, monkeypatch):
+    monkeypatch.setenv("XDUB_FOLDERS", str(mini_folder.parent))
     outputs = pack("mini").LoadMini.execute(experts=False, folder=str(mini_folder)).args
     assert [type(output).__name__ for output in outputs[:4]] == [
         "ModelPatcher",
@@ -63,7 +64,8 @@ def test_a_mini_gives_everything_that_a_dub_needs(pack, mini_folder):
     assert outputs[5:] == (CARD.crop, CARD.clip_frames, CARD.steps)
 
 
-def test_a_folder_without_a_mini_is_told_before_anything_runs(pack, tmp_path):
+def test_a_folder_without_a_mini_is_told_before_anything_runs(pack, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDUB_FOLDERS", str(tmp_path))
     assert "holds no xdub-mini" in pack("mini").LoadMini.validate_inputs(folder=str(tmp_path))
 
 
@@ -396,52 +398,3 @@ def test_a_video_that_the_track_is_not_of_is_told(pack, planned, tmp_path):
         pack("paste_back").PasteBack.execute(
             [other], [], [face], [reference], ["change"], [True], ["video"], [16], [25.0]
         )
-
-
-def test_a_folder_gives_pairs_of_one_name(pack, tmp_path):
-    from xdub_core.mini.demo_media import write_wav
-
-    node = pack("folder").LoadFolder
-    for name in ("anna", "bert"):
-        write_footage(tmp_path / f"{name}.mp4", 3)
-        write_wav(torch.linspace(-1, 1, 1600).numpy(), tmp_path / f"{name}.wav")
-    videos, audios, names = node.execute(str(tmp_path)).args
-    assert [video.get_frame_count() for video in videos] == [3, 3]
-    assert names == ["anna", "bert"]
-    assert audios[0]["sample_rate"] == 16000
-    assert torch.allclose(audios[0]["waveform"][0, 0], torch.linspace(-1, 1, 1600), atol=1e-3)
-
-
-def test_one_pair_of_a_folder_may_be_chosen(pack, tmp_path):
-    from xdub_core.mini.demo_media import write_wav
-
-    node = pack("folder").LoadFolder
-    for name in ("anna", "bert"):
-        write_footage(tmp_path / f"{name}.mp4", 3)
-        write_wav(torch.zeros(1600).numpy(), tmp_path / f"{name}.wav")
-    folder = str(tmp_path)
-    videos, audios, names = node.execute(folder, pair=2).args
-    assert (len(videos), len(audios), names) == (1, 1, ["bert"])
-    assert node.execute(folder, pair=0).args[2] == node.execute(folder).args[2] == ["anna", "bert"]
-    assert node.validate_inputs(folder=folder, pair=2) is True
-    assert "holds 2: choose 1 to 2" in node.validate_inputs(folder=folder, pair=3)
-    before = node.fingerprint_inputs(folder, pair=1)
-    (tmp_path / "bert.wav").touch()
-    assert node.fingerprint_inputs(folder, pair=1) == before  # another pair's file changes nothing
-    assert "anna" in before and "bert" not in before
-
-
-def test_workflows_saved_before_pairs_could_be_chosen_still_mean_all(pack):
-    (pair,) = [given for given in pack("folder").LoadFolder.define_schema().inputs if given.id == "pair"]
-    assert (pair.default, pair.optional, pair.control_after_generate) == (0, True, "fixed")
-    assert [given.id for given in pack("folder").LoadFolder.define_schema().inputs][-1] == "pair"
-
-
-def test_a_folder_without_pairs_is_told(pack, tmp_path):
-    node = pack("folder").LoadFolder
-    assert "is no folder" in node.validate_inputs(folder="nowhere")
-    assert "holds no video" in node.validate_inputs(folder=str(tmp_path))
-    write_footage(tmp_path / "anna.mp4", 3)
-    assert "no recording for anna.mp4: give it the same name, as anna.wav" in node.validate_inputs(
-        folder=str(tmp_path)
-    )

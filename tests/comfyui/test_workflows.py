@@ -35,7 +35,8 @@ SECONDS_TO_START, SECONDS_TO_RUN = 90, 120
 class Server:
     """A ComfyUI of its own, with the pack and folders of its own."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, allowed: Path) -> None:
+        """`allowed`: a folder that workflows may read besides ComfyUI's own."""
         self.base = base
         for folder in ("custom_nodes", "input", "models", "output", "user"):
             (base / folder).mkdir()
@@ -46,7 +47,12 @@ class Server:
         command = [sys.executable, "main.py", "--cpu", "--base-directory", str(base), "--disable-metadata"]
         command += ["--port", self.address.split(":")[1], "--database-url", "sqlite:///:memory:"]
         self.process = subprocess.Popen(
-            command, cwd=COMFYUI, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=COMFYUI,
+            env={**os.environ, "XDUB_FOLDERS": str(allowed)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.log: list[str] = []
         self._ready = threading.Event()
@@ -111,7 +117,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("server")
-    running = Server(base)
+    running = Server(base, tmp_path_factory.getbasetemp())
     write_footage(base / "input" / "video.mp4")
     for name in ("speech", "clip"):
         write_wav(speech(0.8)["waveform"][0, 0].numpy(), base / "input" / f"{name}.wav")
