@@ -55,7 +55,9 @@ class EmptyPrompt(io.ComfyNode):
         from .comfy_bridge.prompt import HOW_TO_GET_IT, kept_prompt
 
         if source not in (None, *_sources()):
-            return f"there is no {source!r} in models/text_encoders: choose 'automatic' or a file that is there"
+            return (
+                f"there is no {source!r} in models/text_encoders: choose 'automatic' or a file that is there"
+            )
         if source == AUTOMATIC and clip == UNCONNECTED and not kept_prompt().is_file():
             return f"there is no embedding of the empty prompt yet: {HOW_TO_GET_IT}"
         return True

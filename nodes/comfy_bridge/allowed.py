@@ -47,7 +47,9 @@ def real_path(
         place, target, rest = found
         path = os.path.normpath(os.path.join(os.path.dirname(place), target, rest))
         if _root_of(path, roots) is None:
-            raise SettingsError(f"{shown(text)} leads outside of the folders that workflows may read: {HOW_TO_ALLOW}")
+            raise SettingsError(
+                f"{shown(text)} leads outside of the folders that workflows may read: {HOW_TO_ALLOW}"
+            )
     raise SettingsError(f"{shown(text)} is a link that leads nowhere: choose another folder")
 
 
@@ -60,8 +62,12 @@ def allowed_path(text: str, base: str, roots: Sequence[str], system: ModuleType 
         raise SettingsError(f"{shown(text)} is no path: name a folder")
     path = system.normpath(system.join(base, text))
     if _root_of(path, roots, system) is None:
-        raise SettingsError(f"{shown(text)} is outside of the folders that workflows may read: {HOW_TO_ALLOW}")
-    if system is not posixpath and any(_is_trick(part) for part in PureWindowsPath(text).parts[_anchored(text) :]):
+        raise SettingsError(
+            f"{shown(text)} is outside of the folders that workflows may read: {HOW_TO_ALLOW}"
+        )
+    if system is not posixpath and any(
+        _is_trick(part) for part in PureWindowsPath(text).parts[_anchored(text) :]
+    ):
         raise SettingsError(f"{shown(text)} is no name that a folder can have on Windows: choose another")
     return path
 
@@ -92,9 +98,7 @@ def _root_of(path: str, roots: Sequence[str], system: ModuleType = os.path) -> s
     return next((root for root in roots if named.is_relative_to(kind(root))), None)
 
 
-def _first_link(
-    path: str, root: str, read_link: Callable[[str], str | None]
-) -> tuple[str, str, str] | None:
+def _first_link(path: str, root: str, read_link: Callable[[str], str | None]) -> tuple[str, str, str] | None:
     """The first link below `root` on the way to `path`: where it is, where it leads, and what follows after it."""
     parts = PurePath(path).relative_to(root).parts
     place = root

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import comfy.model_management as management
 import numpy as np
+from comfy.model_patcher import ModelPatcher
 from torch import nn
 
 from xdub_core.face.detector import Detection, FaceDetector
 
-from .listening import held, load
+from .listening import load
 
 
 class HeldDetector:
@@ -18,7 +19,7 @@ class HeldDetector:
 
     def __init__(self, detector: FaceDetector, networks: Sequence[nn.Module]) -> None:
         self._detector = detector
-        self.patchers = tuple(held(network) for network in networks)
+        self.patchers = tuple(_held(network) for network in networks)
 
     def detect(
         self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
@@ -26,6 +27,12 @@ class HeldDetector:
         """As the detector within; see `FaceDetector`."""
         load(self.patchers)
         return self._detector.detect(frames, numbers)
+
+
+def _held(network: nn.Module) -> ModelPatcher:
+    """A network that sees every frame: on the GPU while it looks, also where VRAM is short, and out of it afterwards."""
+    device, offload = management.get_torch_device(), management.unet_offload_device()
+    return ModelPatcher(network, load_device=device, offload_device=offload)
 
 
 def frames_at_once() -> int:

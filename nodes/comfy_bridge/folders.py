@@ -16,7 +16,16 @@ VARIABLE = "XDUB_FOLDERS"
 """Environment variable with more folders, separated as in PATH."""
 EXTRA = "xdub_folders"
 """The same in extra_model_paths.yaml: the name of a kind of folder."""
-_MODELS = ("checkpoints", "diffusion_models", "vae", "text_encoders", "audio_encoders", "detection", "loras", EXTRA)
+_MODELS = (
+    "checkpoints",
+    "diffusion_models",
+    "vae",
+    "text_encoders",
+    "audio_encoders",
+    "detection",
+    "loras",
+    EXTRA,
+)
 
 
 def input_folder(text: str) -> Path:
@@ -40,7 +49,9 @@ def files_in(folder: Path, suffixes: Collection[str] | None = None) -> list[Path
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
-        raise SettingsError(f"{shown(folder.name)} cannot be read ({error.strerror}): ask its owner") from None
+        raise SettingsError(
+            f"{shown(folder.name)} cannot be read ({error.strerror}): ask its owner"
+        ) from None
     wanted = [
         folder / name
         for name in names

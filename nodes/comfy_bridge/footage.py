@@ -38,14 +38,17 @@ def footage_from_video(video: Video) -> Footage:
         components, depth = video.get_components(), video.get_bit_depth()
         return footage_from_images(components.images, float(components.frame_rate), depth > 8, depth)
     stream = video.get_stream_source()
-    path = Path(stream) if isinstance(stream, str) else _spilled(stream)
-    scanned = scan_video(path)
-    passes = VideoPasses(scanned, *video.get_active_trim_window())
-    if not isinstance(stream, str):
-        weakref.finalize(passes, path.unlink, missing_ok=True)
-    info = scanned.info
-    depth = info.bit_depth
-    return Footage(passes, passes.timeline, info.width, info.height, info, depth > 8, depth)
+    if isinstance(stream, str):
+        return _footage_in(Path(stream), video)
+    path = temporary_path(".video")
+    try:
+        _spill(stream, path)
+        made = _footage_in(path, video)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    weakref.finalize(made.source, path.unlink, missing_ok=True)
+    return made
 
 
 def footage(source: Video | Tensor, fps: float = MODEL_FPS) -> Footage:
@@ -60,10 +63,16 @@ def temporary_path(suffix: str) -> Path:
     return folder / f"xdub_{uuid.uuid4().hex[:12]}{suffix}"
 
 
-def _spilled(stream: io.BytesIO) -> Path:
-    """A video that is in memory, as a temporary file."""
-    path = temporary_path(".video")
+def _footage_in(path: Path, video: Video) -> Footage:
+    """A file's frames, trimmed as the VIDEO is."""
+    scanned = scan_video(path)
+    passes = VideoPasses(scanned, *video.get_active_trim_window())
+    info = scanned.info
+    return Footage(passes, passes.timeline, info.width, info.height, info, info.bit_depth > 8, info.bit_depth)
+
+
+def _spill(stream: io.BytesIO, path: Path) -> None:
+    """Write a video that is in memory to a file."""
     stream.seek(0)
     with path.open("wb") as file:
         shutil.copyfileobj(stream, file)
-    return path

@@ -58,7 +58,10 @@ class MiniEncoders:
 
 
 def held(network: nn.Module) -> ModelPatcher:
-    """A network that ComfyUI moves between the device and the RAM, as it does text encoders."""
+    """A network that hears, which ComfyUI moves between device and RAM as it does text encoders.
+
+    It runs once for a whole recording; so where VRAM is short, it may stay on the CPU.
+    """
     device, offload = management.text_encoder_device(), management.text_encoder_offload_device()
     return ModelPatcher(network, load_device=device, offload_device=offload)
 

@@ -35,7 +35,9 @@ def wrong_choice(
     """
     if name is None:  # linked: known only when it runs
         return None
-    listed = name in folder_paths.get_filename_list(folder)  # else it is not asked for: a workflow may name anything
+    listed = name in folder_paths.get_filename_list(
+        folder
+    )  # else it is not asked for: a workflow may name anything
     path = folder_paths.get_full_path(folder, name) if listed else None
     if path is None:
         there = (

@@ -34,4 +34,7 @@ def find_python(comfyui: Path) -> str | None:
 
 
 def _has_packages(python: str) -> bool:
-    return subprocess.run([python, "-c", NEEDED], capture_output=True, timeout=120).returncode == 0
+    try:
+        return subprocess.run([python, "-c", NEEDED], capture_output=True, timeout=120).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -63,7 +63,12 @@ def test_recordings_are_read_one_at_a_time_and_used_as_any_audio(pack, node, pai
     first, second = node.execute(str(pairs)).args[1]
     assert read == []
     assert "waveform" in first and set(first) == {"waveform", "sample_rate"} and read == []
-    assert first["waveform"].shape == {**first}["waveform"].shape == first.copy()["waveform"].shape == (1, 1, 1600)
+    assert (
+        first["waveform"].shape
+        == {**first}["waveform"].shape
+        == first.copy()["waveform"].shape
+        == (1, 1, 1600)
+    )
     assert second["sample_rate"] == dict(second)["sample_rate"] == 16000
     assert read == ["anna.wav", "bert.wav"]
     video = InputImpl.VideoFromFile(str(pairs / "anna.mp4"))

@@ -398,3 +398,32 @@ def test_a_video_that_the_track_is_not_of_is_told(pack, planned, tmp_path):
         pack("paste_back").PasteBack.execute(
             [other], [], [face], [reference], ["change"], [True], ["video"], [16], [25.0]
         )
+
+
+def test_a_video_in_memory_leaves_no_file_behind(pack, tmp_path):
+    import gc
+    import io
+
+    footage, temporary = pack("comfy_bridge.footage"), pack("comfy_bridge.footage").temporary_path("").parent
+    before = set(temporary.iterdir())
+    content = write_footage(tmp_path / "in.mp4", 5).read_bytes()
+    made = footage.footage(InputImpl.VideoFromFile(io.BytesIO(content)))
+    assert len(list(made.slots())) == 5
+    assert len(set(temporary.iterdir()) - before) == 1
+    del made
+    gc.collect()
+    assert set(temporary.iterdir()) == before
+    for damaged in (b"no video at all" * 99, content[:300]):
+        with pytest.raises(MediaError):
+            footage.footage(InputImpl.VideoFromFile(io.BytesIO(damaged)))
+    assert set(temporary.iterdir()) == before
+
+
+def test_the_mini_s_vae_has_everything_that_core_s_constructor_sets(mini):
+    """It does without that constructor, which knows files by their weights: what core adds to it must be added here."""
+    import comfy.sd
+    from comfy.taesd.taesd import TAESD
+
+    core = comfy.sd.VAE(sd=TAESD(latent_channels=4).state_dict())
+    assert core.first_stage_model is not None
+    assert set(vars(core)) - set(vars(mini.vae)) == set()
