@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Sequence
-from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from types import ModuleType
 
 from xdub_core.errors import SettingsError
@@ -45,7 +45,7 @@ def real_path(
         if found is None:
             return path
         place, target, rest = found
-        path = os.path.normpath(os.path.join(os.path.dirname(place), target, rest))
+        path = os.path.normpath(PurePath(place).parent / target / rest)
         if _root_of(path, roots) is None:
             raise SettingsError(
                 f"{shown(text)} leads outside of the folders that workflows may read: {HOW_TO_ALLOW}"
@@ -80,7 +80,7 @@ def shown(text: str) -> str:
 def link_target(path: str) -> str | None:
     """Where a link leads, as it says itself; None for what is no link, or is not there."""
     try:
-        target = os.readlink(path)
+        target = str(Path(path).readlink())
     except (OSError, ValueError):
         return None
     for prefix, meaning in (("\\\\?\\UNC\\", "\\\\"), ("\\\\?\\", "")):  # as Windows keeps them
@@ -101,12 +101,12 @@ def _root_of(path: str, roots: Sequence[str], system: ModuleType = os.path) -> s
 def _first_link(path: str, root: str, read_link: Callable[[str], str | None]) -> tuple[str, str, str] | None:
     """The first link below `root` on the way to `path`: where it is, where it leads, and what follows after it."""
     parts = PurePath(path).relative_to(root).parts
-    place = root
+    place = PurePath(root)
     for number, part in enumerate(parts):
-        place = os.path.join(place, part)
-        target = read_link(place)
+        place /= part
+        target = read_link(str(place))
         if target is not None:
-            return place, target, os.path.join("", *parts[number + 1 :])
+            return str(place), target, str(PurePath(*parts[number + 1 :]))
     return None
 
 

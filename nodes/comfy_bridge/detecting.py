@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import comfy.model_management as management
 import numpy as np
-from comfy.model_patcher import ModelPatcher
 from torch import nn
 
+import comfy.model_management as management
+from comfy.model_patcher import ModelPatcher
 from xdub_core.face.detector import Detection, FaceDetector
 
 from .listening import load
@@ -30,7 +30,7 @@ class HeldDetector:
 
 
 def _held(network: nn.Module) -> ModelPatcher:
-    """A network that sees every frame: on the GPU while it looks, also where VRAM is short, and out of it afterwards."""
+    """A network that sees every frame: on the GPU while it looks, even where VRAM is short."""
     device, offload = management.get_torch_device(), management.unet_offload_device()
     return ModelPatcher(network, load_device=device, offload_device=offload)
 

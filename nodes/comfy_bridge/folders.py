@@ -69,8 +69,8 @@ def allowed_roots() -> list[str]:
     own += [folder_paths.get_temp_directory(), folder_paths.models_dir]
     kinds = [kind for kind in _MODELS if kind in folder_paths.folder_names_and_paths]
     models = [folder for kind in kinds for folder in folder_paths.get_folder_paths(kind)]
-    more = [os.path.expanduser(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep)]
-    named = [os.path.abspath(folder) for folder in (*own, *models, *more) if folder.strip()]
+    more = [os.path.expanduser(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep)]  # noqa: PTH111 (raises nothing)
+    named = [_whole(folder) for folder in (*own, *models, *more) if folder.strip()]
     return list(dict.fromkeys([*named, *map(os.path.realpath, named)]))
 
 
@@ -78,7 +78,7 @@ def _folder(text: str, base: str, where: str) -> Path:
     name = text.strip()
     if not name:
         raise SettingsError(f"no folder is named: give the name of one in {where}")
-    path = Path(real_path(name, os.path.abspath(base), allowed_roots()))
+    path = Path(real_path(name, _whole(base), allowed_roots()))
     try:
         there = path.is_dir()
     except (OSError, ValueError):  # a name that is too long, say
@@ -86,3 +86,8 @@ def _folder(text: str, base: str, where: str) -> Path:
     if not there:
         raise SettingsError(f"{shown(text)} is no folder in {where}: see how it is written there")
     return path
+
+
+def _whole(folder: str) -> str:
+    """The absolute path of a folder, by its words."""
+    return os.path.normpath(Path(folder).absolute())

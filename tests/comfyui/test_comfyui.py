@@ -27,7 +27,8 @@ def comfyui_and_python() -> tuple[Path, str]:
         pytest.skip(f"{told}: no ComfyUI at COMFYUI_PATH, above this pack or at ~/comfy/ComfyUI")
     python = find_python(comfyui)
     if python is None:
-        told += f": no Python for {comfyui} that has its requirements, the pack's and pytest; name one in COMFYUI_PYTHON"
+        told += f": no Python for {comfyui} that has its requirements, the pack's and pytest; "
+        told += "name one in COMFYUI_PYTHON"
         pytest.fail(told) if must_run else pytest.skip(told)
     return comfyui, python
 

@@ -1,4 +1,4 @@
-"""Folders that a workflow names: pairs to dub, and small models. Only those that it may read, and nothing else touched."""
+"""Folders that a workflow names: pairs to dub, and small models. Only those that it may read."""
 
 import os
 from pathlib import Path
