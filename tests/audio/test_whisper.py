@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.audio.test_log_mel import one_pass
 from xdub_core.audio.encoded import whisper_features
 from xdub_core.audio.log_mel import LogMel
+from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.audio.whisper import WhisperAudioEncoder, WhisperSizes, load_whisper
 from xdub_core.errors import CheckpointError, MissingModelError
 
@@ -123,6 +125,24 @@ def test_chunks_are_encoded_alone_and_the_last_is_padded_in_the_mel_domain(opena
     assert features.rows == mel.frames // 2 == 225
     last = torch.cat([mel.read(400, 450), torch.zeros(80, 50)], dim=1)
     torch.testing.assert_close(features.read(200, 225), encoder.encode(last)[:25])
+
+
+@pytest.mark.parametrize("frames", [2, 3, 99, 100, 101, 102, 103, 199, 200, 201, 203, 299])
+def test_every_mel_frame_is_heard_with_its_chunk(openai_file, hf_whisper, sound, frames):
+    sound = sound[: 160 * frames + 90]
+    with recording_from_waveform(sound[None], 16000) as recording:
+        features = whisper_features(recording, load_whisper(openai_file))
+        # Read in pieces that split chunks, the last one first: the order and size of reads must not matter.
+        middle = features.rows // 3
+        late, early = features.read(middle, features.rows), features.read(0, middle)
+    chunks = one_pass(sound).split(100, dim=1)
+    expected = [
+        last_block(hf_whisper, torch.nn.functional.pad(chunk, (0, 100 - chunk.shape[1])))[
+            : chunk.shape[1] // 2
+        ]
+        for chunk in chunks
+    ]
+    torch.testing.assert_close(torch.cat([early, late]), torch.cat(expected), atol=1e-4, rtol=1e-4)
 
 
 def test_half_precision_gives_float_features_near_the_exact_ones(openai_file, mel):

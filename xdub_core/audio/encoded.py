@@ -44,11 +44,15 @@ class EncodedAudio(JoinedFeatures):
 
 
 def whisper_features(recording: Recording, encoder: WhisperAudioEncoder) -> ChunkedFeatures:
-    """Whisper's features of a recording, in its own chunks of thirty seconds."""
+    """Whisper's features of a recording, in its own chunks of thirty seconds.
+
+    An odd last mel frame makes no row, but the encoder hears it with the chunk that it belongs to.
+    """
     log_mel = LogMel(recording, encoder.sizes.mels)
 
-    def compute(start: int, stop: int) -> torch.Tensor:
-        return encoder.encode(log_mel.read(2 * start, min(2 * stop, log_mel.frames)))
+    def compute(start: int, stop: int) -> torch.Tensor:  # noqa: ARG001 (always a whole chunk, or what there is of it)
+        first = 2 * start
+        return encoder.encode(log_mel.read(first, min(first + encoder.chunk_frames, log_mel.frames)))
 
     return ChunkedFeatures(log_mel.frames // 2, encoder.width, encoder.sizes.positions, compute)
 
