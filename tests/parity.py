@@ -1,10 +1,10 @@
 """Compare the engine with a folder of golden numbers, quantity by quantity.
 
-    python tests/parity.py DIR
+    python tests/parity.py [DIR]
 
-DIR is laid out as the goldens are; sizes are read from its files. One line per quantity: its largest error, relative
-to the largest expected value unless a unit is named, and its tolerance. Exit code 1 if any is over, 2 if DIR lacks
-what should be there.
+DIR is laid out as `tests/goldens`, the default, is; sizes are read from its files. One line per quantity: its largest
+error, relative to the largest expected value unless a unit is named, and its tolerance. Exit code 1 if any is over, 2
+if DIR lacks what should be there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.golden import golden_dit, golden_metadata, relative_error
+from tests.golden import SHIPPED, golden_dit, golden_metadata, relative_error
 from tests.golden_detector import measure_people, measure_pose
 from xdub_core.audio.encoded import wav2vec_features, whisper_features
 from xdub_core.audio.features import tensor_features
@@ -220,13 +220,14 @@ ROOMS = (
 
 @torch.inference_mode()
 def main() -> int:
-    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        print("usage: python tests/parity.py DIR, where DIR is a folder of goldens", file=sys.stderr)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED
+    if len(sys.argv) > 2 or not folder.is_dir():
+        print("usage: python tests/parity.py [DIR], where DIR is a folder of goldens", file=sys.stderr)
         return 2
     rows, over = 0, 0
     for room in ROOMS:
         try:
-            for row in room(Path(sys.argv[1])):
+            for row in room(folder):
                 passed = row.error <= row.tolerance  # False for NaN
                 print(
                     f"{'ok  ' if passed else 'OVER'} {row.error:9.2e} of {row.tolerance:7.1e}  {row.quantity}"
