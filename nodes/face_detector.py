@@ -126,6 +126,7 @@ def _built_in(files: tuple[Any, Any], settings: Any, dtype: torch.dtype) -> Any:
 
 def _openmmlab(files: tuple[Any, Any], settings: Any) -> Any:
     import comfy.model_management as management
+
     from xdub_core.face.openmmlab import OpenMMLabDetector
 
     return OpenMMLabDetector(*files, device=str(management.get_torch_device()), settings=settings)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import comfy.utils
 import latent_preview
 import torch
+from comfy.samplers import sampler_object
 from torch import Tensor
 
-import comfy.utils
-from comfy.samplers import sampler_object
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.errors import SamplingError
 from xdub_core.sampling.guidance import Guidance

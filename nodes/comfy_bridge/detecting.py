@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import comfy.model_management as management
 import numpy as np
+from comfy.model_patcher import ModelPatcher
 from torch import nn
 
-import comfy.model_management as management
-from comfy.model_patcher import ModelPatcher
 from xdub_core.face.detector import Detection, FaceDetector
 
 from .listening import load

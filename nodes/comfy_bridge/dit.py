@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import comfy.patcher_extension
 import torch
+from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor
 
-import comfy.patcher_extension
-from comfy.ldm.modules.attention import optimized_attention
 from xdub_core.model.config import config_from_values
 from xdub_core.model.dit import ClipConstants, XDubDiT
 

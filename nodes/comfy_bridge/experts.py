@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 import comfy.lora
 import comfy.lora_convert
 import comfy.utils
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 from comfy.weight_adapter import WeightAdapterBase
 from comfy.weight_adapter.bypass import BypassForwardHook
+from torch import Tensor
+
 from xdub_core.errors import CheckpointError
 from xdub_core.model.dit import XDubDiT
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
 import comfy.model_management as management
+import torch
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from comfy.samplers import CFGGuider, calc_cond_batch
+from torch import Tensor
+
 from xdub_core.audio.windows import audio_windows
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.border import BorderLock

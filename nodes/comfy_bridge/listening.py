@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 import comfy.model_management as management
 from comfy.model_patcher import ModelPatcher
+from torch import nn
+
 from xdub_core.audio.encoded import EncodedAudio, spooled_features
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import Recording

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import comfy.sd
+
 from xdub_core.errors import CheckpointError
 from xdub_core.experts.expert import load_expert
 from xdub_core.mini.bundle import DIT, load_network

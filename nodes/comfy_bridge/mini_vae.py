@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-
 import comfy.model_management as management
 import comfy.sd
+import torch
 from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.codec_net import SPATIAL, TEMPORAL, CodecNet
 

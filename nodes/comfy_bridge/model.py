@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import torch
-from torch import Tensor
-
 import comfy.conds
 import comfy.supported_models
+import torch
 from comfy.model_base import WAN22, BaseModel, ModelType
+from torch import Tensor
+
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.model.audio_projection import sinusoid
 from xdub_core.model.config import config_from_shapes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+import comfy.model_management as management
+import comfy.utils
 import latent_preview
 from torch import Tensor
 
-import comfy.model_management as management
-import comfy.utils
 from xdub_core.progress import Progress, Stage
 
 Item = TypeVar("Item")

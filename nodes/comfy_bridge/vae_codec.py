@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
 
+import comfy.model_management as management
 import torch
+from comfy.ldm.wan import vae2_2
 from torch import Tensor
 
-import comfy.model_management as management
-from comfy.ldm.wan import vae2_2
 from xdub_core.codec.protocol import StreamingDecoder, check_frames, check_latents
 from xdub_core.errors import SettingsError
 
