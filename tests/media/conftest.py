@@ -89,6 +89,20 @@ def write_click(path: Path, codec: str, *, rate: int = 44100, seconds: float = 2
     return path
 
 
+def write_transparent(path: Path, count: int = 3, alpha: int = 128, codec: str = "ffv1") -> Path:
+    """Numbered pictures with an alpha channel of one value throughout, lossless."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "bgra"
+        for number in range(count):
+            picture = np.dstack([numbered_picture(number), np.full((64, 96), alpha, np.uint8)])
+            frame = av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format="bgra")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def turn_mp4(path: Path, matrix: tuple[int, int, int, int]) -> Path:
     """Patch the display matrix (a, b, c, d in whole units) of an MP4's first track."""
     data = bytearray(path.read_bytes())
@@ -118,6 +132,11 @@ def make_video() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def make_click() -> Callable[..., Path]:
     return write_click
+
+
+@pytest.fixture(scope="session")
+def make_transparent() -> Callable[..., Path]:
+    return write_transparent
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The reader: the right frame in any order, upright, from memory that does not grow."""
 
-import logging
 from fractions import Fraction
 from itertools import pairwise
 
@@ -181,41 +180,9 @@ def test_ten_bits_are_read_as_sixteen(tmp_path, make_video, numbered, shown):
     assert [shown(picture) for picture in pictures] == [0, 1, 2, 3, 4]
 
 
-def test_alpha_is_dropped_with_a_warning(tmp_path, make_video, numbered, shown, caplog):
-    path = make_video(tmp_path / "a.mkv", numbered(3), codec="ffv1", pixel_format="yuva420p")
-    with caplog.at_level(logging.WARNING), VideoReader(path) as reader:
-        assert numbers(reader, [2], shown) == [2]
-    assert "transparency" in caplog.text
-
-
-def test_a_hole_in_the_file_is_named(tmp_path, make_video, numbered):
-    noise = np.random.default_rng(0).integers(0, 255, (30, 64, 96, 3), dtype=np.uint8)
-    path = make_video(tmp_path / "a.mp4", list(noise), options={"g": "1"})
-    data = bytearray(path.read_bytes())
-    start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
-    hole = start + (end - start) * 20 // 30
-    data[hole : hole + (end - start) // 15] = bytes((end - start) // 15)
-    path.write_bytes(data)
-    with VideoReader(path) as reader:
-        assert reader.info.frames == 30
-        with pytest.raises(MediaError, match=r"frame (19|2\d) at 0\.\d+ s cannot be decoded") as caught:
-            list(reader.frames(range(30)))
-    assert "\n" not in str(caught.value)
-
-
 def test_an_index_that_is_none(long_group):
     with VideoReader(long_group) as reader, pytest.raises(IndexError):
         list(reader.frames([120]))
-
-
-def test_a_change_of_size_is_named(tmp_path, make_video, numbered):
-    first = make_video(tmp_path / "a.ts", numbered(10), options={"g": "5"})
-    pictures = [np.full((48, 80, 3), 90, np.uint8)] * 10
-    second = make_video(tmp_path / "b.ts", pictures, pts=range(10, 20), options={"g": "5"})
-    joined = tmp_path / "c.ts"
-    joined.write_bytes(first.read_bytes() + second.read_bytes())
-    with VideoReader(joined) as reader, pytest.raises(MediaError, match="instead of 96x64"):
-        list(reader.frames(range(reader.info.frames)))
 
 
 def test_memory_stays_flat(tmp_path, make_video, numbered):

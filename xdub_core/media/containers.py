@@ -8,10 +8,11 @@ from typing import Any
 import av
 
 from xdub_core.errors import MediaError
+from xdub_core.media.input_file import OPEN_OPTIONS, check_input_path, is_list
 
 # The class of all FFmpeg errors; some of them are not OSErrors.
 FFmpegError = av.error.FFmpegError
-_ATTACHED_PICTURE = 1 << 10
+_DEFAULT, _ATTACHED_PICTURE = 1 << 0, 1 << 10
 
 
 def reason(error: BaseException) -> str:
@@ -36,28 +37,53 @@ def is_there(path: Path) -> bool:
 
 
 def open_input(path: Path) -> Any:
-    """Open a file for reading. MediaError if it is missing, a folder, unreadable, or no video or audio file."""
+    """Open a file for reading; nothing but this file is opened, whatever it is or says (see `input_file`).
+
+    Raises:
+        MediaError: it is missing, a folder, an address, a pipe, unreadable, a list of other files, or no video or
+            audio file.
+    """
+    check_input_path(path)
     if not is_there(path):
         raise MediaError(f"{path}: there is no such file")
     if path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file")
     try:
-        return av.open(file_url(path))
+        return av.open(file_url(path), container_options=OPEN_OPTIONS)
     except PermissionError as error:
         raise MediaError(f"{path}: not allowed to read this file") from error
     except (FFmpegError, OSError, ValueError) as error:
+        if is_list(path):
+            raise MediaError(
+                f"{path}: this is a list of other files, which are not opened; give the video or recording itself"
+            ) from error
         raise MediaError(f"{path}: not a readable video or audio file ({reason(error)})") from error
 
 
-def video_stream(container: Any, path: Path) -> Any:
-    """The first stream with moving pictures: cover art does not count. MediaError where there is none."""
-    streams = [s for s in container.streams.video if not is_cover_art(s)]
+def video_streams(container: Any, path: Path) -> list[Any]:
+    """The streams with moving pictures, in the file's order, without cover art. MediaError where there is none."""
+    streams = [stream for stream in container.streams.video if not is_cover_art(stream)]
     if not streams:
         what = "only audio" if container.streams.audio else "nothing that can be shown"
         raise MediaError(f"{path}: no video in this file, {what}")
-    if streams[0].codec_context is None:
-        raise MediaError(f"{path}: the video is in a codec that this build of FFmpeg cannot read")
-    return streams[0]
+    return streams
+
+
+def by_preference(container: Any, streams: list[Any]) -> list[Any]:
+    """Video streams as players choose: FFmpeg's choice, then those marked as default, then the larger pictures."""
+    best = container.streams.best("video")
+    return sorted(streams, key=lambda stream: (stream is not best, not is_default(stream), -_area(stream)))
+
+
+def _area(stream: Any) -> int:
+    return (
+        0 if stream.codec_context is None else int(stream.codec_context.width * stream.codec_context.height)
+    )
+
+
+def is_default(stream: Any) -> bool:
+    """Whether a stream is marked as the one to play."""
+    return bool(int(getattr(stream, "disposition", 0) or 0) & _DEFAULT)
 
 
 def audio_stream(container: Any, path: Path) -> Any:

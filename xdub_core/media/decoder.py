@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from xdub_core.media.containers import FFmpegError, open_input, reason, video_stream
+from xdub_core.errors import MediaError
+from xdub_core.media.containers import FFmpegError, open_input, reason
+from xdub_core.media.damage import Damage, surviving_frames, use_threads
 from xdub_core.media.index import FrameIndex
 
 log = logging.getLogger(__name__)
 
-_MOST_ERRORS = 200  # in a row: the rest of the file is lost
+
+class Decoder(Protocol):
+    """What `VideoReader` needs of a source of stored pictures.
+
+    Attributes:
+        position: the number of the frame that `read` gives next.
+    """
+
+    position: int
+
+    def read(self) -> tuple[int, Any] | None:
+        """The next frame's number and PyAV frame; None behind the last one."""
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame, or to one before it from which decoding can start."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+OpenDecoder = Callable[[], Decoder]
+
+
+class _DamageFoundError(Exception):
+    """Several threads met damage."""
 
 
 class FrameDecoder:
-    """Decodes forward from the start or from a keyframe.
+    """Decodes a container's stream forward from the start or from a keyframe, and gives every frame of its index.
 
-    Attributes:
-        position: the number of the frame that `read` gives next, if the file is whole.
-        trouble: what the decoder said of the first packet that it could not decode, None so far.
+    In place of a frame that cannot be decoded it gives the one before, or at the very start the one after it, so that
+    damage costs no time on the clock; `damage` learns of it.
     """
 
-    def __init__(self, path: Path, index: FrameIndex) -> None:
-        self._path = path
-        self._index = index
-        self.trouble: str | None = None
+    def __init__(self, path: Path, stream: int, index: FrameIndex, damage: Damage) -> None:
         self.position = 0
-        self._warned = False
-        self._pending: tuple[int, Any] | None = None
+        self._path = path
+        self._stream_number = stream
+        self._index = index
+        self._damage = damage
+        self._last: Any = None  # the frame before `position`
+        self._ahead: tuple[int, Any] | None = None  # a frame that came out before its turn
         self._frames: Iterator[tuple[int, Any]]
         self._open()
 
@@ -38,18 +64,33 @@ class FrameDecoder:
         self._container.close()
 
     def read(self) -> tuple[int, Any] | None:
-        """The next frame and its number, in presentation order; None at the end."""
-        found: tuple[int, Any] | None
-        if self._pending is not None:
-            found, self._pending = self._pending, None
+        """The next frame and its number, in presentation order; None at the end.
+
+        Raises:
+            MediaError: no frame at all comes out of the decoder.
+        """
+        number = self.position
+        if number >= len(self._index):
+            return None
+        found = self._peek()
+        if found is not None and found[0] == number:
+            self._last, self._ahead = found[1], None
         else:
-            found = next(self._frames, None)
-        if found is not None:
-            self.position = found[0] + 1
-        return found
+            self._damage.add_lost(number)
+            self._last = self._last or (found and found[1])
+        if self._last is None:
+            raise MediaError(f"{self._path}: no frame of this video can be decoded; the file is damaged")
+        self.position += 1
+        return number, self._last
 
     def seek(self, frame: int) -> None:
         """Go to the keyframe before a frame, so that reading on gives that frame and all after it."""
+        try:
+            self._seek(frame)
+        except _DamageFoundError:
+            self._seek(frame)  # now on one thread
+
+    def _seek(self, frame: int) -> None:
         keyframe = self._index.keyframe_before(frame)
         while keyframe > 0 and self._index.pts is not None:
             if self._jump(keyframe):
@@ -60,54 +101,72 @@ class FrameDecoder:
 
     def _jump(self, keyframe: int) -> bool:
         assert self._index.pts is not None
+        if self._one_thread != self._damage.found:
+            self._restart()
         try:
             self._container.seek(int(self._index.pts[keyframe]), stream=self._stream)
         except (FFmpegError, OSError) as error:
             log.debug("%s: seeking to frame %d failed (%s)", self._path, keyframe, reason(error))
             return False
-        # Frames that are shown before the keyframe may lack what they were predicted from.
-        self._frames = (item for item in self._decode() if item[0] >= keyframe)
-        self._pending = next(self._frames, None)
-        self.position = keyframe
-        return self._pending is not None and self._pending[0] == keyframe
+        self._begin(keyframe)
+        self._ahead = next(self._frames, None)
+        # What a decoder puts in place of a damaged part comes from the picture before.
+        return self._ahead is not None and self._ahead[0] == keyframe and not self._ahead[1].is_corrupt
+
+    def _peek(self) -> tuple[int, Any] | None:
+        if self._ahead is None:
+            try:
+                self._ahead = next(self._frames, None)
+            except _DamageFoundError:
+                self._go_on_with_one_thread()
+        return self._ahead
+
+    def _go_on_with_one_thread(self) -> None:
+        due, last = self.position, self._last
+        self._seek(max(0, due - 1))
+        self._frames = (item for item in self._frames if item[0] >= due)
+        if self._ahead is None or self._ahead[0] < due:
+            self._ahead = next(self._frames, None)
+        self.position, self._last = due, last
 
     def _open(self) -> None:
+        self._one_thread = self._damage.found
         self._container = open_input(self._path)
-        self._stream = video_stream(self._container, self._path)
-        self._stream.thread_type = "AUTO"
-        self._frames = self._decode()
-        self._pending = None
-        self.position = 0
+        self._stream = self._container.streams[self._stream_number]
+        use_threads(self._stream, many=not self._one_thread)
+        self._begin(0)
+
+    def _begin(self, number: int) -> None:
+        # Frames that are shown before a keyframe may lack what they were predicted from.
+        self._frames = self._numbered_frames(number)
+        self._ahead = self._last = None
+        self.position = number
 
     def _restart(self) -> None:
         self._container.close()
         self._open()
 
-    def _decode(self) -> Iterator[tuple[int, Any]]:
-        counted = 0
-        for frame in self._raw_frames():
+    def _numbered_frames(self, first: int) -> Iterator[tuple[int, Any]]:
+        """Frames from `first` on, in ascending order."""
+        counted, due, clean = 0, first, False
+        for frame in surviving_frames(self._container, self._stream, self._note_error):
             number = counted if self._index.pts is None else self._index.number(frame.pts)
             counted += 1
-            if number is None or number >= len(self._index):
+            if number is None or not due <= number < len(self._index):
                 continue
-            if frame.is_corrupt and not self._warned:
-                self._warned = True
-                log.warning(
-                    "%s: frame %d is damaged in the file; it is shown as a player would", self._path, number
-                )
+            if frame.is_corrupt:
+                self._damage.add_patched(number)
+                if clean:  # a file may begin with what is not whole yet
+                    self._leave_threads()
+            clean = clean or not frame.is_corrupt
+            due = number + 1
             yield number, frame
 
-    def _raw_frames(self) -> Iterator[Any]:
-        errors = 0
-        try:
-            for packet in self._container.demux(self._stream):
-                try:
-                    yield from packet.decode()
-                    errors = 0
-                except FFmpegError as error:
-                    errors += 1
-                    self.trouble = self.trouble or reason(error)
-                    if errors > _MOST_ERRORS:
-                        return
-        except (FFmpegError, OSError) as error:
-            self.trouble = self.trouble or reason(error)
+    def _note_error(self, error: Exception) -> None:
+        self._damage.add_error(reason(error))
+        self._leave_threads()
+
+    def _leave_threads(self) -> None:
+        self._damage.found = True
+        if not self._one_thread:
+            raise _DamageFoundError

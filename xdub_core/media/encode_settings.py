@@ -52,6 +52,7 @@ CODECS = {
         "yuv420p",
         "yuv420p10le",
         even=True,
+        pixel_shapes=frozenset({".mp4"}),
     ),
     "prores": Codec(
         ("prores_ks",),

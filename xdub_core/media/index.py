@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.containers import FFmpegError, open_input, reason, video_stream
+from xdub_core.media.containers import FFmpegError, open_input, reason
+from xdub_core.media.damage import Damage, surviving_frames, use_threads
 
 log = logging.getLogger(__name__)
 
 _REORDER_SECONDS = 2.0  # further back than any B-frame: the clock was reset
+_DECODING_STEP_BACK = 0.25  # seconds; decoding times only wander a little where FFmpeg guesses them
 _GAP_SECONDS = 3600.0  # a longer gap is a broken timestamp
+_NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS: of bare streams; what they have is FFmpeg's guess
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +29,7 @@ class FrameIndex:
 
     Attributes:
         pts: int64 timestamps in units of `time_base`, strictly ascending; None where the file has no usable ones
-            (frames are then known by their number from the start, and shown at a constant rate).
+            (frames are then known by their number from the start).
         seconds: float64 times of appearance, the first frame at 0.
         keyframes: int64 ascending numbers of the frames from which decoding can start.
         last_duration: seconds for which the last frame stays.
@@ -60,35 +64,73 @@ class FrameIndex:
 
 
 @dataclass
-class _Packets:
+class _Times:
+    """Of packets in the file's order, or of frames in the order shown: what the container says of their times."""
+
     pts: list[int | None] = field(default_factory=list)
-    keyframe: list[bool] = field(default_factory=list)
+    dts: list[int | None] = field(default_factory=list)
     duration: list[int] = field(default_factory=list)
+    keyframe: list[bool] = field(default_factory=list)
+
+    def add(self, item: Any, keyframe: bool) -> None:
+        self.pts.append(item.pts)
+        self.dts.append(item.dts)
+        self.duration.append(getattr(item, "duration", 0) or 0)
+        self.keyframe.append(bool(keyframe))
 
     def drop_last(self) -> None:
-        for column in (self.pts, self.keyframe, self.duration):
+        for column in (self.pts, self.dts, self.duration, self.keyframe):
             column.pop()
 
+    def __len__(self) -> int:
+        return len(self.pts)
 
-def index_frames(path: Path, decoded: list[int | None]) -> FrameIndex:
+
+@dataclass(frozen=True)
+class _StreamFacts:
+    """`dts_clock`: AVI files hold no more than the packets' order on a clock, that of decoding. `bare`: no clock."""
+
+    time_base: Fraction
+    frame_seconds: float
+    stated_frames: int
+    codec: str
+    dts_clock: bool
+    bare: bool
+
+    @classmethod
+    def of(cls, container: Any, stream: Any) -> _StreamFacts:
+        # Of a bare stream FFmpeg's average is a default; the guess comes from the stream's own header.
+        rate = stream.guessed_rate or stream.average_rate or stream.base_rate or Fraction(25)
+        return cls(
+            time_base=stream.time_base or Fraction(1, 1000),
+            frame_seconds=float(1 / rate),
+            stated_frames=stream.frames,
+            codec=stream.codec_context.name,
+            dts_clock=container.format.name == "avi",
+            bare=bool(container.format.flags & _NO_TIMESTAMPS),
+        )
+
+
+def index_frames(path: Path, stream_number: int, decoded: Sequence[Any], damage: Damage) -> FrameIndex:
     """Index a video by its packets, which is cheap.
 
     Args:
-        decoded: the timestamps of the first frames that a decoder gave: they must be the first ones of the index.
-            Where they are not, or where packets lack timestamps, all frames are decoded once to count them, which
-            is slow but true.
+        stream_number: the stream's place among all of the file's.
+        decoded: the first frames that a decoder gave: they must be the first ones of the index. Where they are not,
+            or where packets lack timestamps, all frames are decoded once to count them, which is slow but true.
+        damage: learns of what the counting finds.
 
     Frames that an edit list hides, hidden reference frames (VP8), packets before the first keyframe, and a last
     packet that the file cuts short do not count.
     """
     with open_input(path) as container:
-        stream = video_stream(container, path)
-        packets = _read_packets(container, stream, path)
-        facts = _StreamFacts.of(stream)
-    index = _from_packets(packets, facts, decoded[0])
+        stream = container.streams[stream_number]
+        facts = _StreamFacts.of(container, stream)
+        packets = _read_packets(container, stream, facts, path)
+    index = _from_packets(packets, facts, decoded)
     if index is None or not _agrees(index, decoded):
         log.info("%s: timestamps of packets cannot be relied on: counting frames by decoding them all", path)
-        index = _from_decoding(path, facts)
+        index = _from_decoding(path, stream_number, packets, facts, damage)
     if facts.stated_frames and facts.stated_frames != len(index):
         log.info(
             "%s: the header promises %d frames, the file holds %d", path, facts.stated_frames, len(index)
@@ -96,20 +138,8 @@ def index_frames(path: Path, decoded: list[int | None]) -> FrameIndex:
     return index
 
 
-@dataclass(frozen=True)
-class _StreamFacts:
-    time_base: Fraction
-    frame_seconds: float
-    stated_frames: int
-
-    @classmethod
-    def of(cls, stream: Any) -> _StreamFacts:
-        rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
-        return cls(stream.time_base or Fraction(1, 1000), float(1 / rate), stream.frames)
-
-
-def _read_packets(container: Any, stream: Any, path: Path) -> _Packets:
-    packets = _Packets()
+def _read_packets(container: Any, stream: Any, facts: _StreamFacts, path: Path) -> _Times:
+    packets = _Times()
     started = False
     last_is_cut = False
     try:
@@ -117,30 +147,29 @@ def _read_packets(container: Any, stream: Any, path: Path) -> _Packets:
             if not packet.size:
                 continue
             started = started or packet.is_keyframe
-            if not started or packet.is_discard or _is_hidden(packet, stream):
+            if not started or packet.is_discard or _is_hidden(packet, facts.codec):
                 continue
             last_is_cut = packet.is_corrupt
-            packets.pts.append(packet.pts)
-            packets.keyframe.append(packet.is_keyframe)
-            packets.duration.append(packet.duration or 0)
+            packets.add(packet, packet.is_keyframe)
     except (FFmpegError, OSError) as error:
-        log.warning("%s: the file ends early, after %d frames (%s)", path, len(packets.pts), reason(error))
-    if last_is_cut and len(packets.pts) > 1:
+        log.warning("%s: the file ends early, after %d frames (%s)", path, len(packets), reason(error))
+    if last_is_cut and len(packets) > 1:
         log.info("%s: the last frame is cut short by the end of the file and left out", path)
         packets.drop_last()
     return packets
 
 
-def _is_hidden(packet: Any, stream: Any) -> bool:
+def _is_hidden(packet: Any, codec: str) -> bool:
     # A VP8 frame header says in bit 4 whether the frame is shown (RFC 6386, section 9.1).
-    return stream.codec_context.name in ("vp8", "libvpx") and not bytes(packet)[0] & 0x10
+    return codec in ("vp8", "libvpx") and not bytes(packet)[0] & 0x10
 
 
-def _from_packets(packets: _Packets, facts: _StreamFacts, first_pts: int | None) -> FrameIndex | None:
-    if not packets.pts or first_pts is None or any(pts is None for pts in packets.pts):
+def _from_packets(packets: _Times, facts: _StreamFacts, decoded: Sequence[Any]) -> FrameIndex | None:
+    first_pts = decoded[0].pts
+    if not len(packets) or first_pts is None or None in packets.pts:
         return None
     pts = np.array(packets.pts, dtype=np.int64)
-    if not _is_sound(pts, float(facts.time_base)):
+    if not _is_sound(pts, packets.dts, facts.time_base):
         return None
     order = np.argsort(pts, kind="stable")
     # What precedes the first frame that decodes needs pictures that are not in the file (an open group cut off).
@@ -148,47 +177,91 @@ def _from_packets(packets: _Packets, facts: _StreamFacts, first_pts: int | None)
     if not len(order):
         return None
     keyframes = np.flatnonzero(np.array(packets.keyframe)[order])
-    return _build(pts[order], keyframes, packets.duration[order[-1]], facts)
+    durations = np.array(packets.duration, dtype=np.int64)[order]
+    ticks = pts[order]
+    if facts.dts_clock:
+        ticks = _decoding_clock(packets, len(ticks), decoded[0].dts)
+    return _build(pts[order], ticks, durations, keyframes, facts)
 
 
-def _is_sound(pts: np.ndarray, time_base: float) -> bool:
+def _is_sound(pts: np.ndarray, dts: Sequence[int | None], time_base: Fraction) -> bool:
     """Whether timestamps are unique, never jump back further than B-frames do, nor forward by hours."""
-    resets = np.any(pts < np.maximum.accumulate(pts) - _REORDER_SECONDS / time_base)
+    second = float(time_base)
+    resets = np.any(pts < np.maximum.accumulate(pts) - _REORDER_SECONDS / second)
+    known = np.array([stamp for stamp in dts if stamp is not None], dtype=np.int64)
+    resets = resets or np.any(np.diff(known) * second < -_DECODING_STEP_BACK)
     gaps = np.diff(np.sort(pts))
-    return not resets and not (len(gaps) and (gaps.min() == 0 or gaps.max() * time_base > _GAP_SECONDS))
+    return not resets and not (len(gaps) and (gaps.min() == 0 or gaps.max() * second > _GAP_SECONDS))
 
 
-def _build(pts: np.ndarray, keyframes: np.ndarray, last_duration: int, facts: _StreamFacts) -> FrameIndex:
+def _decoding_clock(packets: _Times, frames: int, first_dts: int | None) -> np.ndarray:
+    """Timestamps [frames] of frames that come out of the decoder in step with the packets, as many packets later as
+    the first one did. Packets of no size, which AVI has for repeated frames, hold their place on the clock."""
+    known = np.array(sorted({stamp for stamp in packets.dts if stamp is not None}), dtype=np.int64)
+    delay = 0 if first_dts is None else int(np.searchsorted(known, first_dts))
+    ticks = known[delay : delay + frames]
+    step = max(1, round(float(np.median(np.diff(known))))) if len(known) > 1 else 1
+    last = int(ticks[-1]) if len(ticks) else -step
+    return np.concatenate([ticks, last + step * np.arange(1, frames - len(ticks) + 1)])
+
+
+def _build(
+    pts: np.ndarray | None,
+    ticks: np.ndarray,
+    durations: np.ndarray,
+    keyframes: np.ndarray,
+    facts: _StreamFacts,
+) -> FrameIndex:
+    """The index of frames that appear at `ticks` of the time base; without a clock they stay for their durations."""
     time_base = float(facts.time_base)
-    seconds = (pts - pts[0]) * time_base
+    if facts.bare:
+        stay = np.where(durations > 0, durations * time_base, facts.frame_seconds)
+        seconds = np.concatenate([[0.0], np.cumsum(stay[:-1])])
+        return FrameIndex(pts, seconds, keyframes, facts.time_base, float(stay[-1]), 0.0)
+    seconds = (ticks - ticks[0]) * time_base
     typical = float(np.median(np.diff(seconds))) if len(seconds) > 1 else facts.frame_seconds
-    duration = last_duration * time_base or typical
-    return FrameIndex(pts, seconds, keyframes, facts.time_base, duration, float(pts[0] * time_base))
+    duration = typical if facts.dts_clock else float(durations[-1]) * time_base or typical
+    return FrameIndex(pts, seconds, keyframes, facts.time_base, duration, float(ticks[0] * time_base))
 
 
-def _agrees(index: FrameIndex, decoded: list[int | None]) -> bool:
+def _agrees(index: FrameIndex, decoded: Sequence[Any]) -> bool:
     known = index.pts[: len(decoded)].tolist() if index.pts is not None else []
-    return known == decoded[: len(known)]
+    return known == [frame.pts for frame in decoded][: len(known)]
 
 
-def _from_decoding(path: Path, facts: _StreamFacts) -> FrameIndex:
-    timestamps: list[int | None] = []
-    keyframes: list[int] = []
-    with open_input(path) as container:
-        stream = video_stream(container, path)
-        stream.thread_type = "AUTO"
-        try:
-            for frame in container.decode(stream):
-                if frame.key_frame:
-                    keyframes.append(len(timestamps))
-                timestamps.append(frame.pts)
-        except FFmpegError as error:
-            log.warning("%s: decoding stops after %d frames (%s)", path, len(timestamps), reason(error))
-    if not timestamps:
+def _from_decoding(
+    path: Path, stream_number: int, packets: _Times, facts: _StreamFacts, damage: Damage
+) -> FrameIndex:
+    frames = _decode_all(path, stream_number, damage)
+    if not len(frames):
         raise MediaError(f"{path}: no frame of this video can be decoded; the file is damaged")
-    usable = None not in timestamps and _is_sound(np.array(timestamps), float(facts.time_base))
-    if usable and np.all(np.diff(np.array(timestamps)) > 0):
-        return _build(np.array(timestamps, dtype=np.int64), np.array(keyframes, dtype=np.int64), 0, facts)
-    seconds = np.arange(len(timestamps)) * facts.frame_seconds
-    start = float((timestamps[0] or 0) * facts.time_base)
-    return FrameIndex(None, seconds, np.zeros(1, np.int64), facts.time_base, facts.frame_seconds, start)
+    durations = np.array(frames.duration, dtype=np.int64)
+    stamps = None if None in frames.pts else np.array(frames.pts, dtype=np.int64)
+    if stamps is not None and np.all(np.diff(stamps) > 0) and _is_sound(stamps, (), facts.time_base):
+        return _build(stamps, stamps, durations, np.flatnonzero(frames.keyframe), facts)
+    start = np.zeros(1, np.int64)
+    if facts.dts_clock and _is_sound(_sorted_known(packets.dts), (), facts.time_base):
+        ticks = _decoding_clock(packets, len(frames), frames.dts[0])
+        return _build(None, ticks, durations, start, facts)
+    return replace(
+        _build(None, np.zeros(1), durations, start, replace(facts, bare=True)),
+        start=float((frames.pts[0] or 0) * facts.time_base),
+    )
+
+
+def _sorted_known(stamps: Iterable[int | None]) -> np.ndarray:
+    return np.array(sorted(stamp for stamp in stamps if stamp is not None), dtype=np.int64)
+
+
+def _decode_all(path: Path, stream_number: int, damage: Damage) -> _Times:
+    """The times of all frames as the decoder gives them."""
+    while True:
+        frames = _Times()
+        many = not damage.found
+        with open_input(path) as container:
+            stream = container.streams[stream_number]
+            use_threads(stream, many)
+            for frame in surviving_frames(container, stream, lambda error: damage.add_error(reason(error))):
+                frames.add(frame, frame.key_frame)
+        if not (many and damage.found):
+            return frames

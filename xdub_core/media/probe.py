@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,21 @@ from typing import Any
 import numpy as np
 
 from xdub_core.errors import MediaError
+from xdub_core.media.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through, side_alpha_shows_through
 from xdub_core.media.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
-from xdub_core.media.containers import FFmpegError, best_audio, open_input, reason, video_stream
+from xdub_core.media.containers import best_audio, is_there, open_input
+from xdub_core.media.damage import Damage
+from xdub_core.media.decoder import Decoder, FrameDecoder, OpenDecoder
 from xdub_core.media.index import FrameIndex, index_frames
+from xdub_core.media.input_file import check_input_path
 from xdub_core.media.orientation import Orientation, display_matrix, orientation_from_matrix
+from xdub_core.media.pictures import PictureDecoder, Pictures, find_pictures, is_pattern, suggestion
+from xdub_core.media.streams import first_frames
+from xdub_core.media.webp import AnimatedWebP, WebPDecoder, find_frames
 
 log = logging.getLogger(__name__)
 
-_HEAD_FRAMES = 5
-_HEAD_PACKETS = 500
+_ALPHA_SAMPLES = 6
 _DOLBY_VISION_TAGS = ("dvhe", "dvh1", "dav1", "dva1", "dvav")
 
 
@@ -37,6 +44,8 @@ class VideoInfo:
         bit_depth: bits of a sample; frames deeper than 8 bits are read as uint16.
         color: the stream's tags; yuv: what they mean, with players' guesses where they say nothing.
         sample_aspect_ratio: a displayed pixel's width over its height.
+        has_alpha: whether it is transparent anywhere, as far as its first and some more frames tell.
+        stream: the video stream's place among all of the file's; None for numbered pictures and animated WebP.
         audio_start: seconds from the first frame to the first sound of the file's own audio (`best_audio`), None
             without audio.
     """
@@ -59,6 +68,7 @@ class VideoInfo:
     interlaced: bool = False
     has_alpha: bool = False
     start: float = 0.0
+    stream: int | None = 0
     audio_start: float | None = None
 
     @property
@@ -69,11 +79,21 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class ScannedVideo:
-    """Everything that reading a video needs: its facts, its frames' index, and how frames are turned upright."""
+    """Everything that reading a video needs.
+
+    Attributes:
+        info: its facts.
+        index: which frames there are, and when.
+        orientation: how stored frames are turned upright.
+        damage: what could not be decoded, gathered by all who read it.
+        open_decoder: opens one pass through the stored frames.
+    """
 
     info: VideoInfo
     index: FrameIndex
     orientation: Orientation
+    damage: Damage
+    open_decoder: OpenDecoder
 
 
 def probe_video(path: str | Path) -> VideoInfo:
@@ -81,24 +101,126 @@ def probe_video(path: str | Path) -> VideoInfo:
     return scan_video(path).info
 
 
-def scan_video(path: str | Path) -> ScannedVideo:
-    """The facts of a video and the index of its frames; errors as `probe_video`."""
+def scan_video(path: str | Path, stream: int | None = None) -> ScannedVideo:
+    """The facts of a video and the index of its frames; what a dub loses of it is logged as a warning.
+
+    Args:
+        path: a video, an animated picture, or numbered pictures by a pattern such as frames/%04d.png (25 a second).
+        stream: which of the video streams in the file, from 0 on, cover art not counted; None: the one that players
+            show, or where that cannot be decoded the best that can.
+
+    Raises:
+        MediaError: as `probe_video`; also where there is no such stream.
+    """
     path = Path(path)
+    check_input_path(path)
+    damage = Damage(path)
+    if is_pattern(path):
+        return _scan_pictures(find_pictures(path), damage)
+    animation = find_frames(path)
+    if animation is not None:
+        return _scan_animation(animation, damage)
+    if is_there(path) and path.is_dir():
+        raise MediaError(f"{path}: this is a folder, not a video or audio file{suggestion(path)}")
+    return _scan_container(path, stream, damage)
+
+
+def _scan_container(path: Path, wanted: int | None, damage: Damage) -> ScannedVideo:
     with open_input(path) as container:
-        stream = video_stream(container, path)
-        head = _first_frames(container, stream, path)
-        codec, color, sar = (
-            stream.codec_context.name,
-            _color_tags(stream, head[0], path),
-            _pixel_shape(stream),
-        )
+        head = first_frames(container, path, wanted)
+        stream = head.stream
+        color, sar = _color_tags(stream, head.frames[0], path), _pixel_shape(stream)
+        codec, number = stream.codec_context.name, stream.index
+        alpha = side_alpha_shows_through(stream, head.packets)
         audio_start = _audio_start(container)
-    index = index_frames(path, [frame.pts for frame in head])
-    orientation = _orientation(head[0], path)
-    stored = (head[0].width, head[0].height)
+    index = index_frames(path, number, head.frames, damage)
+
+    def open_decoder() -> Decoder:
+        return FrameDecoder(path, number, index, damage)
+
+    alpha = alpha or _is_transparent(head.frames, index, open_decoder)
+    info = _info(path, head.frames[0], index, codec=codec, color=color, sar=sar, has_alpha=alpha)
+    info = replace(
+        info, stream=number, audio_start=None if audio_start is None else audio_start - index.start
+    )
+    return _scanned(info, head.frames[0], index, damage, open_decoder)
+
+
+def _scan_pictures(pictures: Pictures, damage: Damage) -> ScannedVideo:
+    index = pictures.index()
+
+    def open_decoder() -> Decoder:
+        return PictureDecoder(pictures, damage)
+
+    first = next(file for file in pictures.files if file is not None)
+    with open_input(first) as container:
+        head = first_frames(container, first, None)
+        color, sar = _color_tags(head.stream, head.frames[0], first), _pixel_shape(head.stream)
+        codec = head.stream.codec_context.name
+    alpha = _is_transparent(head.frames, index, open_decoder)
+    info = _info(pictures.pattern, head.frames[0], index, codec=codec, color=color, sar=sar, has_alpha=alpha)
+    if pictures.gaps:
+        log.warning(
+            "%s: pictures are missing (%s); the one before is shown in their place",
+            pictures.pattern,
+            pictures.gaps,
+        )
+    return _scanned(info, head.frames[0], index, damage, open_decoder)
+
+
+def _scan_animation(animation: AnimatedWebP, damage: Damage) -> ScannedVideo:
+    index = animation.index()
+
+    def open_decoder() -> Decoder:
+        return WebPDecoder(animation, damage)
+
+    found = open_decoder().read()
+    assert found is not None
+    frame = found[1]
+    if damage.found:
+        raise MediaError(f"{animation.path}: its first frame cannot be decoded; the file is damaged")
+    alpha = _is_transparent([frame], index, open_decoder)
+    info = _info(
+        animation.path,
+        frame,
+        index,
+        codec="webp",
+        color=ColorTags(range=FULL),
+        sar=Fraction(1),
+        has_alpha=alpha,
+    )
+    return _scanned(info, frame, index, damage, open_decoder)
+
+
+def _scanned(
+    info: VideoInfo, frame: Any, index: FrameIndex, damage: Damage, open_decoder: OpenDecoder
+) -> ScannedVideo:
+    """The whole, with the warnings of what a dub of it will lack."""
+    orientation = _orientation(frame, damage)
+    if info.has_alpha:
+        damage.warn_once("alpha", ALPHA_IS_DROPPED)
+    if info.interlaced:
+        damage.warn_once(
+            "interlacing", "it is interlaced; deinterlace it first (ffmpeg -vf bwdif) for clean edges"
+        )
+    return ScannedVideo(info, index, orientation, damage, open_decoder)
+
+
+def _info(
+    path: Path,
+    frame: Any,
+    index: FrameIndex,
+    *,
+    codec: str,
+    color: ColorTags,
+    sar: Fraction,
+    has_alpha: bool,
+) -> VideoInfo:
+    """Facts by the first frame and the index; those of the container are still lacking."""
+    orientation = _orientation(frame)
+    stored = (frame.width, frame.height)
     width, height = stored[::-1] if orientation.transpose else stored
-    samples = head[0].format.components
-    info = VideoInfo(
+    return VideoInfo(
         path=path,
         width=width,
         height=height,
@@ -106,41 +228,38 @@ def scan_video(path: str | Path) -> ScannedVideo:
         duration=float(index.seconds[-1] + index.last_duration),
         frames=len(index),
         codec=codec,
-        pixel_format=head[0].format.name,
-        bit_depth=max(sample.bits for sample in samples),
+        pixel_format=frame.format.name,
+        bit_depth=max(sample.bits for sample in frame.format.components),
         color=color,
         yuv=yuv_meaning(color, *stored),
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
         sample_aspect_ratio=1 / sar if orientation.transpose else sar,
         variable_rate=_is_variable(index),
-        interlaced=head[0].interlaced_frame,
-        has_alpha=any(sample.is_alpha for sample in samples),
+        interlaced=frame.interlaced_frame,
+        has_alpha=has_alpha,
         start=index.start,
-        audio_start=None if audio_start is None else audio_start - index.start,
+        stream=None,
     )
-    return ScannedVideo(info, index, orientation)
 
 
-def _first_frames(container: Any, stream: Any, path: Path) -> list[Any]:
-    """Decode the first few frames: they tell what headers do not (rotation, pixel format, what can be decoded)."""
-    frames: list[Any] = []
-    trouble = "it holds no frames"
+def _is_transparent(head: Sequence[Any], index: FrameIndex, open_decoder: OpenDecoder) -> bool:
+    """Whether any of the first frames, or of some that are quickly decoded, is transparent anywhere."""
+    if not has_alpha_channel(head[0]):
+        return False
+    if any(shows_through(frame) for frame in head):
+        return True
+    places = np.linspace(0, len(index) - 1, _ALPHA_SAMPLES).astype(int)
+    decoder = open_decoder()
     try:
-        for number, packet in enumerate(container.demux(stream)):
-            try:
-                frames += packet.decode()
-            except FFmpegError as error:
-                trouble = reason(error)
-            if len(frames) >= _HEAD_FRAMES or (number >= _HEAD_PACKETS and not frames):
-                break
-    except (FFmpegError, OSError) as error:
-        trouble = reason(error)
-    if not frames:
-        raise MediaError(
-            f"{path}: no frame of this video can be decoded ({trouble}); the file is empty or damaged"
-        )
-    return frames[:_HEAD_FRAMES]
+        for keyframe in sorted({index.keyframe_before(int(place)) for place in places}):
+            decoder.seek(keyframe)
+            found = decoder.read()
+            if found is not None and shows_through(found[1]):
+                return True
+    finally:
+        decoder.close()
+    return False
 
 
 def _color_tags(stream: Any, frame: Any, path: Path) -> ColorTags:
@@ -159,15 +278,19 @@ def _color_tags(stream: Any, frame: Any, path: Path) -> ColorTags:
 
 
 def _pixel_shape(stream: Any) -> Fraction:
-    ratio = stream.codec_context.sample_aspect_ratio or stream.sample_aspect_ratio
+    # FFmpeg's guess, by which ffplay goes: the container's word, and the codec's where the container says nothing.
+    ratio = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     return Fraction(ratio) if ratio and ratio > 0 else Fraction(1)
 
 
-def _orientation(frame: Any, path: Path) -> Orientation:
+def _orientation(frame: Any, damage: Damage | None = None) -> Orientation:
     matrix = display_matrix(frame)
     orientation = Orientation() if matrix is None else orientation_from_matrix(matrix)
     if orientation is None:
-        log.warning("%s: the video asks to be turned by an odd angle; it is shown as it is stored", path)
+        if damage is not None:
+            damage.warn_once(
+                "angle", "the video asks to be turned by an odd angle; it is shown as it is stored"
+            )
         return Orientation()
     return orientation
 

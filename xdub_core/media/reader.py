@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,15 +10,15 @@ from types import TracebackType
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.convert import ToRgb
-from xdub_core.media.decoder import FrameDecoder
+from xdub_core.media.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through
+from xdub_core.media.convert import ToRgb, eight_bits, sixteen_bits
+from xdub_core.media.decoder import Decoder
 from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
-
-log = logging.getLogger(__name__)
 
 _KEPT_BYTES = 200 * 2**20
 _MOST_KEPT = 512
@@ -51,12 +50,13 @@ class VideoReader:
         self.timeline: Timeline = timeline_from_timestamps(scanned.index.seconds, self.info.duration, fps)
         self._index = scanned.index
         self._orientation = scanned.orientation
+        self._damage = scanned.damage
+        self._watch_alpha = not self.info.has_alpha  # what was opaque may become transparent
         self._most_kept = _frames_in(kept_bytes, self.info)
         self._kept: dict[int, Any] = {}
         self._last: tuple[int, np.ndarray] | None = None
         self._to_rgb: ToRgb | None = None
-        self._decoder = FrameDecoder(self.info.path, self._index)
-        _tell_limits(self.info)
+        self._decoder: Decoder = scanned.open_decoder()
 
     def __enter__(self) -> VideoReader:
         return self
@@ -67,18 +67,21 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file and let go of kept frames."""
+        """Close the file, let go of kept frames, and warn of what could not be decoded."""
         self._kept.clear()
         self._last = None
         self._decoder.close()
+        self._damage.tell(self._index.seconds)
 
     def frames(self, source_indices: Iterable[int]) -> Iterator[np.ndarray]:
         """The frames asked for, in that order: [H, W, 3] RGB, uint8 (uint16 full range for deeper videos).
 
-        Each array is the caller's own. Up to some hundred indices are taken ahead of the frames given.
+        Each array is the caller's own. Up to some hundred indices are taken ahead of the frames given. In place of a
+        frame that cannot be decoded comes the one before; a frame that is stored in another size or format than the
+        first is brought to the first's. Both are logged as warnings, once for the file.
 
         Raises:
-            MediaError: a frame cannot be decoded; the message names it.
+            MediaError: the file cannot be opened any more, or nothing at all comes out of the decoder.
             IndexError: an index is not that of a frame.
         """
         indices = iter(source_indices)
@@ -114,8 +117,8 @@ class VideoReader:
             self._decoder.seek(lowest)
         while True:
             found = self._decoder.read()
-            if found is None or found[0] > wanted:
-                raise self._undecodable(wanted)
+            if found is None:
+                raise MediaError(f"{self.info.path}: the file has lost its frames from {wanted} on")
             number, frame = found
             if number == wanted:
                 return frame
@@ -124,22 +127,31 @@ class VideoReader:
 
     def _develop(self, frame: Any, number: int) -> np.ndarray:
         found = (frame.format.name, frame.width, frame.height)
-        if self._to_rgb is None:
+        if self._to_rgb is None or found != self._to_rgb.accepts:
             self._to_rgb = ToRgb(*found, self.info.yuv)
-        if found != self._to_rgb.accepts:
-            began = "{1}x{2} {0}".format(*self._to_rgb.accepts)
-            raise MediaError(
-                f"{self.info.path}: from frame {number} on the picture is {found[1]}x{found[2]} {found[0]} instead "
-                f"of {began}; convert it to one size and format"
-            )
-        return self._orientation.apply(self._to_rgb(frame))
+        if self._watch_alpha and has_alpha_channel(frame) and shows_through(frame):
+            self._watch_alpha = False
+            self._damage.warn_once("alpha", ALPHA_IS_DROPPED)
+        picture = self._orientation.apply(self._to_rgb(frame))
+        return picture if self._is_like_the_first(picture) else self._like_the_first(picture, frame, number)
 
-    def _undecodable(self, frame: int) -> MediaError:
-        trouble = f" ({self._decoder.trouble})" if self._decoder.trouble else ""
-        return MediaError(
-            f"{self.info.path}: frame {frame} at {self._index.seconds[frame]:.2f} s cannot be decoded{trouble}; "
-            "the file is damaged there: cut that part out or re-encode it, e.g. ffmpeg -i IN -c:v libx264 -crf 12 OUT"
+    def _is_like_the_first(self, picture: np.ndarray) -> bool:
+        dtype = np.uint16 if self.info.bit_depth > 8 else np.uint8
+        return picture.dtype == dtype and picture.shape == (self.info.height, self.info.width, 3)
+
+    def _like_the_first(self, picture: np.ndarray, frame: Any, number: int) -> np.ndarray:
+        """A picture of another size or depth, stretched and converted as ffmpeg does."""
+        info = self.info
+        self._damage.warn_once(
+            "size",
+            f"its pictures change to {frame.width}x{frame.height} {frame.format.name} at frame {number} "
+            f"({self._index.seconds[number]:.2f} s); they are scaled and converted to those at its start",
         )
+        if picture.shape[:2] != (info.height, info.width):
+            smaller = info.height * info.width < picture.shape[0] * picture.shape[1]
+            method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+            picture = cv2.resize(picture, (info.width, info.height), interpolation=method)
+        return sixteen_bits(picture) if info.bit_depth > 8 else eight_bits(picture)
 
 
 def check_tone(info: VideoInfo) -> None:
@@ -172,12 +184,3 @@ def _frames_in(kept_bytes: int, info: VideoInfo) -> int:
     planes = av.VideoFormat(info.pixel_format, info.width, info.height).components
     one = sum(plane.width * plane.height * (2 if plane.bits > 8 else 1) for plane in planes)
     return int(min(_MOST_KEPT, max(2, kept_bytes // one)))
-
-
-def _tell_limits(info: VideoInfo) -> None:
-    if info.has_alpha:
-        log.warning("%s: its transparency (alpha channel) is dropped", info.path)
-    if info.interlaced:
-        log.warning(
-            "%s: it is interlaced; deinterlace it first (ffmpeg -vf bwdif) for clean edges", info.path
-        )
