@@ -19,7 +19,7 @@ from torch import Tensor
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.model.audio_projection import sinusoid
-from xdub_core.model.config import config_from_shapes
+from xdub_core.model.config import config_from_shapes, config_from_values
 from xdub_core.sampling.schedule import SHIFT
 
 from .dit import ComfyDiT
@@ -89,16 +89,18 @@ class XDub(comfy.supported_models.WAN22_T2V):
         self, state_dict: Mapping[str, Tensor], prefix: str = "", device: torch.device | None = None
     ) -> XDubModel:
         """Core calls this with the file's tensors. Raises CheckpointError for the generator of stage I."""
-        if "xdub" not in self.unet_config:  # else the file's metadata stated them
-            shapes = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in state_dict.items()}
-            self.unet_config["xdub"] = asdict(config_from_shapes(shapes))
-        sizes = self.unet_config["xdub"]
-        if sizes["background"]:
+        shapes = {name.removeprefix(prefix): tuple(tensor.shape) for name, tensor in state_dict.items()}
+        if "xdub" in self.unet_config:  # the file's metadata stated them
+            config = config_from_values(self.unet_config["xdub"], shapes, "the checkpoint's metadata")
+        else:
+            config = config_from_shapes(shapes)
+        self.unet_config["xdub"] = asdict(config)
+        if config.background:
             raise CheckpointError(
                 "this checkpoint is the mask-based generator of stage I, which only makes training data: load the "
                 "editor of stage II"
             )
-        self.latent_format = latent_format(sizes["latent_channels"])
+        self.latent_format = latent_format(config.latent_channels)
         return XDubModel(self, device=device)
 
     def process_unet_state_dict(self, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

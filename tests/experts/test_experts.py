@@ -1,5 +1,6 @@
 """Experts: the file, attaching without merging, and gating by noise level."""
 
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +12,7 @@ from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.experts.denoiser import ExpertDenoiser, changes_clip_constants
 from xdub_core.experts.expert import (
+    EXPERT_METADATA,
     LIP_RANGE,
     TEXTURE_RANGE,
     Expert,
@@ -245,3 +247,46 @@ def test_after_sampling_the_experts_are_as_before():
     experts = gated(lip(), texture())
     velocities(experts, 0.5)
     assert [expert.active for expert in experts.experts] == [True, True]
+
+
+STATED = {"kind": "lip", "rank": 3, "alpha": 1.5, "lowest": 0.4, "highest": 0.8, "base": "tiny"}
+NO_INFO = {
+    "no JSON": "lip",
+    "null": "null",
+    "a list": "[]",
+    "a field too few": {name: value for name, value in STATED.items() if name != "alpha"},
+    "an unknown field": STATED | {"sigma": 1},
+    "text for a number": STATED | {"lowest": "0.4"},
+    "true for a number": STATED | {"rank": True},
+    "no number": STATED | {"alpha": float("nan")},
+    "a range out of range": STATED | {"highest": 3},
+    "an absurd rank": STATED | {"rank": 10**12},
+}
+
+
+@pytest.mark.parametrize("case", NO_INFO)
+def test_metadata_of_another_writer_is_one_line(tmp_path, case):
+    path, stated = tmp_path / "expert.safetensors", NO_INFO[case]
+    metadata = {EXPERT_METADATA: stated if isinstance(stated, str) else json.dumps(stated)}
+    save_file({"diffusion_model.blocks.0.ffn.0.lora_A.weight": torch.zeros(3, 32)}, path, metadata=metadata)
+    with pytest.raises(CheckpointError, match=r"expert\.safetensors: its metadata ") as caught:
+        load_expert(path)
+    assert "\n" not in str(caught.value)
+
+
+FACTORS = {
+    "of another rank": (torch.zeros(2, 32), torch.zeros(64, 2)),
+    "of two ranks": (torch.zeros(3, 32), torch.zeros(64, 5)),
+    "a vector": (torch.zeros(3), torch.zeros(64, 3)),
+    "three axes": (torch.zeros(3, 32, 1), torch.zeros(64, 3)),
+    "whole numbers": (torch.zeros(3, 32, dtype=torch.int32), torch.zeros(64, 3)),
+}
+
+
+@pytest.mark.parametrize("case", FACTORS)
+def test_factors_that_are_none_are_refused_when_loaded(tmp_path, case):
+    name = "diffusion_model.blocks.0.ffn.0"
+    tensors = dict(zip((f"{name}.lora_A.weight", f"{name}.lora_B.weight"), FACTORS[case], strict=True))
+    save_file(tensors, tmp_path / "expert.safetensors", metadata={EXPERT_METADATA: json.dumps(STATED)})
+    with pytest.raises(CheckpointError, match="no factor of rank 3"):
+        load_expert(tmp_path / "expert.safetensors")

@@ -1,5 +1,8 @@
 """The mini's folder of files: what was saved is loaded, and nothing else is."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,6 +21,7 @@ from xdub_core.mini.bundle import (
 from xdub_core.mini.codec_net import CodecConfig, CodecNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.landmarks import LandmarkFinder, PointConfig, PointNet
+from xdub_core.mini.model import CARD, MiniCard, load_card
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
 
@@ -98,3 +102,43 @@ def test_a_tensor_too_few_is_refused(networks, folder):
     assert "embed.bias" not in load_file(path)
     with pytest.raises(CheckpointError, match=r"identity\.safetensors is of another version"):
         load_network("identity", folder)
+
+
+SIZES = asdict(SyncConfig())
+STATED = {
+    "no JSON": "sync",
+    "null": "null",
+    "null for the sizes": {"network": "sync", "sizes": None},
+    "no sizes": {"network": "sync"},
+    "a field too few": {"network": "sync", "sizes": {k: v for k, v in SIZES.items() if k != "crop"}},
+    "an unknown field": {"network": "sync", "sizes": SIZES | {"depth": 3}},
+    "text for a number": {"network": "sync", "sizes": SIZES | {"width": "64"}},
+    "an absurd size": {"network": "sync", "sizes": SIZES | {"width": 10**12}},
+    "a large size": {"network": "sync", "sizes": SIZES | {"width": 60_000}},
+    "a size that makes no network": {"network": "sync", "sizes": SIZES | {"crop": 0}},
+    "another network by a list": {"network": ["sync"], "sizes": SIZES},
+}
+
+
+@pytest.mark.parametrize("case", STATED)
+def test_metadata_of_another_writer_is_one_line(networks, tmp_path, case):
+    text = STATED[case] if isinstance(STATED[case], str) else json.dumps(STATED[case])
+    save_file(networks.sync.state_dict(), tmp_path / "sync.safetensors", metadata={"xdub_mini": text})
+    with pytest.raises(CheckpointError, match=r"sync\.safetensors") as caught:
+        load_network("sync", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", '{"crop": "96"}', '{"crop": 100}', '{"steps": 0}', '{"look": 1}', '{"shift": 1e999}'],
+)
+def test_a_card_of_another_writer_is_one_line(tmp_path, text):
+    (tmp_path / CARD).write_text(text)
+    with pytest.raises(CheckpointError, match=r"mini\.json"):
+        load_card(tmp_path)
+
+
+def test_a_card_may_state_less(tmp_path):
+    (tmp_path / CARD).write_text('{"crop": 64, "audio_scale": 2}')
+    assert load_card(tmp_path) == MiniCard(crop=64, audio_scale=2.0)

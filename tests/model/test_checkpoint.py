@@ -39,10 +39,77 @@ def test_sizes_are_stated_where_comfyui_looks_for_them(small_dit, tmp_path):
     assert config_from_values(stated) == SMALL
 
 
-def test_sizes_stated_under_their_former_name_are_read(small_dit, tmp_path):
-    metadata = {"xdub_config": json.dumps(asdict(SMALL))}
+STATED = asdict(SMALL)
+NO_CONFIG = {
+    "no JSON": "dim=48",
+    "cut JSON": '{"transformer": {"xdub": {"dim": 4',
+    "nested too deep": "[" * 100_000,
+    "null": "null",
+    "a list": "[1, 2]",
+    "null within": '{"transformer": null}',
+    "null for the sizes": {"xdub": None},
+    "a list for the sizes": {"xdub": [1, 2]},
+    "an unknown field": {"xdub": {**STATED, "rope": 1}},
+    "a field too few": {"xdub": {name: value for name, value in STATED.items() if name != "patch"}},
+    "text for a number": {"xdub": {**STATED, "heads": "2"}},
+    "true for a number": {"xdub": {**STATED, "layers": True}},
+    "a fraction for a count": {"xdub": {**STATED, "dim": 48.0}},
+    "a number for true": {"xdub": {**STATED, "background": 0}},
+    "a number for a list": {"xdub": {**STATED, "patch": 2}},
+    "a list too short": {"xdub": {**STATED, "patch": [2, 2]}},
+    "texts in a list": {"xdub": {**STATED, "patch": ["1", "2", "2"]}},
+    "null for a number": {"xdub": {**STATED, "eps": None}},
+    "an infinite number": {"xdub": {**STATED, "eps": float("inf")}},
+    "a number beyond all floats": {"xdub": {**STATED, "eps": 10**400}},
+    "no number": {"xdub": {**STATED, "eps": float("nan")}},
+    "zero": {"xdub": {**STATED, "heads": 0}},
+    "a negative size": {"xdub": {**STATED, "ffn_dim": -96}},
+    "an absurd size": {"xdub": {**STATED, "ffn_dim": 10**15}},
+    "a large size": {"xdub": {**STATED, "ffn_dim": 60_000}},
+    "absurdly many layers": {"xdub": {**STATED, "layers": 60_000}},
+    "another patch": {"xdub": {**STATED, "patch": [1, 4, 4]}},
+    "other latents": {"xdub": {**STATED, "latent_channels": 8}},
+    "heads that divide nothing": {"xdub": {**STATED, "heads": 7}},
+    "audio heads that divide nothing": {"xdub": {**STATED, "audio_head_dim": 5}},
+}
+
+
+@pytest.mark.parametrize("case", NO_CONFIG)
+def test_metadata_that_states_no_sizes_is_one_line(small_dit, tmp_path, case):
+    """Anybody's program may have written it; nothing of a stated size is built before the tensors agree with it."""
+    stated, path = NO_CONFIG[case], tmp_path / "model.safetensors"
+    text = stated if isinstance(stated, str) else json.dumps({"transformer": stated})
+    save_file(small_dit.state_dict(), path, metadata={"config": text})
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: its metadata ") as caught:
+        load_dit(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize("text", ["{}", '{"transformer": {"num_layers": 3}}', '{"vae": {}}'])
+def test_what_others_state_there_is_left_to_them(tmp_path, text):
+    config = DiTConfig(
+        dim=256, heads=2, layers=1, ffn_dim=64, frequency_dim=16, text_dim=8, audio_dim=12,
+        audio_inner_dim=128, audio_layers=1,
+    )  # fmt: skip
+    save_file(XDubDiT(config).state_dict(), tmp_path / "m.safetensors", metadata={"config": text})
+    assert load_dit(tmp_path / "m.safetensors").config == config
+
+
+def test_files_of_the_first_version_lack_later_fields(small_dit, tmp_path):
+    stated = {name: value for name, value in STATED.items() if name not in ("background", "residual")}
+    metadata = {"config": json.dumps({"transformer": {"xdub": stated}})}
     save_file(small_dit.state_dict(), tmp_path / "m.safetensors", metadata=metadata)
     assert load_dit(tmp_path / "m.safetensors").config == SMALL
+
+
+@pytest.mark.parametrize("shape", [(), (48,), (48, 4, 1, 2, 2, 2), (0, 0, 0, 0, 0)])
+def test_shapes_that_tell_no_sizes_are_one_line(small_dit, tmp_path, shape):
+    state = small_dit.state_dict() | {"patch_embedding.weight": torch.zeros(shape)}
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"model\.safetensors") as caught:
+        load_dit(tmp_path / "model.safetensors")
+    assert "\n" not in str(caught.value)
 
 
 def test_names_with_comfyui_prefix_are_understood(small_dit, tmp_path):

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SettingsError
+from xdub_core.weights.kinds import FLOATS
+from xdub_core.weights.stated import stated, stated_object
+from xdub_core.weights.tensor_file import TensorFile, open_tensors
 
 PREFIX = "diffusion_model."
 EXPERT_METADATA = "xdub_expert"
@@ -95,37 +97,53 @@ def load_expert(path: Path | str) -> Expert:
 
     Raises CheckpointError when it is missing, damaged, no expert of this pack, or its layers are incomplete.
     """
-    path = Path(path)
-    info = stated_expert(path)
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    names = [name.removeprefix(PREFIX).removesuffix(_A) for name in tensors if name.endswith(_A)]
-    layers = {}
-    for name in names:
-        if (up := tensors.get(PREFIX + name + _B)) is None:
-            raise CheckpointError(
-                f"{path} is incomplete: {name} has a lora_A and no lora_B; get the file again"
-            )
-        layers[name] = LowRank(tensors[PREFIX + name + _A], up)
-    return Expert(info, layers)
+    file = _opened(path)
+    info = _stated_in(file)
+    names = [name.removeprefix(PREFIX).removesuffix(_A) for name in file.shapes if name.endswith(_A)]
+    if not names:
+        raise CheckpointError(
+            f"{file.path} is incomplete: it holds no change of any layer; get the file again"
+        )
+    return Expert(info, {name: _layer(file, name, info.rank) for name in names})
 
 
 def stated_expert(path: Path | str) -> ExpertInfo:
     """What an expert's file says that it is. Raises CheckpointError when it is missing, damaged, or says nothing."""
+    return _stated_in(_opened(path))
+
+
+def _opened(path: Path | str) -> TensorFile:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path} is not there: give the path of an expert's safetensors file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            stated = (file.metadata() or {}).get(EXPERT_METADATA)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}): get it again") from None
-    if stated is None:
+    return open_tensors(path)
+
+
+def _stated_in(file: TensorFile) -> ExpertInfo:
+    text = file.metadata.get(EXPERT_METADATA)
+    if text is None:
         raise CheckpointError(
-            f"{path} is no X-Dub expert: its metadata does not say at which noise levels it acts. "
+            f"{file.path} is no X-Dub expert: its metadata does not say at which noise levels it acts. "
             "State them yourself, or load an ordinary LoRA with a LoRA loader"
         )
-    return ExpertInfo(**json.loads(stated))
+    what = f"{file.path}: its metadata"
+    return stated(ExpertInfo, stated_object(text, what), what, optional=("base",))
+
+
+def _layer(file: TensorFile, name: str, rank: int) -> LowRank:
+    """One layer's factors; CheckpointError where they are not there, or are no matrices of that rank in floats."""
+    factors = []
+    for end, axis in ((_A, 0), (_B, 1)):
+        stored = PREFIX + name + end
+        if stored not in file.shapes:
+            raise CheckpointError(f"{file.path} is incomplete: it has no {stored}; get the file again")
+        shape, dtype = file.shapes[stored], file.dtypes[stored]
+        if len(shape) != 2 or shape[axis] != rank or dtype not in FLOATS:
+            raise CheckpointError(
+                f"{file.path}: {stored} is {list(shape)} in {dtype}, and no factor of rank {rank}; get the file again"
+            )
+        factors.append(file.read(stored))
+    return LowRank(*factors)
 
 
 def linear_layer(model: nn.Module, name: str, down: Tensor, up: Tensor) -> nn.Module:

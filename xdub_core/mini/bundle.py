@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -26,6 +25,9 @@ from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
+from xdub_core.weights.stated import stated, stated_object
+from xdub_core.weights.strict import load_strictly, tensor_problems
+from xdub_core.weights.tensor_file import UNREADABLE, open_tensors
 
 LARGEST_BYTES = 20_000_000
 """What all the files may take together."""
@@ -94,20 +96,20 @@ def load_network(name: str, folder: Path | str) -> Any:
     if not path.is_file():
         raise MissingModelError(f"xdub-mini lacks {path}: {_MAKE_IT}, or get the folder whole")
     try:
-        with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-            tensors = {key: _loaded(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {_MAKE_IT} ({error})") from error
+        file = open_tensors(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {_MAKE_IT}") from error
+    what = f"{path}: its metadata"
+    described = stated_object(file.metadata.get(_METADATA, "{}"), what)
     if described.get("network") != name:
         kind = described.get("network") or "no network of xdub-mini"
-        raise CheckpointError(f"{path} holds {kind}, not {name}: {_MAKE_IT}")
-    network = _built(name, described.get("sizes") or {}, path)
-    try:
-        network.load_state_dict(tensors, strict=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path} is of another version of xdub-mini ({first}): {_MAKE_IT}") from error
+        raise CheckpointError(f"{path} holds {kind!s:.40}, not {name}: {_MAKE_IT}")
+    network = _built(name, described.get("sizes"), what)
+    if problems := tensor_problems(network, file):
+        raise CheckpointError(
+            f"{path} is of another version of xdub-mini ({', '.join(problems)}): {_MAKE_IT}"
+        )
+    load_strictly(network, file, what=name, dtype=torch.float32, copy=True)
     return network.eval().requires_grad_(False)
 
 
@@ -138,13 +140,16 @@ def _by_name(networks: MiniNetworks) -> dict[str, nn.Module]:
     }
 
 
-def _built(name: str, sizes: dict[str, Any], path: Path) -> nn.Module:
+def _built(name: str, sizes: object, what: str) -> nn.Module:
+    """The network of these sizes, on the meta device: nothing is allocated before its tensors are known to fit."""
     config_type, network_type = _KINDS[name]
-    known = {field.name for field in fields(config_type)}
-    if set(sizes) != known:
-        names = ", ".join(sorted(set(sizes) ^ known))
-        raise CheckpointError(f"{path} is of another version of xdub-mini (sizes: {names}): {_MAKE_IT}")
-    return network_type(config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}))
+    config: Any = stated(config_type, sizes, what)
+    try:
+        with torch.device("meta"):
+            return network_type(config)
+    except UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{what} states sizes that make no network ({reason}): {_MAKE_IT}") from None
 
 
 def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:

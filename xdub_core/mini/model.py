@@ -12,7 +12,7 @@ import torch
 
 from xdub_core.audio.recording import Recording
 from xdub_core.dub import DubModel, DubSettings
-from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.denoiser import ExpertDenoiser
 from xdub_core.experts.expert import load_expert
@@ -25,6 +25,7 @@ from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.weights.stated import stated, stated_object
 
 CARD = "mini.json"
 """What the files themselves do not say."""
@@ -97,9 +98,15 @@ def load_card(folder: Path) -> MiniCard:
             f"{folder} holds no xdub-mini ({CARD} is missing): make one with `train mini`"
         )
     try:
-        return MiniCard(**json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): get the folder whole") from None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}): get the folder whole") from None
+    card = stated(MiniCard, stated_object(text, str(path)), str(path), optional=MiniCard.__dataclass_fields__)
+    try:
+        card.settings  # noqa: B018 (every value in its range)
+    except SettingsError as error:
+        raise CheckpointError(f"{path} states {error}") from None
+    return card
 
 
 def save_card(folder: Path, card: MiniCard) -> None:

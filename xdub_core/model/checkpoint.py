@@ -17,13 +17,13 @@ from xdub_core.model.config import DiTConfig, config_from_shapes, config_from_va
 from xdub_core.model.dit import XDubDiT
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
+from xdub_core.weights.stated import as_object, stated_object
 from xdub_core.weights.strict import check_tensors, load_strictly, tensor_problems, wrong_file
 from xdub_core.weights.tensor_file import open_tensors
 
 CONFIG_METADATA = "config"
 """Key of a checkpoint's safetensors metadata where ComfyUI looks for a model's sizes: JSON, in it `transformer`, and
 in that, as `xdub`, our DiTConfig. The released file has none."""
-_FORMER_METADATA = "xdub_config"
 
 _WHOLE = "a whole X-Dub checkpoint"
 _GET_IT = "get X-Dub_model.safetensors with `python -m xdub_core models download`"
@@ -71,12 +71,20 @@ def save_dit(model: XDubDiT, path: Path | str) -> None:
 
 
 def checkpoint_config(found: FileDescription) -> DiTConfig:
-    """The sizes that a checkpoint's metadata states, or else those that its shapes show."""
-    stated = json.loads(found.metadata.get(CONFIG_METADATA, "{}"))
-    values = stated.get("transformer", {}).get("xdub") if isinstance(stated, dict) else None
-    if values is None and _FORMER_METADATA in found.metadata:
-        values = json.loads(found.metadata[_FORMER_METADATA])
-    return config_from_shapes(found.shapes) if values is None else config_from_values(values)
+    """The sizes that a checkpoint's metadata states, or else those that its shapes show; read as ComfyUI reads them.
+
+    Raises CheckpointError where the metadata is not what it should be, or does not fit the tensors.
+    """
+    what = f"{found.path}: its metadata"
+    stated = found.metadata.get(CONFIG_METADATA)
+    config = {} if stated is None else stated_object(stated, what)
+    transformer = as_object(config.get("transformer", {}), what)
+    if "xdub" in transformer:
+        return config_from_values(transformer["xdub"], found.shapes, what)
+    try:
+        return config_from_shapes(found.shapes)
+    except CheckpointError as error:
+        raise CheckpointError(f"{found.path}: {error}") from None
 
 
 def check_checkpoint(model: nn.Module, found: FileDescription) -> None:

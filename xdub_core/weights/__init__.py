@@ -3,5 +3,6 @@
 kinds.py         what every file that users mix up looks like, by its first bytes or its tensors' names: one table
 tensor_file.py   `open_tensors`: the tensors of any format by name, read one at a time
 identify.py      `describe_file`: what a file is, for a message or for `info`
+stated.py        `stated`: what a file of ours says about itself in its metadata, or one error
 strict.py        `load_strictly`: exactly a network's tensors, or one error that says what is wrong and what to do
 """
