@@ -1,12 +1,18 @@
 """Fixtures shared by all tests. Torch keeps to one thread: tests often run beside other work."""
 
+from __future__ import annotations
+
+import importlib.util
 import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from tests.golden import SHIPPED, Goldens
+if TYPE_CHECKING:
+    from tests.golden import Goldens
 
 torch.set_num_threads(1)
 
@@ -20,11 +26,23 @@ def _folder(variable: str, default: str, what: str) -> Path:
     return path
 
 
+def _beside(name: str):
+    """A module of this folder. Inside ComfyUI, which has a `tests` of its own, it goes by no other name."""
+    spec = importlib.util.spec_from_file_location(
+        f"xdub_tests_{name}", Path(__file__).with_name(f"{name}.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def goldens() -> Goldens:
     """The golden files computed by the released X-Dub: the larger set where it is there, else the project's own."""
     given = Path(os.environ.get("XDUB_GOLDENS") or REPOSITORY.parent / "shared" / "goldens")
-    return Goldens((given, SHIPPED))
+    golden = _beside("golden")
+    return golden.Goldens((given, golden.SHIPPED))
 
 
 @pytest.fixture(scope="session")

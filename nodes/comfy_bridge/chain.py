@@ -13,6 +13,7 @@ from xdub_core.sampling.chain import ClipChain, FinishCrop
 
 from ..types import ReferenceLatents, RunReference, SpeechFeatures
 from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
+from .guidance_patches import warn_of_idle_patches
 from .guider import require_fit
 from .progress import interruptible
 
@@ -32,6 +33,7 @@ def sample_runs(
     model.
     """
     require_fit(model, reference, speech)
+    warn_of_idle_patches(model)
     preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
     sampler = ComfyClipSampler(model, context, choices, preview)
     chain = ClipChain(

@@ -41,6 +41,7 @@ class ComfyDiT(XDubDiT):
         self.core_attention = attention
         self.dtype = dtype
         self.patch_size = config.patch
+        self.in_channels = config.latent_channels
 
     def forward(  # type: ignore[override] # core's signature
         self,

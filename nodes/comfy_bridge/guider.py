@@ -22,10 +22,11 @@ from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs
 
 from ..types import ReferenceLatents, SpeechFeatures
+from .guidance_patches import Step, is_patched, patched_guidance
 from .model import AUDIO, REFERENCE, require_xdub
 
-BRANCHES = ("negative", "middle", "positive")
-"""Core's names for the three predictions: none, reference, reference and audio."""
+BRANCHES = ("positive", "middle", "negative")
+"""Core's names for the three predictions: reference and audio, reference, none. For core, 0 is cond and 1 is uncond."""
 
 
 def branch_conditioning(context: Tensor, reference: Tensor, audio: Tensor) -> dict[str, list[Any]]:
@@ -102,25 +103,8 @@ class ClipGuider(CFGGuider):
         options = model_options or {}
         sigma = float(timestep.flatten()[0])
         locked = x if self._lock is None else self._lock.apply(x, sigma)
-        weights = self.guidance.weights(sigma)
-        conds = [self.conds[name] if weight else None for name, weight in zip(BRANCHES, weights, strict=True)]
-        predictions = calc_cond_batch(self.inner_model, conds, locked, timestep, options)
-        denoised = self.guidance.combine(Velocities(*predictions), sigma)
-        for function in options.get("sampler_post_cfg_function", []):
-            denoised = function(
-                {
-                    "denoised": denoised,
-                    "cond": conds[2],
-                    "uncond": conds[0],
-                    "cond_scale": self.guidance.audio(sigma),
-                    "model": self.inner_model,
-                    "cond_denoised": predictions[2],
-                    "uncond_denoised": predictions[0],
-                    "sigma": timestep,
-                    "model_options": options,
-                    "input": locked,
-                }
-            )
+        step = Step(self.inner_model, self.conds, locked, timestep, options)
+        denoised = (patched_guidance if is_patched(options) else plain_guidance)(step, self.guidance)
         return denoised if self._lock is None else self._lock.apply(denoised, 0.0)
 
     def _with_motion(self, latents: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -160,6 +144,15 @@ class ClipGuider(CFGGuider):
         if self.clip.motion is not None:
             samples[:, :, : self.clip.motion_latents] = self.clip.motion.to(samples)
         return samples
+
+
+def plain_guidance(step: Step, guidance: Guidance) -> Tensor:
+    """The guided prediction of the clean latents. Predictions that do not count are not made."""
+    sigma = float(step.timestep.flatten()[0])
+    weights = reversed(guidance.weights(sigma))
+    conds = [step.conds[name] if weight else None for name, weight in zip(BRANCHES, weights, strict=True)]
+    predictions = calc_cond_batch(step.model, conds, step.x, step.timestep, step.options)
+    return guidance.combine(Velocities(*reversed(predictions)), sigma)
 
 
 def noise_within(latents: Tensor, reference: Tensor, sigma: float) -> Tensor:

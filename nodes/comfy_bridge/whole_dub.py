@@ -11,6 +11,7 @@ from xdub_core.sampling.guidance import Guidance
 
 from ..types import AudioEncoders
 from .clip_sampler import ComfyDubbingModel
+from .guidance_patches import warn_of_idle_patches
 from .model import require_xdub
 from .progress import NodeProgress
 from .prompt import context_for
@@ -62,6 +63,7 @@ def dubbing_model(
             f"the audio encoders give features {encoders.width} wide, but the model takes {sizes.audio_dim}: connect "
             "those that belong to it (Load Audio Encoders for the released model, the built-in model's for itself)"
         )
+    warn_of_idle_patches(model)
     progress.preview_with(model)
     codec = VaeCodec(vae, sizes.latent_channels)
     return ComfyDubbingModel(model, codec, context_for(model, empty_prompt), show=progress.show)
