@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from xdub_core.audio.channels import mix_to_mono
-from xdub_core.audio.decode import SAMPLE_RATE, MonoResampler, decode_mono
+from xdub_core.audio.decode import SAMPLE_RATE, decode_mono
 from xdub_core.audio.spool import RowSpool
 from xdub_core.errors import MediaError
+from xdub_core.media.channels import mix_to_mono
+from xdub_core.media.resample import Resampler
+from xdub_core.media.sound import SoundReport
+from xdub_core.media.sound_place import AudioTrack
 
 # wav2vec2's convolutions need 400 samples (25 ms) for one row of features; Whisper needs 320.
 MIN_SAMPLES = 400
@@ -56,10 +59,12 @@ class Recording:
         name: where the sound came from, for messages.
         samples: length in samples.
         mean, variance: of the whole recording (population variance), 0 for silence.
+        intact: whether its file's packets may be copied (`SoundReport.intact`).
     """
 
     def __init__(self, spool: RowSpool, statistics: SoundStatistics, name: str) -> None:
         self.name = name
+        self.intact = True
         self.samples = statistics.samples
         self.mean = statistics.mean
         self.variance = statistics.variance
@@ -105,22 +110,28 @@ class Recording:
         self.close()
 
 
-def open_recording(path: str | Path, spool_dir: str | Path | None = None) -> Recording:
+def open_recording(sound: str | Path | AudioTrack, spool_dir: str | Path | None = None) -> Recording:
     """Decode any file that PyAV can read (video containers too) to a `Recording`.
 
     One streaming pass: RAM does not grow with the length, the temporary file takes 3.8 MB a minute. A 16 kHz mono
     16-bit WAV comes through bit-exactly as int16 / 32768; other rates go through FFmpeg's resampler, more channels
-    are mixed as `ffmpeg -ac 1` does.
+    are mixed as `ffmpeg -ac 1` does. What cannot be decoded is passed over, with one warning that names the place.
 
     Args:
-        path: the file.
+        sound: the file, from its first sample on; or its place on the clock of a dub (`place_sound`): then silence
+            is put before it, or its beginning left out.
         spool_dir: folder of the temporary file; None takes the system's.
 
     Raises:
-        MediaError: the file is missing, unreadable, damaged, has no sound, or is shorter than 400 samples; or the
-            temporary folder is full.
+        MediaError: the file is missing, unreadable, has no sound, or is shorter than 400 samples; nothing of it can
+            be decoded, or nothing is left of it; or the temporary folder is full.
     """
-    return _spooled(decode_mono(path), str(path), spool_dir)
+    track = sound if isinstance(sound, AudioTrack) else AudioTrack(Path(sound))
+    report = SoundReport()
+    recording = _spooled(decode_mono(track, report), str(track.path), spool_dir, track.start)
+    report.tell(track.path)
+    recording.intact = report.intact
+    return recording
 
 
 def recording_from_waveform(
@@ -149,30 +160,37 @@ def recording_from_waveform(
 
 
 def _waveform_blocks(waveform: Any, sample_rate: int, size: int = 1 << 18) -> Iterator[np.ndarray]:
-    resampler = MonoResampler(sample_rate)
+    resampler = Resampler(sample_rate, SAMPLE_RATE)
     for start in range(0, waveform.shape[1], size):
         block = waveform[:, start : start + size]
         if hasattr(block, "detach"):
             block = block.detach().float().cpu().numpy()
-        yield from resampler.feed(mix_to_mono(np.asarray(block, dtype=np.float32)))
-    yield from resampler.flush()
+        mono = mix_to_mono(np.asarray(block, dtype=np.float32))
+        yield from (out[0] for out in resampler.feed(mono[None]))
+    yield from (out[0] for out in resampler.flush())
 
 
-def _spooled(blocks: Iterable[np.ndarray], name: str, spool_dir: str | Path | None) -> Recording:
+def _spooled(
+    blocks: Iterable[np.ndarray], name: str, spool_dir: str | Path | None, left_out: float = 0.0
+) -> Recording:
     spool = RowSpool(1, spool_dir)
     statistics = SoundStatistics()
     try:
         for block in blocks:
             spool.append(block)
             statistics = statistics.merged(block_statistics(block))
-        _check(statistics, name)
+        _check(statistics, name, left_out)
     except BaseException:
         spool.close()
         raise
     return Recording(spool, statistics, name)
 
 
-def _check(statistics: SoundStatistics, name: str) -> None:
+def _check(statistics: SoundStatistics, name: str, left_out: float) -> None:
+    if statistics.samples < MIN_SAMPLES and left_out:
+        raise MediaError(
+            f"{name}: nothing is left of it when {left_out:.2f} seconds are cut from its beginning"
+        )
     if statistics.samples == 0:
         raise MediaError(f"{name} is empty: it holds no sound at all.")
     if statistics.samples < MIN_SAMPLES:

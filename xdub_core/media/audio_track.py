@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,33 +14,19 @@ import av
 import numpy as np
 
 from xdub_core.errors import MediaError
+from xdub_core.media.channels import mix_to_layout, written_layout
 from xdub_core.media.containers import FFmpegError, audio_stream, open_input, reason
 from xdub_core.media.encode_settings import Container, EncodeSettings
+from xdub_core.media.resample import Resampler, packed_frame
+from xdub_core.media.sound import SoundBlock, SoundReport, first_sound, sound_blocks
+from xdub_core.media.sound_place import AudioTrack
+
+__all__ = ["AudioMuxer", "AudioTrack", "open_audio"]
 
 log = logging.getLogger(__name__)
 
 _CODEC_NAMES = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis", "ac3_fixed": "ac3"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-_MOST_FILLED_SECONDS = 60.0
-_HEARD_GAP_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class AudioTrack:
-    """A recording's part that goes with a video.
-
-    Attributes:
-        path: any file with sound; of several audio streams the one that players take (`best_audio`).
-        start: second of the recording that goes with the first frame; 0 is its first sample without encoder padding.
-        delay: seconds of silence before that.
-        duration: seconds that are taken at most, from the first frame on; the video's end cuts as well.
-    """
-
-    path: Path
-    start: float = 0.0
-    delay: float = 0.0
-    duration: float = float("inf")
 
 
 class AudioMuxer(Protocol):
@@ -58,47 +45,33 @@ class AudioMuxer(Protocol):
 def open_audio(output: Any, track: AudioTrack, container: Container, settings: EncodeSettings) -> AudioMuxer:
     """Add an audio stream to an output that has not begun, by copying or encoding as the settings say.
 
+    Only sound that is one whole recording is copied (`SoundReport.intact`): a container cannot say that timestamps
+    start again, nor that the rate changes on the way.
+
     Raises:
         MediaError: the file cannot be read or has no sound; or copying is asked for and impossible.
     """
     path = Path(track.path)
-    first = _first_sample_time(path)
     if settings.audio != "encode":
-        copied = _CopiedAudio.try_open(output, path, track, container, first)
+        copied = _CopiedAudio.try_open(output, path, track, container)
         if copied is not None:
             return copied
     if settings.audio == "copy":
         raise MediaError(
             f"{path}: {container.format} files cannot hold this sound as it is; let it be encoded, or use .mkv"
         )
-    return _EncodedAudio(output, path, track, container, settings, first)
+    return _EncodedAudio(output, path, track, container, settings)
 
 
-def _first_sample_time(path: Path) -> Fraction:
-    """The first heard sample's time on the container's clock: encoder padding is skipped by decoding."""
-    with open_input(path) as source:
-        for frame in _decoded(source, audio_stream(source, path), path):
-            return Fraction(frame.pts or 0) * frame.time_base
-    raise MediaError(f"{path}: the audio holds no samples")
-
-
-def _decoded(source: Any, stream: Any, path: Path) -> Iterator[Any]:
-    """Audio frames; packets that cannot be decoded are left out, with one warning."""
-    warned = False
-    try:
-        for packet in source.demux(stream):
-            try:
-                yield from (frame for frame in packet.decode() if frame.samples)
-            except FFmpegError as error:
-                if not warned:
-                    log.warning(
-                        "%s: a part of the audio cannot be decoded (%s); it is left silent",
-                        path,
-                        reason(error),
-                    )
-                warned = True
-    except (FFmpegError, OSError) as error:
-        log.warning("%s: the audio ends early (%s)", path, reason(error))
+def _is_intact(path: Path, track: AudioTrack) -> bool:
+    """Whether the packets can be copied: known already, or found out by reading them all."""
+    if track.intact is not None:
+        return track.intact
+    report = SoundReport()
+    for _ in sound_blocks(path, track.number, report):
+        pass
+    report.tell(path)
+    return report.intact
 
 
 class _CopiedAudio:
@@ -118,18 +91,22 @@ class _CopiedAudio:
 
     @classmethod
     def try_open(
-        cls, output: Any, path: Path, track: AudioTrack, container: Container, first: Fraction
+        cls, output: Any, path: Path, track: AudioTrack, container: Container
     ) -> _CopiedAudio | None:
-        """None where the container does not take the codec, or PyAV cannot copy it."""
+        """None where the packets are not whole, the container does not take the codec, or PyAV cannot copy it."""
         source = open_input(path)
-        stream = audio_stream(source, path)
-        codec = _CODEC_NAMES.get(stream.codec_context.name, stream.codec_context.name)
-        if container.copies(codec, stream.codec_context.sample_rate):
-            try:
-                return cls(source, stream, output.add_stream_from_template(stream), track, first)
-            except (FFmpegError, ValueError) as error:
-                log.info("%s: its %s sound cannot be copied (%s)", path, codec, reason(error))
-        source.close()
+        try:
+            stream = audio_stream(source, path, track.number)
+            codec = _CODEC_NAMES.get(stream.codec_context.name, stream.codec_context.name)
+            if container.copies(codec) and _can_begin(container, stream) and _is_intact(path, track):
+                first = first_sound(path, track.number)
+                out = output.add_stream_from_template(stream)
+                copied = cls(source, stream, out, track, Fraction(first or 0).limit_denominator(10**6))
+                source = None
+                return copied
+        finally:
+            if source is not None:
+                source.close()
         return None
 
     def packets(self, until: float) -> Iterator[Any]:
@@ -158,24 +135,31 @@ class _CopiedAudio:
         self._source.close()
 
 
+def _can_begin(container: Container, stream: Any) -> bool:
+    """Whether a file of this container begins with such a stream: FFmpeg's muxers refuse some only there."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container.format) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (FFmpegError, ValueError) as error:
+        log.info("this sound cannot be copied to %s (%s)", container.format, reason(error))
+        return False
+    return True
+
+
 class _EncodedAudio:
     """Decoded, cut to the sample, and encoded anew."""
 
     def __init__(
-        self,
-        output: Any,
-        path: Path,
-        track: AudioTrack,
-        container: Container,
-        settings: EncodeSettings,
-        first: Fraction,
+        self, output: Any, path: Path, track: AudioTrack, container: Container, settings: EncodeSettings
     ) -> None:
-        self._source = open_input(path)
-        stream = audio_stream(self._source, path)
-        self._rate = _rate_for(container.audio_encoder, stream.codec_context.sample_rate)
-        channels = len(stream.codec_context.layout.channels)
-        self._channels = channels if channels in _LAYOUTS else 2
-        self._layout = _LAYOUTS[self._channels]
+        self._blocks = sound_blocks(path, track.number, SoundReport())
+        begin = next(self._blocks, None)
+        if begin is None:
+            raise MediaError(f"{path}: the audio holds no samples")
+        self._rate = _rate_for(container.audio_encoder, begin.rate)
+        self._layout = written_layout(len(begin.samples), begin.names)
+        self._channels = av.AudioLayout(self._layout).nb_channels
         self._stream = output.add_stream(container.audio_encoder, rate=self._rate)
         self._stream.codec_context.layout = self._layout
         # No more than an AAC frame can hold (6144 bits a channel and 1024 samples).
@@ -184,7 +168,7 @@ class _EncodedAudio:
         self._track = track
         self._written = 0
         self._rest = np.zeros((self._channels, 0), np.float32)
-        self._chunks = self._samples(stream, path, first)
+        self._chunks = self._samples(begin)
         log.info("%s: the sound is encoded with %s for this container", path, container.audio_encoder)
 
     def packets(self, until: float) -> Iterator[Any]:
@@ -203,41 +187,36 @@ class _EncodedAudio:
         yield from self._stream.encode(None)
 
     def close(self) -> None:
-        self._source.close()
+        self._chunks.close()
+        self._blocks.close()
 
     def _encode(self, samples: np.ndarray) -> Iterator[Any]:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
-        frame.sample_rate = self._rate
+        frame = packed_frame(samples, self._rate, self._layout)
         frame.pts, frame.time_base = self._written, Fraction(1, self._rate)
         self._written += samples.shape[1]
         yield from self._stream.encode(frame)
 
-    def _samples(self, stream: Any, path: Path, first: Fraction) -> Iterator[np.ndarray]:
+    def _samples(self, begin: SoundBlock) -> Generator[np.ndarray, None, None]:
         """[channels, n] arrays from the first frame's time on: silence for the delay, then the recording."""
         silence = round(self._track.delay * self._rate)
         while silence > 0:
             yield np.zeros((self._channels, min(silence, self._rate)), np.float32)
             silence -= self._rate
         skip = round(self._track.start * self._rate)
-        for chunk in self._resampled(stream, path, first):
+        for chunk in self._resampled(begin):
             kept = chunk[:, min(skip, chunk.shape[1]) :]
             skip -= chunk.shape[1] - kept.shape[1]
             if kept.shape[1]:
                 yield kept
 
-    def _resampled(self, stream: Any, path: Path, first: Fraction) -> Iterator[np.ndarray]:
-        resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
-        given = 0
-        for frame in _decoded(self._source, stream, path):
-            due = given if frame.pts is None else round((frame.pts * frame.time_base - first) * self._rate)
-            frame.pts = None
-            if _HEARD_GAP_SECONDS < (due - given) / self._rate < _MOST_FILLED_SECONDS:
-                yield np.zeros((self._channels, due - given), np.float32)
-                given = due
-            for piece in resampler.resample(frame):
-                given += piece.samples
-                yield piece.to_ndarray()
-        yield from (piece.to_ndarray() for piece in resampler.resample(None))
+    def _resampled(self, begin: SoundBlock) -> Iterator[np.ndarray]:
+        resampler = Resampler(begin.rate, self._rate, self._layout)
+        for block in itertools.chain((begin,), self._blocks):
+            if block.rate != resampler.rate:
+                yield from resampler.flush()
+                resampler = Resampler(block.rate, self._rate, self._layout)
+            yield from resampler.feed(mix_to_layout(block.samples, block.names, self._layout))
+        yield from resampler.flush()
 
 
 def _rate_for(encoder: str, rate: int) -> int:

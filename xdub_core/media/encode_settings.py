@@ -10,7 +10,6 @@ import av
 from xdub_core.errors import MediaError, SettingsError
 
 _ANY = frozenset({".mp4", ".mov", ".mkv"})
-_LOWEST_MP3_RATE_IN_MP4 = 16_000
 _COPIED_TO_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 
 
@@ -76,10 +75,8 @@ class Container:
     copied_audio: frozenset[str] | None
     audio_encoder: str
 
-    def copies(self, codec: str, rate: int) -> bool:
-        """Whether a codec's packets, of `rate` samples a second, go into it as they are."""
-        if self.format == "mp4" and codec == "mp3" and rate < _LOWEST_MP3_RATE_IN_MP4:
-            return False  # FFmpeg refuses them there
+    def copies(self, codec: str) -> bool:
+        """Whether a codec's packets go into it as they are, so far as its muxer takes them."""
         return self.copied_audio is None or codec in self.copied_audio
 
 
