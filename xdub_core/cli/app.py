@@ -90,11 +90,34 @@ def options(
 def dub_command(
     video: Annotated[Path, typer.Option(help="The video whose lips shall move.", rich_help_panel="Files")],
     audio: Annotated[
-        Path, typer.Option(help="The speech: any file with sound, a video too.", rich_help_panel="Files")
+        Path,
+        typer.Option(
+            help="The speech: any file with sound, a video too. Its time 0, the earliest start of its tracks, goes "
+            "with the first picture; sound that begins later in its own file has silence before it. The sound of the "
+            "dubbed video itself stays with its pictures.",
+            rich_help_panel="Files",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="The output: .mp4, .mov, .mkv or .webm.", rich_help_panel="Files")
     ],
+    audio_offset: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Moves the speech, for lips and sound alike: positive for later, with silence before it; negative for "
+            "earlier, its beginning is cut.",
+            rich_help_panel="Files",
+        ),
+    ] = 0.0,
+    audio_stream: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Which of the recording's audio streams, from 0, if not the one that players take.",
+            rich_help_panel="Files",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the output.", rich_help_panel="Files")
     ] = False,
@@ -258,6 +281,8 @@ def dub_command(
             face=FaceOptions(box, boxes, landmarks, whole_frame, detector, detect_every),
             settings=settings,
             encoding=EncodeSettings(codec=codec, quality=quality, preset=preset, bit_depth=bit_depth),
+            audio_stream=audio_stream,
+            audio_offset=audio_offset,
             length=length,
             device=chosen_device,
             dtype=_dtype(dtype, chosen_device),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import repeat
 from pathlib import Path
@@ -26,11 +26,11 @@ from xdub_core.face.landmarks import read_landmarks
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
-from xdub_core.media.audio_track import AudioTrack
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.output_file import check_output
 from xdub_core.media.passes import VideoPasses
 from xdub_core.media.probe import VideoInfo, scan_video
+from xdub_core.media.sound_place import AudioTrack, place_sound
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.writer import VideoWriter
 from xdub_core.mini.model import Mini
@@ -106,6 +106,8 @@ class DubJob:
     settings: DubSettings = field(default_factory=DubSettings)
     mini: Mini | None = None
     encoding: EncodeSettings = field(default_factory=EncodeSettings)
+    audio_stream: int | None = None
+    audio_offset: float = 0.0
     length: Length = Length.AUDIO
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
@@ -127,16 +129,19 @@ def run_dub(job: DubJob) -> None:
     _check_models(job)
     source = VideoPasses(scanned)
     with ExitStack() as stack:
-        recording = stack.enter_context(open_recording(job.audio, spool_dir=job.out.parent))
+        sound = place_sound(job.audio, scanned.info, job.audio_stream, job.audio_offset)
+        recording = stack.enter_context(open_recording(sound, spool_dir=job.out.parent))
+        spoken_frames = frames_of_audio(recording.samples)
+        frames = output_frames(len(source.timeline), spoken_frames, job.length)
+        _check_something_is_said(sound, frames)
         on_progress = stack.enter_context(progress_bars())
         track = _track(source, job, scanned.info, on_progress)
-        spoken_frames = frames_of_audio(recording.samples)
-        frames = output_frames(len(track), spoken_frames, job.length)
         if frames > spoken_frames:
             recording = recording.padded(round(frames / FPS * SAMPLE_RATE))
         features, model = _load(job, recording, stack, on_progress)
         scene = Scene(source, source.timeline, track, features, frames)
-        write = stack.enter_context(_Outputs(job, scanned.info, scene))
+        sound = replace(sound, intact=recording.intact)
+        write = stack.enter_context(_Outputs(job, scanned.info, scene, sound))
         for frame in dub(scene, model, job.settings, on_progress):
             write(frame)
     answer.print(f"[green]{escape(str(job.out))}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
@@ -146,6 +151,14 @@ def _check_outputs(job: DubJob) -> None:
     outputs = [job.out, job.preview_path] if job.preview else [job.out]
     for path in outputs:
         check_output(path, (job.video, job.audio), job.overwrite)
+
+
+def _check_something_is_said(sound: AudioTrack, frames: int) -> None:
+    if sound.delay >= frames / FPS:
+        raise SettingsError(
+            f"{sound.path}: its sound would begin at {sound.delay:.2f} s, when the output has ended already, at "
+            f"{frames / FPS:.2f} s; make --audio-offset smaller, or --length audio"
+        )
 
 
 def _check_models(job: DubJob) -> None:
@@ -224,8 +237,9 @@ def _load(
 class _Outputs:
     """The output file and, where asked for, the preview: both are finished before either appears."""
 
-    def __init__(self, job: DubJob, info: VideoInfo, scene: Scene) -> None:
+    def __init__(self, job: DubJob, info: VideoInfo, scene: Scene, sound: AudioTrack) -> None:
         self._job = job
+        self._sound = sound
         self._info = info
         self._scene = scene
         self._stack = ExitStack()
@@ -256,14 +270,13 @@ class _Outputs:
         _keep_all(self._writers)
 
     def _writer(self, path: Path, width: int) -> VideoWriter:
-        sound = AudioTrack(self._job.audio)
         return VideoWriter(
             path,
             width,
             self._info.height,
             FPS,
             self._job.encoding,
-            sound,
+            self._sound,
             like=self._info,
             overwrite=self._job.overwrite,
         )

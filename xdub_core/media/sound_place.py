@@ -67,7 +67,7 @@ def place_sound(
     path = Path(path)
     if not abs(offset) <= LARGEST_OFFSET:
         raise SettingsError(
-            f"the audio offset of {offset:g} seconds: use one between {-LARGEST_OFFSET:.0f} and {LARGEST_OFFSET:.0f}"
+            f"an audio offset of {offset:g} seconds is not possible: give one within {LARGEST_OFFSET:.0f}, a day"
         )
     number, first = _chosen(path, number)
     zero = _start_of_file(path, number, first)
