@@ -47,7 +47,9 @@ def test_the_full_size_case_is_the_released_model():
     assert (case.dim, case.heads, case.layers, case.tokens) == (3072, 24, 30, 10240)
 
 
-@pytest.mark.parametrize("name", ["engine", "dit_forward", "compose_speed", "audio_memory", "dub_memory"])
+@pytest.mark.parametrize(
+    "name", ["engine", "dit_forward", "compose_speed", "audio_memory", "dub_memory", "full_size"]
+)
 def test_every_benchmark_is_a_program_with_help(name):
     import subprocess
 

@@ -85,7 +85,7 @@ def test_an_empty_file_is_called_empty(tmp_path):
 def test_a_truncated_tensor_file_is_incomplete_whatever_the_manifest_says(tmp_path, kept):
     path = save_tensors(tmp_path / "other.safetensors")
     path.write_bytes(path.read_bytes()[: min(kept, path.stat().st_size - 1)])
-    assert state(tmp_path, TENSORS)[0] is FileState.PARTIAL
+    assert state(tmp_path, TENSORS)[0] is FileState.DAMAGED
 
 
 def test_a_truncated_torch_file_is_incomplete(tmp_path):
@@ -93,10 +93,10 @@ def test_a_truncated_torch_file_is_incomplete(tmp_path):
     torch.save({"a": torch.zeros(5000)}, path)
     assert state(tmp_path, PLAIN)[0] is FileState.THERE
     path.write_bytes(path.read_bytes()[:15000])
-    assert state(tmp_path, PLAIN) == (FileState.PARTIAL, "its end is missing")
+    assert state(tmp_path, PLAIN) == (FileState.DAMAGED, "its end is missing")
 
 
-@pytest.mark.parametrize(("size", "expected"), [(900, FileState.PARTIAL), (960, FileState.THERE)])
+@pytest.mark.parametrize(("size", "expected"), [(900, FileState.DAMAGED), (960, FileState.THERE)])
 def test_a_file_well_short_of_its_size_is_incomplete(tmp_path, size, expected):
     (tmp_path / "p.pth").write_bytes(b"\x80" * size)
     assert state(tmp_path, PLAIN)[0] is expected
@@ -117,13 +117,13 @@ def test_a_folder_needs_every_member_and_one_of_each_alternative(tmp_path):
     folder = tmp_path / "any/w"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    assert state(tmp_path, FOLDER) == (FileState.PARTIAL, "no model.safetensors or pytorch_model.bin")
+    assert state(tmp_path, FOLDER) == (FileState.DAMAGED, "no model.safetensors or pytorch_model.bin")
     torch.save({"a": torch.zeros(9)}, folder / "pytorch_model.bin")
     assert find_files(tmp_path, [FOLDER])[0].path == folder
     (folder / "model.safetensors").write_bytes(b"cut")
     assert state(tmp_path, FOLDER)[0] is FileState.THERE
     (folder / "pytorch_model.bin").unlink()
-    assert state(tmp_path, FOLDER) == (FileState.PARTIAL, "model.safetensors: its header cannot be read")
+    assert state(tmp_path, FOLDER) == (FileState.DAMAGED, "model.safetensors: its header cannot be read")
 
 
 def test_a_whole_copy_is_preferred_to_a_broken_one(tmp_path):
@@ -150,7 +150,7 @@ def test_a_missing_file_s_message_has_name_size_folder_and_command(tmp_path):
 def test_a_broken_file_s_message_says_what_is_wrong(tmp_path):
     path = tmp_path / "Wan2.2_VAE.safetensors"
     path.write_bytes(b"\0" * 1000)
-    with pytest.raises(MissingModelError, match=r"is incomplete \(its header cannot be read\)"):
+    with pytest.raises(MissingModelError, match=r"is damaged \(its header cannot be read\)"):
         find_file("vae", tmp_path)
 
 

@@ -17,7 +17,7 @@ from xdub_core.errors import MissingModelError
 from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
 from xdub_core.model.checkpoint import load_dit
 from xdub_core.released_files import (
-    DOWNLOAD_COMMAND,
+    download_command,
     find_file,
     find_files,
     human_size,
@@ -41,10 +41,14 @@ def require_files(models_dir: Path, keys: Iterable[str]) -> None:
     if len(missing) == 1:
         raise MissingModelError(missing_file_message(missing[0].file, models_dir, missing[0]))
     if missing:
-        names = ", ".join(f"{status.file.name} ({human_size(status.file.size_bytes)})" for status in missing)
+        names = ", ".join(
+            f"{status.file.name} ({human_size(status.file.size_bytes) if status.path is None else status.told})"
+            for status in missing
+        )
+        gone = all(status.path is None for status in missing)
+        how = f"are not in {models_dir}" if gone else f"are missing in {models_dir}, or damaged there"
         raise MissingModelError(
-            f"{len(missing)} of X-Dub's files are not in {models_dir}: {names}; get them with "
-            f"`{DOWNLOAD_COMMAND} --models-dir {models_dir}`"
+            f"{len(missing)} of X-Dub's files {how}: {names}; get them with `{download_command(models_dir)}`"
         )
     if "vae" in keys:
         wan_network_class()

@@ -13,11 +13,11 @@ from typing import Any
 
 from xdub_core.errors import MissingModelError, XDubError
 from xdub_core.released_files import (
-    DOWNLOAD_COMMAND,
     FILES,
     REPOSITORY,
     FileStatus,
     ReleasedFile,
+    download_command,
     find_files,
     human_size,
 )
@@ -133,9 +133,9 @@ def _checked(models_dir: Path, files: Sequence[ReleasedFile]) -> list[FileStatus
     statuses = find_files(models_dir, files)
     broken = [status for status in statuses if not status.usable]
     if broken:
-        names = ", ".join(f"{status.file.name} ({status.note or status.state.value})" for status in broken)
+        names = ", ".join(f"{status.file.name} ({status.told})" for status in broken)
         raise DownloadError(
-            f"after the download these are still not whole: {names}; run `{DOWNLOAD_COMMAND}` again"
+            f"after the download these are still not whole: {names}; run `{download_command(models_dir)}` again"
         )
     return statuses
 
@@ -145,7 +145,7 @@ def _explained(error: BaseException, models_dir: Path) -> DownloadError:
     names = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
     if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in _causes(error)):
         return DownloadError(
-            f"the disk of {models_dir} is full: make room and run `{DOWNLOAD_COMMAND}` again"
+            f"the disk of {models_dir} is full: make room and run `{download_command(models_dir)}` again"
         )
     if any(isinstance(cause, PermissionError) for cause in _causes(error)):
         return DownloadError(f"{models_dir} cannot be written to: choose another folder with --models-dir")
@@ -170,11 +170,11 @@ def _explained(error: BaseException, models_dir: Path) -> DownloadError:
     }:
         return DownloadError(
             "the Hugging Face Hub cannot be reached: check the network (HTTPS_PROXY, HF_ENDPOINT) and run "
-            f"`{DOWNLOAD_COMMAND}` again; what has arrived is kept"
+            f"`{download_command(models_dir)}` again; what has arrived is kept"
         )
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return DownloadError(
-        f"the download failed ({reason}): run `{DOWNLOAD_COMMAND}` again; what has arrived is kept"
+        f"the download failed ({reason}): run `{download_command(models_dir)}` again; what has arrived is kept"
     )
 
 

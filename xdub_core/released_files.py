@@ -5,6 +5,8 @@ Reading only; `released_download.py` gets the missing ones when told to. Source:
 
 import json
 import os
+import re
+import shlex
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from xdub_core.errors import MissingModelError, SettingsError
+from xdub_core.weights.kinds import START_BYTES, Kind, kind_by_first_bytes
 
 REPOSITORY = "KlingTeam/X-Dub"
 DOWNLOAD_COMMAND = "python -m xdub_core models download"
@@ -116,7 +119,7 @@ class FileState(Enum):
     THERE = "there"
     MISSING = "missing"
     EMPTY = "empty"
-    PARTIAL = "incomplete"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,11 @@ class FileStatus:
     def usable(self) -> bool:
         """Whether the file can be loaded, as far as its size and header tell."""
         return self.state is FileState.THERE
+
+    @property
+    def told(self) -> str:
+        """The state in words, with what is wrong: "missing", "damaged: its end is missing"."""
+        return f"{self.state.value}: {self.note}" if self.note else self.state.value
 
 
 def models_folder(chosen: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
@@ -175,14 +183,26 @@ def missing_file_message(
     """One line: which file is missing (or broken), what it is for, its size, and the command that gets it."""
     where = f" in {models_dir}" if models_dir is not None else ""
     problem = f"is missing{where}"
-    if status is not None and status.state in (FileState.EMPTY, FileState.PARTIAL):
+    if status is not None and status.state in (FileState.EMPTY, FileState.DAMAGED):
         problem = f"at {status.path} is {status.state.value} ({status.note})"
     others = f" (or put {' or '.join(file.equivalents)} there)" if file.equivalents else ""
-    folder = f" --models-dir {models_dir}" if models_dir is not None else ""
     return (
         f"{file.name} ({file.purpose}; {human_size(file.size_bytes)}) {problem}: "
-        f"get it with `{DOWNLOAD_COMMAND}{folder}`{others}"
+        f"get it with `{download_command(models_dir)}`{others}"
     )
+
+
+def download_command(models_dir: Path | None = None) -> str:
+    """The command that gets what is missing in `models_dir`, to be copied into a shell as it is."""
+    if models_dir is None:
+        return DOWNLOAD_COMMAND
+    folder = str(models_dir)
+    plain = re.fullmatch(r"[\w./\\:~+,@%=-]+", folder)
+    return f"{DOWNLOAD_COMMAND} --models-dir {folder if plain else _quoted(folder)}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if os.name == "nt" else shlex.quote(text)
 
 
 def human_size(size_bytes: int) -> str:
@@ -222,18 +242,22 @@ def _status(file: ReleasedFile, path: Path, least_bytes: int) -> FileStatus:
     if file.members:
         return _folder_status(file, path)
     if not path.is_file():
-        return FileStatus(file, FileState.MISSING)
+        return FileStatus(
+            file, FileState.DAMAGED, path, 0, "no file" if not path.is_dir() else "a folder, not a file"
+        )
     size = path.stat().st_size
     if not size:
         return FileStatus(file, FileState.EMPTY, path, size, "0 bytes")
     note = _damage(path, size)
     if not note and size < least_bytes * (1 - _SIZE_TOLERANCE):
         note = f"{human_size(size)} of about {human_size(least_bytes)}"
-    return FileStatus(file, FileState.PARTIAL if note else FileState.THERE, path, size, note)
+    return FileStatus(file, FileState.DAMAGED if note else FileState.THERE, path, size, note)
 
 
 def _folder_status(file: ReleasedFile, path: Path) -> FileStatus:
     """A folder is there when every member is, whole."""
+    if not path.is_dir():
+        return FileStatus(file, FileState.DAMAGED, path, 0, "a file, not a folder")
     size, notes = 0, []
     for member in file.members:
         found = [path / name for name in member.split("|") if (path / name).is_file()]
@@ -243,23 +267,37 @@ def _folder_status(file: ReleasedFile, path: Path) -> FileStatus:
             notes.append(f"{found[0].name}: {damage[0]}" if found else f"no {member.replace('|', ' or ')}")
             continue
         size += sizes[damage.index("")]
-    state = FileState.PARTIAL if notes else FileState.THERE
+    state = FileState.DAMAGED if notes else FileState.THERE
     return FileStatus(file, state, path, size, "; ".join(notes))
 
 
 def _damage(path: Path, size: int) -> str:
     """What the file's own bytes say is wrong with it ("" where nothing is)."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
-        if not start:
-            return "0 bytes"
-        if start.startswith(b"version "):
-            return "a Git LFS pointer instead of the file itself"
-        if path.suffix == ".safetensors":
-            return _safetensors_damage(start, stream.read(_header_length(start, size)), size)
-    if start.startswith(b"PK") and not zipfile.is_zipfile(path):
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(START_BYTES)
+            if kind := kind_by_first_bytes(start):
+                return "0 bytes" if kind is Kind.EMPTY else f"it is {kind.value}"
+            if path.suffix == ".safetensors":
+                stream.seek(8)
+                return _safetensors_damage(start[:8], stream.read(_header_length(start[:8], size)), size)
+            if path.suffix == ".json":
+                return "" if isinstance(json.loads(path.read_bytes()), dict) else "no JSON object"
+        return _zip_damage(path) if start.startswith(b"PK") else ""
+    except OSError as error:
+        return f"it cannot be read ({error.strerror or error})"
+    except (ValueError, RecursionError):
+        return "no JSON"
+
+
+def _zip_damage(path: Path) -> str:
+    """A torch file is a zip archive, whose list of contents stands at its end."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = any(name.endswith("data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return "its end is missing"
-    return ""
+    return "" if whole else "it is no PyTorch file"
 
 
 def _header_length(start: bytes, size: int) -> int:
@@ -272,9 +310,10 @@ def _safetensors_damage(start: bytes, header: bytes, size: int) -> str:
     try:
         tensors = json.loads(header)
         end = max(
-            (entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"), default=0
+            (int(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__"),
+            default=0,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError):
         return "its header cannot be read"
     expected = len(start) + len(header) + end
     return "" if size == expected else f"{human_size(size)} of {human_size(expected)}"

@@ -4,12 +4,17 @@ import builtins
 import re
 import sys
 
+import numpy as np
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from xdub_core import __version__
+from xdub_core.face.yolox import YOLOX
 from xdub_core.media.reader import VideoReader
+from xdub_core.mini.model import BUILT_IN
 from xdub_core.model.checkpoint import save_dit
+from xdub_core.text import save_empty_prompt
 from xdub_core.untrained import untrained_model
 
 
@@ -45,6 +50,67 @@ def test_models_lists_files_sizes_and_state(run, tmp_path):
     text = re.sub(r"\s|[│┃]", "", outcome.out)
     for word in ("X-Dub_model.safetensors", "12.6GB", "missing", "empty", "large-v2.pt", "modelsdownload"):
         assert word in text
+
+
+def flat(text):
+    """A table's text without its lines and line breaks."""
+    return re.sub(r"\s|[│┃]", "", text)
+
+
+def test_models_tells_a_substitutes_own_size_and_place(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    save_empty_prompt(tmp_path / "kept" / "empty_prompt.safetensors", torch.zeros(1, 4096))
+    text = flat(run("models", "--models-dir", tmp_path).out)
+    assert "kept/empty_prompt.safetensors16kBthetextencoder" in text
+    assert "11.4GB" not in text
+
+
+def test_models_calls_damaged_files_damaged_and_names_the_folder_to_mend(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    folder = tmp_path / "my models"
+    (folder / "whisper" / "large-v2.pt").mkdir(parents=True)
+    (folder / "X-Dub_model.safetensors").write_bytes(b"\x05\0\0\0\0\0\0\0{]}!!")
+    (folder / "wav2vec2-base-960h").write_bytes(b"a file")
+    torch.save(
+        {"state_dict": {"a": torch.zeros(9)}}, folder / "yolox_l_8x8_300e_coco_20211126_140236-d3bd2b23.pth"
+    )
+    outcome = run("models", "--models-dir", folder)
+    text = flat(outcome.out)
+    for note in ("itsheadercannotberead", "afolder,notafile", "afile,notafolder", "2kBofabout217MB"):
+        assert f"damaged:{note}" in text
+    assert "4 damaged, 3 missing" in outcome.out
+    assert f"download --models-dir '{folder}'" in outcome.out
+
+
+def test_info_reads_a_detectors_file_to_its_end(run, tmp_path):
+    path = tmp_path / "yolox.pth"
+    meta = {"epoch": np.float64(300)}  # which weights_only refuses
+    torch.save({"meta": meta, "state_dict": YOLOX(width=8, depth=1).state_dict()}, path)
+    outcome = run("info", path)
+    assert outcome.code == 0
+    assert "YOLOX detector" in outcome.out
+    assert "of another size" in outcome.out
+    for kept in (0.99, 0.5, 0.01):
+        part = tmp_path / f"part{kept}.pth"
+        part.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+        outcome = run("info", part)
+        assert outcome.code == 2
+        assert "damaged or cut short" in outcome.err
+
+
+def test_info_takes_the_folders_that_models_and_dub_take(run, tmp_path):
+    folder = tmp_path / "wav2vec2-base-960h"
+    folder.mkdir()
+    save_file(
+        {"wav2vec2.feature_extractor.conv_layers.0.conv.weight": torch.zeros(2)}, folder / "model.safetensors"
+    )
+    outcome = run("info", folder)
+    assert outcome.code == 0
+    assert "a wav2vec2 model" in outcome.out
+    assert "a whole xdub-mini" in run("info", BUILT_IN).out
+    outcome = run("info", tmp_path)
+    assert outcome.code == 2
+    assert "a folder without weights" in outcome.err
 
 
 def test_download_asks_first_and_takes_no_for_an_answer(run, tmp_path, monkeypatch):

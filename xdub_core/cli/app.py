@@ -295,7 +295,7 @@ def dub_command(
 
 @app.command("info")
 def info_command(
-    file: Annotated[Path, typer.Argument(help="A model file.")],
+    file: Annotated[Path, typer.Argument(help="A model file, or a model's folder.")],
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Tell what a model file is."""

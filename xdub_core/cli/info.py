@@ -5,28 +5,51 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import torch
 from rich.markup import escape
 from rich.table import Table
+from torch import nn
 
 from xdub_core.cli.console import answer
 from xdub_core.errors import CheckpointError
-from xdub_core.model.checkpoint import check_checkpoint, checkpoint_config
+from xdub_core.face.rtmw import RTMW
+from xdub_core.face.torch_file import read_checkpoint
+from xdub_core.face.weights import used_names
+from xdub_core.face.yolox import YOLOX
+from xdub_core.mini.model import is_mini, load_mini
+from xdub_core.model.checkpoint import checkpoint_config
 from xdub_core.model.dit import XDubDiT
 from xdub_core.released_files import human_size
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
+from xdub_core.weights.strict import check_tensors
 
 
 def show_info(path: Path) -> None:
-    """Print what the file is, what is in it, and whether it is a whole X-Dub checkpoint."""
-    found = describe_file(path)
+    """Print what the file (or the Hugging Face folder) is, what is in it, and whether it is whole.
+
+    Torch files are read to their end, without running what their pickle asks for. Raises CheckpointError for a damaged
+    file.
+    """
+    if is_mini(path):
+        answer.print(f"[bold]{escape(path.name)}[/]: {_mini(path)}", highlight=False)
+        return
+    found = describe_file(path, read_checkpoint)
     answer.print(f"[bold]{escape(found.path.name)}[/]: {found.kind.value}", highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _facts(found):
         table.add_row(name, escape(value))
     answer.print(table)
-    if found.kind is Kind.XDUB:
-        answer.print(_completeness(found), highlight=False)
+    if network := _network(found):
+        answer.print(_completeness(network, found), highlight=False)
+
+
+def _mini(folder: Path) -> str:
+    """What a mini's folder holds. Raises MissingModelError or CheckpointError where it is not whole."""
+    mini = load_mini(folder)
+    return (
+        f"a whole xdub-mini, for crops of {mini.card.crop} pixels and clips of {mini.card.clip_frames} frames"
+    )
 
 
 def _facts(found: FileDescription) -> list[tuple[str, str]]:
@@ -46,9 +69,21 @@ def _facts(found: FileDescription) -> list[tuple[str, str]]:
     return facts
 
 
-def _completeness(found: FileDescription) -> str:
+def _network(found: FileDescription) -> nn.Module | None:
+    """The network, on the meta device, whose tensors a file of this kind must have; None for kinds that have many."""
+    if found.kind is Kind.XDUB:
+        return XDubDiT(checkpoint_config(found), device="meta")
+    build = {Kind.YOLOX: YOLOX, Kind.RTMW: RTMW}.get(found.kind)
+    with torch.device("meta"):
+        return None if build is None else build()
+
+
+def _completeness(network: nn.Module, found: FileDescription) -> str:
+    names = used_names(found) if found.kind in (Kind.YOLOX, Kind.RTMW) else None
     try:
-        check_checkpoint(XDubDiT(checkpoint_config(found), device="meta"), found)
+        check_tensors(
+            network, found, names, what=f"the whole of {found.kind.value}", advice="get the file again"
+        )
     except CheckpointError as problem:
         return f"[red]{escape(str(problem))}[/]"
     return "[green]complete[/]: every tensor is there, with the right size"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,12 @@ from rich.table import Table
 from xdub_core.cli.console import answer
 from xdub_core.released_download import check_disk_space, download, plan_download
 from xdub_core.released_files import (
-    DOWNLOAD_COMMAND,
     FILES,
     MODELS_VARIABLE,
     REPOSITORY,
     FileState,
+    FileStatus,
+    download_command,
     find_files,
     human_size,
     models_folder,
@@ -31,7 +33,7 @@ _STYLES = {
     FileState.THERE: "green",
     FileState.MISSING: "dim",
     FileState.EMPTY: "red",
-    FileState.PARTIAL: "red",
+    FileState.DAMAGED: "red",
 }
 
 models_app = typer.Typer(
@@ -54,20 +56,27 @@ def list_models(folder: Path) -> None:
     for column in ("file", "size", "what for", "state"):
         table.add_column(column, justify="right" if column == "size" else "left", overflow="fold")
     for status in statuses:
-        note = f": {status.note}" if status.note else ""
+        found = status.path is not None
         table.add_row(
-            status.file.path,
-            human_size(status.file.size_bytes),
+            escape(_shown_path(status, folder)),
+            human_size(status.size_bytes if found else status.file.size_bytes),
             status.file.purpose,
-            f"[{_STYLES[status.state]}]{status.state.value}{escape(note)}[/]",
+            f"[{_STYLES[status.state]}]{escape(status.told)}[/]",
         )
     answer.print(table)
-    missing = [status for status in statuses if not status.usable]
-    if missing:
-        size = human_size(sum(status.file.size_bytes for status in missing))
-        answer.print(f"{len(missing)} not there (about {size}): get them with `{DOWNLOAD_COMMAND}`.")
+    counts = Counter(status.state for status in statuses if not status.usable)
+    if counts:
+        broken = ", ".join(f"{count} {state.value}" for state, count in counts.items())
+        size = human_size(sum(status.file.size_bytes for status in statuses if not status.usable))
+        command = escape(download_command(folder))
+        answer.print(f"{broken} (about {size} to get): `{command}`", highlight=False, soft_wrap=True)
     else:
         answer.print("All there.")
+
+
+def _shown_path(status: FileStatus, folder: Path) -> str:
+    """Where a file was found, in place of where a download would put it."""
+    return status.file.path if status.path is None else status.path.relative_to(folder).as_posix()
 
 
 @models_app.command("download")

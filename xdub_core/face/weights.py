@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xdub_core.errors import CheckpointError
 from xdub_core.face.torch_file import read_checkpoint
 from xdub_core.files import write_whole
-from xdub_core.weights.strict import load_strictly
+from xdub_core.weights.strict import NamedShapes, load_strictly
 from xdub_core.weights.tensor_file import TensorFile, open_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -26,7 +26,7 @@ def open_detector(path: Path | str) -> TensorFile:
     return open_tensors(path, unpickle=read_checkpoint)
 
 
-def used_names(file: TensorFile) -> dict[str, str]:
+def used_names(file: NamedShapes) -> dict[str, str]:
     """The names in a file that inference needs, as `load_strictly` takes them."""
     return {name: name for name in file.shapes if not name.startswith(IGNORED_PREFIXES)}
 

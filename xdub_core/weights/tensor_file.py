@@ -146,9 +146,14 @@ def json_beside(file: TensorFile, name: str) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def weights_in(folder: Path) -> Path | None:
+    """What holds the weights in a Hugging Face folder; None where nothing does."""
+    return next((folder / name for name in FOLDER_FILES if (folder / name).is_file()), None)
+
+
 def _file_at(path: Path) -> Path:
     if path.is_dir():
-        found = next((path / name for name in FOLDER_FILES if (path / name).is_file()), None)
+        found = weights_in(path)
         if found is None:
             raise MissingModelError(f"{path} holds no weights: it needs one of {', '.join(FOLDER_FILES)}")
         return found
