@@ -1,10 +1,12 @@
-"""Peak resident memory of this process, and running a measurement in a process of its own."""
+"""Peak resident memory of this process, and running a measurement in a process of its own.
+
+Linux tells by /proc, macOS by getrusage; elsewhere (Windows) psutil asks the system for the peak working set.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +24,17 @@ def reset_peak() -> None:
 
 def resident_bytes() -> int:
     """Memory in use now."""
-    return _status_bytes("VmRSS") or peak_bytes()
+    return _status_bytes("VmRSS") or int(_memory_info().rss)
 
 
 def peak_bytes() -> int:
     """Largest memory in use since `reset_peak`."""
     if found := _status_bytes("VmHWM"):
         return found
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return int(_memory_info().peak_wset)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -41,6 +47,12 @@ def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "65536")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, args)
+
+
+def _memory_info() -> Any:
+    import psutil
+
+    return psutil.Process().memory_info()
 
 
 def _status_bytes(name: str) -> int | None:

@@ -1,16 +1,21 @@
 """The benchmarks measure what they say."""
 
+import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
 
 import compose_speed
 import dit_forward
 import engine
+import peak_memory
 
 SMALL = dit_forward.Case(48, 2, 2, frames=3, size=8)
 
@@ -51,8 +56,34 @@ def test_the_full_size_case_is_the_released_model():
     "name", ["engine", "dit_forward", "compose_speed", "audio_memory", "dub_memory", "full_size"]
 )
 def test_every_benchmark_is_a_program_with_help(name):
-    import subprocess
-
-    path = Path(__file__).parent.parent / "benchmarks" / f"{name}.py"
+    path = BENCHMARKS / f"{name}.py"
     result = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=True)
     assert "usage" in result.stdout
+
+
+def test_benchmarks_can_be_imported_where_there_is_no_posix():
+    """As on Windows: these tests are collected there, too."""
+    names = [path.stem for path in BENCHMARKS.glob("*.py")]
+    program = (
+        "import sys, importlib, av, cv2, rich.console, torch, xdub_core.cli.app\n"
+        "sys.modules.update(dict.fromkeys(['resource', 'fcntl', 'pwd', 'grp', 'termios']))\n"
+        f"for name in {names}: importlib.import_module(name)"
+    )
+    paths = [str(BENCHMARKS), str(BENCHMARKS.parent)]
+    subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {paths}\n{program}"], check=True)
+
+
+def test_peak_memory_is_the_systems_own():
+    peak_memory.reset_peak()
+    before = peak_memory.peak_bytes()
+    block = torch.ones(2**24)
+    assert peak_memory.peak_bytes() - before > 0.8 * block.nbytes
+    assert peak_memory.resident_bytes() > block.nbytes
+
+
+def test_on_windows_psutil_tells_the_peak(monkeypatch, tmp_path):
+    monkeypatch.setattr(peak_memory, "_STATUS", tmp_path / "absent")
+    monkeypatch.setitem(sys.modules, "resource", None)
+    told = SimpleNamespace(peak_wset=7_000_000, rss=5_000_000)
+    monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: told))
+    assert (peak_memory.peak_bytes(), peak_memory.resident_bytes()) == (7_000_000, 5_000_000)

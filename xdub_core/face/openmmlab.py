@@ -1,7 +1,8 @@
 """OpenMMLab's own code (mmdet, mmpose) as a detector, where it is installed: the reference to compare with.
 
-mmcv has to be compiled on most machines, so nothing needs this backend: the default one loads the same two files and
-gives the same points. Weights are read by this package's own reader, never by OpenMMLab's unrestricted pickle.
+mmcv has to be compiled on most machines (`make openmmlab` does it), so nothing needs this backend: the default one
+loads the same two files and gives the same points. Weights are read by this package's own reader, never by OpenMMLab's
+unrestricted pickle.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def require_openmmlab() -> None:
     absent = [name for name in PACKAGES if find_spec(name) is None]
     if absent:
         raise MissingModelError(
-            f"the openmmlab face detector needs {', '.join(absent)}: install mmengine==0.10.7 mmcv==2.1.0 "
-            "mmdet==3.2.0 mmpose==1.3.2, or use the rtmw detector, which needs no extra package"
+            f"the openmmlab face detector needs {', '.join(absent)}: run `make openmmlab` and use its environment, "
+            "or use the rtmw detector, which gives the same points and needs no extra package"
         )
 
 
