@@ -75,11 +75,25 @@ class ComfyDiT(XDubDiT):
     ) -> Tensor:
         self.core_attention.options = options
         try:
-            constants = self.prepare(context, audio, x.shape)
+            constants = self.prepare(one_for_all(context), audio, x.shape, by_block=True)
             runner = BlockPatches(x, timestep, context, constants, options, len(self.blocks))
             return super().forward(x, reference, timestep, constants, motion_latents, runner)
         finally:
             self.core_attention.options = {}
+
+
+def one_for_all(context: Tensor) -> Tensor:
+    """A context [batch, tokens, width] of equal members as a batch of one, which serves them all.
+
+    X-Dub's branches have the same prompt, of which core makes one copy each.
+    """
+    if (
+        len(context) == 1
+        or torch.compiler.is_compiling()
+        or not torch.equal(context, context[:1].expand_as(context))
+    ):
+        return context
+    return context[:1]
 
 
 class BlockPatches:

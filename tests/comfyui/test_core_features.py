@@ -179,3 +179,29 @@ def merged_state(lora, strength):
     weaker = {name: LowRank(pair.down, pair.up * strength) for name, pair in expert.layers.items()}
     merge_expert(merged, Expert(expert.info, weaker))
     return merged.state_dict()
+
+
+def test_text_is_projected_once_for_all_branches_and_block_by_block(file, sampled):
+    """Keys and values of all blocks, for each branch, are 1.9 GB of the released model."""
+    model, calls = load_model(file), []
+    network = model.model.diffusion_model
+    hooks = [
+        part.register_forward_hook(lambda module, given, made, name=name: calls.append((name, len(given[0]))))
+        for number, block in enumerate(network.blocks)
+        for name, part in ((f"text {number}", block.cross_attn.k), (f"end {number}", block.ffn[2]))
+    ]
+    sampled(model)
+    for hook in hooks:
+        hook.remove()
+    order = [name for name, _ in calls[: len(calls) // (len(SIGMAS) - 1)]]
+    assert [name for number, name in enumerate(order) if name not in order[:number]] == [
+        f"{name} {number}" for number in range(RELEASED_HEADS.layers) for name in ("text", "end")
+    ]
+    assert {rows for name, rows in calls if name.startswith("text")} == {1}
+
+
+def test_prompts_that_differ_are_not_taken_for_one(pack):
+    one_for_all = pack("comfy_bridge.dit").one_for_all
+    context = torch.randn(1, 3, 4)
+    assert torch.equal(one_for_all(context.repeat(3, 1, 1)), context)
+    assert len(one_for_all(torch.cat([context, context + 1]))) == 2
