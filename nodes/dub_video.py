@@ -53,7 +53,8 @@ class DubVideo(io.ComfyNode):
                 sockets.FaceTrack.Input(
                     "face_track",
                     optional=True,
-                    tooltip="From Face Crop (X-Dub), instead of a face detector: to see and choose the face first.",
+                    tooltip="From Face Crop (X-Dub), instead of a face detector: to see and choose the face first. The "
+                    "dub is made at its crop_size.",
                 ),
                 *inputs.conditioning(),
             ],
@@ -92,23 +93,20 @@ class DubVideo(io.ComfyNode):
         from xdub_core.dub import Scene, dub
         from xdub_core.sampling.plan import Length
 
-        from .comfy_bridge.faces import CropSettings, check_track, find_face
+        from .comfy_bridge import whole_dub
+        from .comfy_bridge.faces import CropSettings, check_track
         from .comfy_bridge.footage import footage
         from .comfy_bridge.progress import NodeProgress
         from .comfy_bridge.result import video_of
-        from .comfy_bridge.speech import listen
-        from .comfy_bridge.whole_dub import DubChoices, dub_settings, dubbing_model
 
-        settings, progress = (
-            dub_settings(model, DubChoices(seed, steps, guidance, as_released)),
-            NodeProgress(),
-        )
-        dubbing = dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
+        size = 0 if face_track is None else face_track.crop_size
+        choices = whole_dub.DubChoices(seed, steps, guidance, as_released, size)
+        settings, progress = whole_dub.dub_settings(model, choices), NodeProgress()
+        dubbing = whole_dub.dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
         source = footage(video, image_fps)
-        face = face_track or find_face(
-            source, face_detector, CropSettings(settings.crop_size, as_released=as_released), progress
-        )
+        cropped = CropSettings(settings.crop_size, as_released=as_released)
+        face = face_track or whole_dub.seen_face(video, source, face_detector, cropped, progress, image_fps)
         check_track(face, source)
-        heard = listen(audio, audio_encoders, Length(length), len(face.timeline), progress)
+        heard = whole_dub.heard_speech(audio, audio_encoders, Length(length), len(face.timeline), progress)
         scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)
         return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))

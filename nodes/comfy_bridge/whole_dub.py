@@ -7,14 +7,20 @@ from typing import Any
 
 from xdub_core.dub import DubSettings
 from xdub_core.errors import SettingsError
+from xdub_core.face.detector import FaceDetector
 from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.plan import Length
 
-from ..types import AudioEncoders
+from ..types import AudioEncoders, SpeechFeatures, TrackedFace
 from .clip_sampler import ComfyDubbingModel
+from .faces import CropSettings, find_face
+from .frames import Footage
 from .guidance_patches import warn_of_idle_patches
 from .model import require_xdub
 from .progress import NodeProgress
 from .prompt import context_for
+from .remembered import FEATURES, TRACKS, footage_key, sound_key
+from .speech import listen
 from .vae_codec import VaeCodec
 
 SETTINGS = "xdub_settings"
@@ -23,12 +29,13 @@ SETTINGS = "xdub_settings"
 
 @dataclass(frozen=True)
 class DubChoices:
-    """What the artist chose; `steps` 0 and no `guidance` leave it to the model."""
+    """What the artist chose; `steps` or `crop_size` 0 and no `guidance` leave it to the model."""
 
     seed: int
     steps: int
     guidance: Guidance | None
     as_released: bool
+    crop_size: int = 0
 
 
 def own_settings(model: Any) -> DubSettings:
@@ -46,7 +53,8 @@ def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
         steps=choices.steps or own.sampler.steps,
         guidance=choices.guidance or own.sampler.guidance,
     )
-    return replace(own, sampler=sampler, reference=choices.as_released)
+    size = choices.crop_size or own.crop_size
+    return replace(own, sampler=sampler, reference=choices.as_released, crop_size=size)
 
 
 def dubbing_model(
@@ -67,3 +75,32 @@ def dubbing_model(
     progress.preview_with(model)
     codec = VaeCodec(vae, sizes.latent_channels)
     return ComfyDubbingModel(model, codec, context_for(model, empty_prompt), show=progress.show)
+
+
+def seen_face(
+    video: Any,
+    source: Footage,
+    detector: FaceDetector,
+    settings: CropSettings,
+    progress: NodeProgress,
+    fps: float,
+) -> TrackedFace:
+    """The face that the detector finds in a video (of `fps`, where it comes as images), or found before. FaceError."""
+    key = footage_key(video, fps)
+    return TRACKS.get(
+        detector,
+        None if key is None else (key, settings),
+        lambda: find_face(source, detector, settings, progress),
+    )
+
+
+def heard_speech(
+    audio: dict[str, Any], encoders: AudioEncoders, length: Length, frames: int, progress: NodeProgress
+) -> SpeechFeatures:
+    """What the encoders hear of a recording, or heard before; `frames`: the video's. Raises MediaError."""
+    key = sound_key(audio)
+    return FEATURES.get(
+        encoders,
+        None if key is None else (key, length, None if length is Length.AUDIO else frames),
+        lambda: listen(audio, encoders, length, frames, progress),
+    )

@@ -174,3 +174,121 @@ def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
     sigmas = calculate_sigmas(parts.model.get_model_object("model_sampling"), "simple", 12)
     ours = flow_sigmas(12, parts.card.shift)  # core's come from a table of a thousand
     torch.testing.assert_close(sigmas, ours, atol=3e-3, rtol=0)
+
+
+def test_the_dub_is_made_at_the_track_s_crop_size(pack, parts, dubbed, video, monkeypatch):
+    from dataclasses import replace
+
+    face = pack("face_crop").FaceCrop.execute(video, "box", 64, "8,4,56,52", 1, False, 25.0).args[0]
+    encoded = []
+    codec = pack("comfy_bridge.vae_codec").VaeCodec
+    encode = codec.encode
+    monkeypatch.setattr(
+        codec, "encode", lambda self, frames: encoded.append(frames.shape[1]) or encode(self, frames)
+    )
+    dubbed(video, speech(0.5), face_track=face)
+    assert set(encoded) == {64}
+    encoded.clear()
+    dubbed(
+        video, speech(0.5), face_track=None, face_detector=Finder(replace(face.track, boxes=face.track.boxes))
+    )
+    assert set(encoded) == {CARD.crop}
+
+
+class Finder:
+    """Finds a face of a track, and counts in how many frames it was asked for one."""
+
+    def __init__(self, track):
+        self.track = track
+        self.asked = 0
+
+    def detect(self, frames, numbers=None):
+        self.asked += len(frames)
+        return [Detection(np.array([8.0, 4, 56, 52]), 1.0) for _ in frames]
+
+
+class Listener:
+    """The mini's encoders, and how often they were asked."""
+
+    def __init__(self, encoders):
+        self.encoders = encoders
+        self.asked = 0
+
+    @property
+    def width(self):
+        return self.encoders.width
+
+    def features(self, recording, on_progress):
+        self.asked += 1
+        return self.encoders.features(recording, on_progress)
+
+
+def test_another_seed_neither_listens_nor_looks_again(pack, parts, dubbed, video, track, tmp_path):
+    finder, listener = Finder(track.track), Listener(parts.encoders)
+    given = {"face_track": None, "face_detector": finder, "audio_encoders": listener}
+    path = write_footage(tmp_path / "in.mp4")
+
+    def run(audio=None, source=None, **changes):
+        source = InputImpl.VideoFromFile(str(path)) if source is None else source
+        made = dubbed(source, audio or speech(0.5), **given | changes).get_components().images
+        counts, finder.asked, listener.asked = (finder.asked, listener.asked), 0, 0
+        return made, counts
+
+    first, counts = run()
+    assert counts == (30, 1)
+    same, counts = run()
+    assert counts == (0, 0) and torch.equal(first, same)
+    other, counts = run(seed=2)
+    assert counts == (0, 0) and not torch.equal(first, other)
+    assert run(steps=1, quality=20)[1] == (0, 0)
+    assert run(speech(0.6))[1] == (0, 1)
+    assert run(length="source")[1] == (0, 1)
+    assert run(as_released=True)[1] == (30, 0)
+    assert run(source=InputImpl.VideoFromFile(str(path)).as_trimmed(0, 0.8))[1] == (20, 0)
+    write_footage(path, 25)
+    assert run()[1] == (25, 0)
+    pictures = torch.rand(10, 64, 80, 3)
+    assert run(source=pictures)[1][0] == 10
+    assert run(source=pictures.clone())[1][0] == 0
+    assert run(source=pictures.flip(0))[1][0] == 10
+    assert run(source=pictures, image_fps=30.0)[1][0] > 0
+    assert (
+        run(source=write_footage(tmp_path / "b.mp4", 5).read_bytes() and io_video(tmp_path / "b.mp4"))[1][0]
+        == 5
+    )
+    assert run(source=io_video(tmp_path / "b.mp4"))[1][0] == 0
+
+
+def io_video(path):
+    import io
+
+    return InputImpl.VideoFromFile(io.BytesIO(path.read_bytes()))
+
+
+def test_what_is_remembered_is_little_and_goes_with_its_makers(pack, parts, dubbed, video):
+    import gc
+    import weakref
+
+    class Noted(Listener):
+        def features(self, recording, on_progress):
+            made = super().features(recording, on_progress)
+            features.append(weakref.ref(made))
+            return made
+
+    features, listener = [], Noted(parts.encoders)
+    for tenths in range(4, 10):
+        dubbed(video, speech(tenths / 10), audio_encoders=listener, steps=1)
+    gc.collect()
+    assert len([made for made in features if made()]) == pack("comfy_bridge.remembered").MOST < len(features)
+    del listener
+    gc.collect()
+    assert not [made for made in features if made()]
+
+
+def test_an_interrupted_listening_is_not_remembered(pack, parts, dubbed, video):
+    listener = Listener(parts.encoders)
+    management.interrupt_current_processing()
+    with pytest.raises(management.InterruptProcessingException):
+        dubbed(video, speech(0.7), audio_encoders=listener)
+    dubbed(video, speech(0.7), audio_encoders=listener, steps=1)
+    assert listener.asked == 2
