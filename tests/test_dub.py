@@ -84,7 +84,7 @@ def scene(source_frames=20, frames=30, present=None, run=None):
 
 def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progress: None):
     model = DubModel(CosineCodec(48), denoiser or Inventing())
-    return list(dub(a_scene, model, settings, on_progress))
+    return [frame.rgb for frame in dub(a_scene, model, settings, on_progress)]
 
 
 def source_of(a_scene):

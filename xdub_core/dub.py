@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from xdub_core.compose.paste_back import PasteMode, paste_back, truncated
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.track import FaceTrack
+from xdub_core.media.frame import FinishedFrame, SourceFrame, rectangle_around, untouched
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
 from xdub_core.sampling.chain import ClipChain, Crop, DubbedCrop, FinishCrop
@@ -45,6 +46,22 @@ class FrameSource(Protocol):
     def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
         """The asked frames, in the asked order: uint8 or uint16 [height, width, 3] RGB."""
         ...
+
+
+@runtime_checkable
+class StoredFrameSource(FrameSource, Protocol):
+    """A source that also knows how its file stores each frame: what is not dubbed can be written without any loss."""
+
+    def source_frames(self, indices: Iterable[int]) -> Iterator[SourceFrame]:
+        """The asked frames, in the asked order."""
+        ...
+
+
+def source_frames(source: FrameSource, indices: Iterable[int]) -> Iterator[SourceFrame]:
+    """Frames of any source, with the pictures that its file stores where there is one."""
+    if isinstance(source, StoredFrameSource):
+        return source.source_frames(indices)
+    return (SourceFrame(frame) for frame in source.frames(indices))
 
 
 class DubbingModel(Protocol):
@@ -131,7 +148,7 @@ def dub(
     model: DubbingModel,
     settings: DubSettings,
     on_progress: ProgressCallback = ignore_progress,
-) -> Iterator[np.ndarray]:
+) -> Iterator[FinishedFrame]:
     """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
 
     Frames without a face come out as they are, and so does every pixel outside the face box.
@@ -143,15 +160,16 @@ def dub(
     runs = plan_runs(scene.track, scene.frames, settings.geometry)
     crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
     dubbed = {frame for run in runs for frame in run.frames}
-    for number, frame in enumerate(scene.source.frames(scene.timeline.source_index[slots])):
+    for number, frame in enumerate(source_frames(scene.source, scene.timeline.source_index[slots])):
         crop = next(crops) if number in dubbed else None
         if crop is not None and scene.track.present[slots[number]]:
             box = scene.track.boxes[slots[number]]
-            yield paste_back(
-                frame, crop.generated, crop.source, box, settings.paste_mode, unchanged=crop.unchanged
+            pasted = paste_back(
+                frame.rgb, crop.generated, crop.source, box, settings.paste_mode, unchanged=crop.unchanged
             )
+            yield FinishedFrame(pasted, frame, (rectangle_around(box, pasted.shape),))
         else:
-            yield frame
+            yield untouched(frame)
         on_progress(Progress(Stage.FRAMES, number + 1, scene.frames))
 
 

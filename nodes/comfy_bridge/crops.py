@@ -11,7 +11,9 @@ from torch import Tensor
 
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import PasteMode, paste_back
+from xdub_core.dub import source_frames
 from xdub_core.errors import SettingsError
+from xdub_core.media.frame import FinishedFrame, rectangle_around, untouched
 from xdub_core.media.timeline import ping_pong
 from xdub_core.sampling.chain import DubbedCrop
 from xdub_core.sampling.stitch import LatentStitcher
@@ -55,7 +57,7 @@ def pasted(
     plan: ReferenceLatents,
     mode: PasteMode,
     keep_unchanged: bool,
-) -> Iterator[np.ndarray]:
+) -> Iterator[FinishedFrame]:
     """The frames of the dub: the source's, with the crops pasted in where there is a face.
 
     With `keep_unchanged`, only what the model changed: the reference latents are decoded for that, to compare with.
@@ -65,13 +67,14 @@ def pasted(
         _dubbed(crops, run, plan, keep_unchanged) for crops, run in zip(runs, plan.runs, strict=True)
     )
     dubbed = {frame for run in plan.runs for frame in run.frames}
-    for number, frame in enumerate(footage.source.frames(face.timeline.source_index[slots])):
+    for number, frame in enumerate(source_frames(footage.source, face.timeline.source_index[slots])):
         crop = next(crops) if number in dubbed else None
         if crop is not None and face.track.present[slots[number]]:
             box = face.track.boxes[slots[number]]
-            yield paste_back(frame, crop.generated, crop.source, box, mode, unchanged=crop.unchanged)
+            pasted = paste_back(frame.rgb, crop.generated, crop.source, box, mode, unchanged=crop.unchanged)
+            yield FinishedFrame(pasted, frame, (rectangle_around(box, pasted.shape),))
         else:
-            yield frame
+            yield untouched(frame)
 
 
 def _dubbed(

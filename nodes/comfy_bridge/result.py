@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from comfy_api.latest import InputImpl
 from torch import Tensor
 
 from xdub_core.media.encode_settings import EncodeSettings
+from xdub_core.media.frame import FinishedFrame
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.writer import VideoWriter
 
@@ -20,7 +20,7 @@ from .sound import sound_file
 
 
 def video_of(
-    frames: Iterable[np.ndarray], source: Footage, audio: dict[str, Any] | None, quality: int
+    frames: Iterable[FinishedFrame], source: Footage, audio: dict[str, Any] | None, quality: int
 ) -> Any:
     """A VIDEO of the frames, with its sound: encoded as they come, into ComfyUI's temporary folder.
 
@@ -41,9 +41,9 @@ def video_of(
     return InputImpl.VideoFromFile(str(path))
 
 
-def image_of(frames: Iterable[np.ndarray], count: int, source: Footage) -> Tensor:
+def image_of(frames: Iterable[FinishedFrame], count: int, source: Footage) -> Tensor:
     """An IMAGE [count, H, W, 3] of the frames, all of it in memory."""
     images = torch.empty(count, source.height, source.width, 3)
     for number, frame in enumerate(frames):
-        images[number] = image_from_frame(frame)
+        images[number] = image_from_frame(frame.rgb)
     return images

@@ -27,6 +27,7 @@ from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
+from xdub_core.media.frame import FinishedFrame
 from xdub_core.media.output_file import check_output
 from xdub_core.media.passes import VideoPasses
 from xdub_core.media.probe import VideoInfo, scan_video
@@ -245,7 +246,7 @@ class _Outputs:
         self._stack = ExitStack()
         self._writers: list[VideoWriter] = []
 
-    def __enter__(self) -> Callable[[np.ndarray], None]:
+    def __enter__(self) -> Callable[[FinishedFrame], None]:
         writers = [self._writer(self._job.out, self._info.width)]
         if self._job.preview:
             writers.append(self._writer(self._job.preview_path, 2 * self._info.width))
@@ -294,12 +295,11 @@ def _keep_all(writers: Iterable[VideoWriter]) -> None:
         raise MediaError("; ".join(failures))
 
 
-def _with_preview(writer: VideoWriter, preview: VideoWriter, scene: Scene) -> Callable[[np.ndarray], None]:
-    originals = scene.source.frames(scene.timeline.source_index[scene.slots])
+def _with_preview(writer: VideoWriter, preview: VideoWriter, scene: Scene) -> Callable[[FinishedFrame], None]:
     boxes = (scene.track.boxes[slot] if scene.track.present[slot] else None for slot in scene.slots)
 
-    def write(frame: np.ndarray) -> None:
+    def write(frame: FinishedFrame) -> None:
         writer.write(frame)
-        preview.write(side_by_side(next(originals), frame, next(boxes)))
+        preview.write(side_by_side(frame, next(boxes)))
 
     return write

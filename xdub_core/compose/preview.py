@@ -5,28 +5,37 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from xdub_core.media.frame import FinishedFrame, Rectangle, SourceFrame, rectangle_around
+from xdub_core.media.source_samples import beside_itself
+
 BOX_COLOR = (255, 196, 0)
 CAPTION_COLOR = (255, 255, 255)
 _CAPTION_HEIGHT = 1 / 24  # of the frame's
 
 
-def side_by_side(source: np.ndarray, dubbed: np.ndarray, box: np.ndarray | None = None) -> np.ndarray:
-    """[height, 2 * width, 3] uint8: `source` left, with the face box outlined (where there is one), `dubbed` right.
+def side_by_side(dubbed: FinishedFrame, box: np.ndarray | None = None) -> FinishedFrame:
+    """[height, 2 * width, 3]: the source left, with the face box outlined (where there is one), the dub right.
 
-    Both frames are of the same shape, uint8 or uint16; neither is modified.
+    What is neither drawn here nor dubbed is the source's own. `dubbed` knows its source, and is not modified.
     """
-    left, right = with_box(source, box), _eight_bit(dubbed)
-    for frame, caption in ((left, "source"), (right, "dubbed")):
-        _write(frame, caption, _thickness(source))
-    return np.concatenate([left, right], axis=1)
+    assert dubbed.source is not None
+    source, width = dubbed.source, dubbed.rgb.shape[1]
+    both = np.concatenate([source.rgb, dubbed.rgb], axis=1)
+    changed: list[Rectangle] = [(x0 + width, y0, x1 + width, y1) for x0, y0, x1, y1 in dubbed.changed]
+    if box is not None:
+        changed.append(_outline(both, box))
+    for left, caption in ((0, "source"), (width, "dubbed")):
+        changed.append(_write(both, left, caption))
+    stored = None if source.stored is None else beside_itself(source.stored)
+    twice = SourceFrame(np.concatenate([source.rgb, source.rgb], axis=1), stored)
+    return FinishedFrame(both, twice, tuple(changed))
 
 
 def with_box(frame: np.ndarray, box: np.ndarray | None) -> np.ndarray:
     """A copy of a frame (uint8 or uint16) in 8 bits, with the face box outlined where there is one."""
-    drawn = _eight_bit(frame)
+    drawn = (frame >> 8).astype(np.uint8) if frame.dtype == np.uint16 else frame.copy()
     if box is not None:
-        (x0, y0), (x1, y1) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int) - 1
-        cv2.rectangle(drawn, (int(x0), int(y0)), (int(x1), int(y1)), BOX_COLOR, _thickness(frame))
+        _outline(drawn, box)
     return drawn
 
 
@@ -34,15 +43,25 @@ def _thickness(frame: np.ndarray) -> int:
     return max(1, round(len(frame) / 360))
 
 
-def _eight_bit(frame: np.ndarray) -> np.ndarray:
-    return (frame >> 8).astype(np.uint8) if frame.dtype == np.uint16 else frame.copy()
+def _outline(frame: np.ndarray, box: np.ndarray) -> Rectangle:
+    """Draw a box; gives the pixels that are touched."""
+    (x0, y0), (x1, y1) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int) - 1
+    thick, unit = _thickness(frame), int(np.iinfo(frame.dtype).max) // 255
+    color = tuple(unit * value for value in BOX_COLOR)
+    cv2.rectangle(frame, (int(x0), int(y0)), (int(x1), int(y1)), color, thick)
+    return rectangle_around(box + np.array([-thick, -thick, thick, thick]), frame.shape)
 
 
-def _write(frame: np.ndarray, caption: str, thickness: int) -> None:
-    """Write on a darkened strip at the bottom left, to read on any picture."""
-    text_height = max(8, round(len(frame) * _CAPTION_HEIGHT))
+def _write(frame: np.ndarray, left: int, caption: str) -> Rectangle:
+    """Write on a darkened strip at the bottom, from column `left` on, to read on any picture."""
+    text_height, thickness = max(8, round(len(frame) * _CAPTION_HEIGHT)), _thickness(frame)
     size = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, text_height, thickness)
     (width, _), _ = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, size, thickness)
-    frame[-2 * text_height :, : width + 2 * text_height] //= 3
-    place = (text_height, len(frame) - text_height // 2)
-    cv2.putText(frame, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, CAPTION_COLOR, thickness, cv2.LINE_AA)
+    strip = frame[-2 * text_height :, left : left + width + 2 * text_height]
+    strip //= 3
+    mask: np.ndarray = np.zeros(strip.shape, np.uint8)  # smooth letters are only drawn in 8 bits
+    place = (text_height, len(strip) - text_height // 2)
+    cv2.putText(mask, caption, place, cv2.FONT_HERSHEY_SIMPLEX, size, (255,) * 3, thickness, cv2.LINE_AA)
+    white = np.iinfo(frame.dtype).max / 255 * np.array(CAPTION_COLOR) * (mask / 255)
+    np.maximum(strip, white.astype(frame.dtype), out=strip)
+    return left, len(frame) - len(strip), left + strip.shape[1], len(frame)

@@ -45,7 +45,7 @@ def dub_frames(
     track = track_faces(iter(pictures), WholeFrame())
     timeline = Timeline(np.arange(len(pictures)))
     scene = Scene(FramesInMemory(pictures), timeline, track, features, length or len(pictures))
-    return torch.from_numpy(np.stack(list(dub(scene, model, settings))))
+    return torch.from_numpy(np.stack([frame.rgb for frame in dub(scene, model, settings)]))
 
 
 def engine_method(model: DubModel, settings: DubSettings) -> Method:

@@ -55,7 +55,7 @@ class ToRgb:
         self._planar = target != "rgb24"
         self._rgb_planes = target.startswith("gbr")
         self._scaler = (
-            None if pixel_format == target else _Scaler(pixel_format, target, width, height, options)
+            None if pixel_format == target else Scaler(pixel_format, target, width, height, options)
         )
 
     def __call__(self, frame: Any) -> np.ndarray:
@@ -64,7 +64,7 @@ class ToRgb:
             frame = self._scaler(frame)
         if not self._planar:
             return np.array(frame.to_ndarray())
-        planes = [_plane(plane) for plane in frame.planes]
+        planes = [plane_samples(plane, self._bits) for plane in frame.planes]
         if self._rgb_planes:
             green, blue, red = planes
             return np.stack([red, green, blue], axis=-1)
@@ -93,7 +93,7 @@ class FromRgb:
         else:
             self._source, options = f"yuv444p{self._bits}le", f"in_range={ranges}:out_range={ranges}"
         scaling = pixel_format != self._source
-        self._scaler = _Scaler(self._source, pixel_format, width, height, options) if scaling else None
+        self._scaler = Scaler(self._source, pixel_format, width, height, options) if scaling else None
 
     def __call__(self, picture: np.ndarray) -> Any:
         """A frame of a picture [H, W, 3]."""
@@ -111,7 +111,7 @@ class FromRgb:
             values = np.clip(np.rint(yuv), 0, (1 << self._bits) - 1).astype(np.uint16)
         frame = av.VideoFrame(*self._size, self._source)
         for channel, plane in enumerate(frame.planes):
-            _plane(plane)[:] = values[..., channel]
+            plane_samples(plane, self._bits)[:] = values[..., channel]
         return frame
 
 
@@ -154,13 +154,20 @@ def _yuv_to_rgb(yuv: YuvMeaning, bits: int) -> np.ndarray:
     return np.column_stack([inverse, -inverse @ forward[:, 3]])
 
 
-def _plane(plane: Any) -> np.ndarray:
-    rows = np.frombuffer(plane, dtype="<u2").reshape(plane.height, plane.line_size // 2)
-    return rows[:, : plane.width]
+def plane_samples(plane: Any, bits: int) -> np.ndarray:
+    """A plane's samples [height, width] of uint8, or uint16 from 9 bits on: the plane's own memory."""
+    dtype: np.dtype[Any] = np.dtype("<u2" if bits > 8 else np.uint8)
+    rows = np.frombuffer(plane, dtype=np.uint8)[: plane.height * plane.line_size]
+    return rows.reshape(plane.height, plane.line_size).view(dtype)[:, : plane.width]
 
 
-class _Scaler:
-    """An FFmpeg filter graph that changes the pixel format."""
+class Scaler:
+    """An FFmpeg filter graph that changes the pixel format.
+
+    From one format of luma and chroma to another of no fewer bits, luma is kept bit by bit, and so is chroma where
+    both have as many samples of it; nothing is clipped. More bits come by a shift in limited range, by repetition of
+    the highest ones in full.
+    """
 
     def __init__(self, source: str, target: str, width: int, height: int, options: str) -> None:
         for chroma in _CHROMA_OPTIONS:

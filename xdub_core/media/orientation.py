@@ -40,6 +40,9 @@ class Orientation:
         return np.ascontiguousarray(picture)
 
 
+UPRIGHT = Orientation()
+
+
 def orientation_from_matrix(matrix: bytes) -> Orientation | None:
     """Read a 3x3 display matrix (36 bytes, 16.16 fixed point, native order); None if it is not a multiple of 90°."""
     a, b, _, c, d = struct.unpack("=9i", matrix)[:5]

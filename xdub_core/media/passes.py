@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from xdub_core.errors import MediaError
+from xdub_core.media.frame import SourceFrame
 from xdub_core.media.probe import ScannedVideo
 from xdub_core.media.reader import VideoReader
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
@@ -37,6 +38,11 @@ class VideoPasses:
         """The frames asked for, in that order."""
         with VideoReader(self._scanned) as reader:
             yield from reader.frames(indices)
+
+    def source_frames(self, indices: Iterable[int]) -> Iterator[SourceFrame]:
+        """The same frames, each with the picture that the file stores of it."""
+        with VideoReader(self._scanned) as reader:
+            yield from reader.source_frames(indices)
 
 
 def _part(scanned: ScannedVideo, start: float, duration: float) -> Timeline:

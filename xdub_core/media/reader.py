@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from xdub_core.errors import MediaError
 from xdub_core.media.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through
 from xdub_core.media.convert import ToRgb, eight_bits, sixteen_bits
 from xdub_core.media.decoder import Decoder
+from xdub_core.media.frame import SourceFrame, StoredPicture
 from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
 
@@ -54,7 +56,7 @@ class VideoReader:
         self._watch_alpha = not self.info.has_alpha  # what was opaque may become transparent
         self._most_kept = _frames_in(kept_bytes, self.info)
         self._kept: dict[int, Any] = {}
-        self._last: tuple[int, np.ndarray] | None = None
+        self._last: tuple[int, SourceFrame] | None = None
         self._to_rgb: ToRgb | None = None
         self._decoder: Decoder = scanned.open_decoder()
 
@@ -84,6 +86,10 @@ class VideoReader:
             MediaError: the file cannot be opened any more, or nothing at all comes out of the decoder.
             IndexError: an index is not that of a frame.
         """
+        return (frame.rgb for frame in self.source_frames(source_indices))
+
+    def source_frames(self, source_indices: Iterable[int]) -> Iterator[SourceFrame]:
+        """The same frames, each with the picture that the file stores of it, which the decoder may still need."""
         indices = iter(source_indices)
         ahead: deque[int] = deque()
         while True:
@@ -93,20 +99,21 @@ class VideoReader:
             yield self._frame(ahead)
             ahead.popleft()
 
-    def _frame(self, ahead: deque[int]) -> np.ndarray:
+    def _frame(self, ahead: deque[int]) -> SourceFrame:
         """The frame that is first in `ahead`; the others tell what is worth keeping."""
         wanted = ahead[0]
         if not 0 <= wanted < self.info.frames:
             raise IndexError(f"frame {wanted} of a video with {self.info.frames} frames")
         if self._last is not None and self._last[0] == wanted:
-            return self._last[1].copy()
+            return replace(self._last[1], rgb=self._last[1].rgb.copy())
         stored = self._kept.pop(wanted, None)
         if stored is None:
             stored = self._decode(wanted, _lowest_of_backward_run(ahead))
-        picture = self._develop(stored, wanted)
+        frame = SourceFrame(self._develop(stored, wanted), StoredPicture(stored, self._orientation))
         # A copy is only needed when the frame is asked for again.
-        self._last = (wanted, picture.copy()) if len(ahead) > 1 and ahead[1] == wanted else None
-        return picture
+        again = len(ahead) > 1 and ahead[1] == wanted
+        self._last = (wanted, replace(frame, rgb=frame.rgb.copy())) if again else None
+        return frame
 
     def _decode(self, wanted: int, lowest: int) -> Any:
         """Decode up to `wanted`, keeping the frames from `lowest` on."""

@@ -18,8 +18,9 @@ from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioMuxer, AudioTrack, open_audio
 from xdub_core.media.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
 from xdub_core.media.containers import FFmpegError, file_url, reason
-from xdub_core.media.convert import FromRgb
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
+from xdub_core.media.finish import ToEncode
+from xdub_core.media.frame import FinishedFrame, made_of
 from xdub_core.media.output_file import HiddenFile
 from xdub_core.media.probe import VideoInfo
 
@@ -103,21 +104,24 @@ class VideoWriter:
             raise
         self.keep()
 
-    def write(self, frame: np.ndarray) -> None:
+    def write(self, frame: np.ndarray | FinishedFrame) -> None:
         """Add a frame: [H, W, 3] RGB, uint8, or uint16 full range.
+
+        Of a finished frame, everything that was not changed is written as `like`'s file stores it, where the output's
+        pixel format can hold that.
 
         Raises:
             MediaError: the disk is full, or the encoder fails.
             ValueError: the frame is of another size or type.
         """
         width, height = self._size
-        if frame.shape != (height, width, 3) or frame.dtype not in (np.uint8, np.uint16):
+        finished = frame if isinstance(frame, FinishedFrame) else made_of(frame)
+        rgb = finished.rgb
+        if rgb.shape != (height, width, 3) or rgb.dtype not in (np.uint8, np.uint16):
             raise ValueError(
-                f"a frame [{height}, {width}, 3] of uint8 or uint16 is due, not {frame.shape} {frame.dtype}"
+                f"a frame [{height}, {width}, 3] of uint8 or uint16 is due, not {rgb.shape} {rgb.dtype}"
             )
-        if any(self._padding):
-            frame = np.pad(frame, ((0, self._padding[0]), (0, self._padding[1]), (0, 0)), mode="edge")
-        picture = self._to_frame(frame)
+        picture = self._to_encode(finished)
         picture.pts, picture.time_base = self.frames, 1 / self._fps
         _tag(picture, self._tags)
         self.frames += 1
@@ -158,7 +162,9 @@ class VideoWriter:
         width, height = self._size[0] + self._padding[1], self._size[1] + self._padding[0]
         self._tags, meaning = self._colors(width, height)
         self._stream = self._add_video(width, height)
-        self._to_frame = FromRgb(self._plan.pixel_format, width, height, meaning)
+        self._to_encode = ToEncode(
+            self._plan.pixel_format, *self._size, self._padding, meaning, self._stored_yuv()
+        )
         if self._track is not None:
             self._audio = open_audio(self._container, self._track, self._plan.container, self._settings)
         if any(self._padding):
@@ -201,14 +207,18 @@ class VideoWriter:
         return stream
 
     def _colors(self, width: int, height: int) -> tuple[ColorTags, YuvMeaning]:
-        like = self._like
-        stored_rgb = like is not None and av.VideoFormat(like.pixel_format, 16, 16).is_rgb
-        source = None if like is None or stored_rgb else like.yuv
+        like, source = self._like, self._stored_yuv()
         tags = tags_for_output(None if like is None else like.color, source, width, height)
         meaning = yuv_meaning(tags, width, height)
         if av.VideoFormat(self._plan.pixel_format, 16, 16).is_rgb:
             tags = ColorTags(0, tags.transfer, tags.primaries, FULL)
         return tags, meaning
+
+    def _stored_yuv(self) -> YuvMeaning | None:
+        """What YUV numbers mean in the source; None without one, and where it stores RGB."""
+        if self._like is None or av.VideoFormat(self._like.pixel_format, 16, 16).is_rgb:
+            return None
+        return self._like.yuv
 
     def _abort(self) -> None:
         assert self._hidden is not None
