@@ -249,7 +249,16 @@ def dub_command(
     bit_depth: Annotated[
         int | None,
         typer.Option(
-            help="8 or 10; otherwise as the source where the codec can.", rich_help_panel="Encoding"
+            help="8, 10 or 12; otherwise as the source where the codec can.", rich_help_panel="Encoding"
+        ),
+    ] = None,
+    pixel_format: Annotated[
+        str | None,
+        typer.Option(
+            help="FFmpeg's name of the pixel format; otherwise the one that keeps the source's chroma (4:2:0, 4:2:2 "
+            "or 4:4:4) and transparency where the codec can. Few players show other H.264 and HEVC than 4:2:0: "
+            "yuv420p, or yuv420p10le for 10 bits, is what all show.",
+            rich_help_panel="Encoding",
         ),
     ] = None,
     debug: Debug = False,  # noqa: ARG001 (read by main)
@@ -280,7 +289,9 @@ def dub_command(
             mini=mini,
             face=FaceOptions(box, boxes, landmarks, whole_frame, detector, detect_every),
             settings=settings,
-            encoding=EncodeSettings(codec=codec, quality=quality, preset=preset, bit_depth=bit_depth),
+            encoding=EncodeSettings(
+                codec=codec, quality=quality, preset=preset, bit_depth=bit_depth, pixel_format=pixel_format
+            ),
             audio_stream=audio_stream,
             audio_offset=audio_offset,
             length=length,

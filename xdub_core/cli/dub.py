@@ -26,6 +26,7 @@ from xdub_core.face.landmarks import read_landmarks
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
+from xdub_core.media.encode_format import source_format
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.frame import FinishedFrame
 from xdub_core.media.output_file import check_output
@@ -126,7 +127,7 @@ def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
     _check_outputs(job)
     scanned = scan_video(job.video)
-    plan_encoding(job.out, job.encoding, deep=scanned.info.bit_depth > 8)
+    plan_encoding(job.out, job.encoding, source=source_format(scanned.info))
     _check_models(job)
     source = VideoPasses(scanned)
     with ExitStack() as stack:
@@ -280,6 +281,7 @@ class _Outputs:
             self._sound,
             like=self._info,
             overwrite=self._job.overwrite,
+            quiet=path != self._job.out,
         )
 
 

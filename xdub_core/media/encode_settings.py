@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
 
 from xdub_core.errors import MediaError, SettingsError
+from xdub_core.media.encode_format import (
+    FormatLimits,
+    SourceFormat,
+    check_format,
+    choose_format,
+    loses_chroma,
+)
+from xdub_core.media.pixel_layout import is_pixel_format
 
+_PLAIN, _PLAIN_LIMITS = SourceFormat(), FormatLimits()
 _ANY = frozenset({".mp4", ".mov", ".mkv"})
 _COPIED_TO_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 
@@ -17,39 +26,38 @@ _COPIED_TO_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 class Codec:
     """A video codec: FFmpeg's encoders for it (best first), containers, constant-quality scale and formats.
 
-    `even` says that sizes must be even, because chroma is halved and the codec cannot crop. `pixel_shapes`: suffixes of
-    the containers in which pixels that are not square stay so; PyAV hands their shape to the codec alone.
+    `even` says that sizes must be even where chroma is halved, because the codec cannot crop. `pixel_shapes`: suffixes
+    of the containers in which pixels that are not square stay so; PyAV hands their shape to the codec alone.
+    `alpha`: those in which transparency does.
     """
 
     encoders: tuple[str, ...]
     suffixes: frozenset[str]
     quality: int | None
     worst_quality: int
-    format_8: str | None
-    format_10: str | None
+    limits: FormatLimits = _PLAIN_LIMITS
     even: bool = False
     pixel_shapes: frozenset[str] = frozenset()
+    alpha: frozenset[str] = frozenset()
 
 
 CODECS = {
-    "h264": Codec(("libx264",), _ANY, 16, 51, "yuv420p", "yuv420p10le", True, _ANY),
-    "hevc": Codec(("libx265",), _ANY, 18, 51, "yuv420p", "yuv420p10le", True, _ANY),
+    "h264": Codec(("libx264",), _ANY, 16, 51, even=True, pixel_shapes=_ANY),
+    "hevc": Codec(("libx265",), _ANY, 18, 51, even=True, pixel_shapes=_ANY),
     "vp9": Codec(
         ("libvpx-vp9",),
         frozenset({".webm", ".mkv", ".mp4"}),
         18,
         63,
-        "yuv420p",
-        None,
+        FormatLimits(alpha=frozenset({"420"}), deepest=8),
         pixel_shapes=frozenset({".mp4"}),
+        alpha=frozenset({".webm", ".mkv"}),
     ),
     "av1": Codec(
         ("libsvtav1", "libaom-av1"),
         frozenset({".webm", ".mkv", ".mp4"}),
         20,
         63,
-        "yuv420p",
-        "yuv420p10le",
         even=True,
         pixel_shapes=frozenset({".mp4"}),
     ),
@@ -58,12 +66,19 @@ CODECS = {
         frozenset({".mov", ".mkv"}),
         None,
         0,
-        None,
-        "yuv422p10le",
+        FormatLimits("422", alpha=frozenset({"444"}), deepest=12),
         even=True,
         pixel_shapes=frozenset({".mov"}),
+        alpha=frozenset({".mov", ".mkv"}),
     ),
-    "ffv1": Codec(("ffv1",), frozenset({".mkv"}), None, 0, "bgr0", "gbrp16le"),
+    "ffv1": Codec(
+        ("ffv1",),
+        frozenset({".mkv"}),
+        None,
+        0,
+        FormatLimits(None, alpha=frozenset({"420", "422", "444"}), deepest=16, gray=True),
+        alpha=frozenset({".mkv"}),
+    ),
 }
 
 
@@ -104,11 +119,12 @@ class EncodeSettings:
         codec: "auto", or a key of CODECS. Auto is H.264, which everything plays; HEVC Main 10 for sources deeper than
             8 bits, because few devices play 10-bit H.264 and 8 bits would drop what the source has; VP9 for .webm.
         quality: constant quality on the codec's own scale (CRF; lower is better), None for a visually lossless one.
-            ProRes (always 422 HQ) and FFV1 (lossless, stores RGB exactly) have none.
+            ProRes (422 HQ, 4444) and FFV1 (lossless) have none.
         preset: speed of H.264 and HEVC, one of PRESETS.
-        bit_depth: 8 or 10; None: 10 for deep sources with HEVC, AV1, ProRes and auto, else 8. A deep source written
-            with 8 bits is dithered, and a warning logged.
-        pixel_format: FFmpeg's name of a format instead of the codec's usual one, e.g. "yuv444p".
+        bit_depth: 8, 10 or 12; None: 10 for deep sources with HEVC, AV1, ProRes and auto, as many as the source has
+            with FFV1, else 8. A deep source written with 8 bits is dithered, and a warning logged.
+        pixel_format: FFmpeg's name of a format, e.g. "yuv420p", instead of the one that keeps the source's chroma and
+            transparency as far as the codec can.
         audio: "auto" copies packets where the container takes the codec and encodes otherwise; "copy" refuses to
             encode; "encode" always encodes.
         audio_bitrate: bits a second where audio is encoded (AAC, Opus).
@@ -129,15 +145,15 @@ class EncodeSettings:
         _one_of("codec", self.codec, ("auto", *CODECS))
         _one_of("preset", self.preset, PRESETS)
         _one_of("audio", self.audio, ("auto", "copy", "encode"))
-        if self.bit_depth not in (None, 8, 10):
-            raise SettingsError(f"bit_depth {self.bit_depth} is not possible; choose 8 or 10")
+        if self.bit_depth not in (None, 8, 10, 12):
+            raise SettingsError(f"bit_depth {self.bit_depth} is not possible; choose 8, 10 or 12")
         if not 8_000 <= self.audio_bitrate <= 1_024_000:
             raise SettingsError(
                 f"audio_bitrate {self.audio_bitrate} is not between 8000 and 1024000 bits a second"
             )
-        if self.pixel_format is not None and not _is_pixel_format(self.pixel_format):
+        if self.pixel_format is not None and not is_pixel_format(self.pixel_format):
             raise SettingsError(
-                f"pixel_format {self.pixel_format!r} is unknown; leave it out, or e.g. yuv444p"
+                f"pixel_format {self.pixel_format!r} is unknown; leave it out, or e.g. yuv420p"
             )
         if self.quality is not None:
             self._check_quality(self.quality)
@@ -154,7 +170,12 @@ class EncodeSettings:
 class EncodePlan:
     """Settings resolved for one output file.
 
-    `drops_depth`: 8 bits are written of a deeper source; `keeps_pixel_shape`: pixels need not be square.
+    Attributes:
+        padding: rows and columns that are added for codecs that need even sizes.
+        drops_depth: 8 bits are written of a deeper source.
+        drops_chroma: fewer chroma samples are written than the source has, and not because that was asked for.
+        drops_alpha: transparency is not written though the source has it.
+        keeps_pixel_shape: pixels need not be square.
     """
 
     encoder: str
@@ -162,8 +183,10 @@ class EncodePlan:
     container: Container
     pixel_format: str
     options: dict[str, str]
-    even: bool
+    padding: tuple[int, int]
     drops_depth: bool
+    drops_chroma: bool
+    drops_alpha: bool
     keeps_pixel_shape: bool
 
 
@@ -177,18 +200,22 @@ def container_for(path: Path) -> Container:
     return container
 
 
-def plan_encoding(path: Path, settings: EncodeSettings, deep: bool) -> EncodePlan:
+def plan_encoding(
+    path: Path, settings: EncodeSettings, size: tuple[int, int] = (0, 0), source: SourceFormat = _PLAIN
+) -> EncodePlan:
     """Settle codec, pixel format and encoder options for a file.
 
     Args:
-        deep: whether the source has more than 8 bits.
+        size: width and height of the pictures.
+        source: what is known of them.
 
     Raises:
         MediaError: the suffix is unknown, or PyAV was built without the encoder.
-        SettingsError: container, codec and bit depth do not go together.
+        SettingsError: container, codec, pixel format and bit depth do not go together.
     """
     container = container_for(path)
     suffix = path.suffix.lower()
+    deep = source.bits > 8
     name = settings.codec
     if name == "auto":
         name = "vp9" if suffix == ".webm" else "hevc" if deep and settings.bit_depth != 8 else "h264"
@@ -196,33 +223,53 @@ def plan_encoding(path: Path, settings: EncodeSettings, deep: bool) -> EncodePla
     if suffix not in codec.suffixes:
         takers = ", ".join(suffix for suffix in CONTAINERS if suffix in codec.suffixes)
         raise SettingsError(f"{path}: {suffix} files cannot hold {name}; use {takers}, or another codec")
-    pixel_format = settings.pixel_format or _usual_format(name, codec, settings, deep)
+    encoder = _first_built_in(name, codec)
+    pixel_format = _pixel_format(name, encoder, settings, source, suffix)
+    form = av.VideoFormat(pixel_format, 16, 16)
     return EncodePlan(
-        encoder=_first_built_in(name, codec),
+        encoder=encoder,
         codec=name,
         container=container,
         pixel_format=pixel_format,
-        options=_options(name, codec, settings),
-        even=codec.even and not pixel_format.startswith(("yuv444", "gbr", "bgr")),
-        drops_depth=deep and _bits(pixel_format) <= 8,
+        options=_options(name, codec, settings, form, size),
+        padding=_padding(size, form) if codec.even else (0, 0),
+        drops_depth=deep and max(component.bits for component in form.components) <= 8,
+        drops_chroma=settings.pixel_format is None and loses_chroma(source.layout, pixel_format),
+        drops_alpha=source.alpha and not any(component.is_alpha for component in form.components),
         keeps_pixel_shape=suffix in codec.pixel_shapes,
     )
 
 
-def _usual_format(name: str, codec: Codec, settings: EncodeSettings, deep: bool) -> str:
-    keeps_depth = settings.codec == "auto" or name != "h264"
-    bits = settings.bit_depth or (10 if deep and keeps_depth else 8)
-    chosen = codec.format_10 if bits == 10 else codec.format_8
-    if chosen is None and settings.bit_depth is not None:
-        raise SettingsError(
-            f"{name} is not written with {bits} bits here; choose hevc, or leave bit_depth out"
-        )
-    usual = chosen or codec.format_8 or codec.format_10
-    assert usual is not None
-    return usual
+def _pixel_format(
+    name: str, encoder: str, settings: EncodeSettings, source: SourceFormat, suffix: str
+) -> str:
+    if settings.pixel_format is not None:
+        return check_format(name, encoder, settings.pixel_format)
+    codec = CODECS[name]
+    if suffix not in codec.alpha:
+        source = replace(source, alpha=False)
+    bits = settings.bit_depth
+    if bits is None and name == "h264":  # few devices play it with more
+        bits = 8
+    return choose_format(name, encoder, source, codec.limits, bits)
 
 
-def _options(name: str, codec: Codec, settings: EncodeSettings) -> dict[str, str]:
+def _cuts_chroma(size: tuple[int, int], form: av.VideoFormat) -> bool:
+    """Whether the last chroma samples belong to fewer pixels than the others; FFV1 then knows no slices."""
+    across, down = 16 // form.chroma_width(16), 16 // form.chroma_height(16)
+    return bool(size[0] % across or size[1] % down)
+
+
+def _padding(size: tuple[int, int], form: av.VideoFormat) -> tuple[int, int]:
+    """Rows and columns to add where chroma is halved and the size is odd."""
+    width, height = size
+    halved = form.chroma_width(16) < 16, form.chroma_height(16) < 16
+    return (height % 2 if halved[1] else 0, width % 2 if halved[0] else 0)
+
+
+def _options(
+    name: str, codec: Codec, settings: EncodeSettings, form: av.VideoFormat, size: tuple[int, int]
+) -> dict[str, str]:
     quality = str(codec.quality if settings.quality is None else settings.quality)
     return {
         "h264": {"crf": quality, "preset": settings.preset},
@@ -231,8 +278,8 @@ def _options(name: str, codec: Codec, settings: EncodeSettings) -> dict[str, str
         "av1": {"crf": quality, "preset": "6"}
         if _first_built_in(name, codec) == "libsvtav1"
         else {"crf": quality},
-        "prores": {"profile": "3", "vendor": "apl0"},
-        "ffv1": {"level": "3", "slices": "4", "slicecrc": "1"},
+        "prores": {"profile": "4" if "444" in form.name else "3", "vendor": "apl0"},
+        "ffv1": {"level": "3", "slices": "1" if _cuts_chroma(size, form) else "4", "slicecrc": "1"},
     }[name]
 
 
@@ -243,18 +290,6 @@ def _first_built_in(name: str, codec: Codec) -> str:
     raise MediaError(
         f"this PyAV has no encoder for {name} ({' or '.join(codec.encoders)}); choose another codec"
     )
-
-
-def _bits(pixel_format: str) -> int:
-    return max(component.bits for component in av.VideoFormat(pixel_format, 16, 16).components)
-
-
-def _is_pixel_format(name: str) -> bool:
-    try:
-        av.VideoFormat(name, 16, 16)
-    except ValueError:
-        return False
-    return True
 
 
 def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -18,9 +18,11 @@ from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioMuxer, AudioTrack, open_audio
 from xdub_core.media.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
 from xdub_core.media.containers import FFmpegError, file_url, reason
+from xdub_core.media.encode_format import SourceFormat, source_format
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.finish import ToEncode
 from xdub_core.media.frame import FinishedFrame, made_of
+from xdub_core.media.limits import tell_limits
 from xdub_core.media.output_file import HiddenFile
 from xdub_core.media.probe import VideoInfo
 
@@ -48,6 +50,7 @@ class VideoWriter:
         like: the source's facts, whose colour tags, pixel shape and depth the output takes over. A warning is logged
             where it cannot take the pixel shape (VP9, AV1, ProRes and FFV1 in most containers) or the depth.
         overwrite: whether a file that is at `path` in the end is replaced; if not, the finished one stays hidden.
+        quiet: do not warn of what the output cannot hold of the source; for a second output like the first.
 
     Raises:
         MediaError: the output or the sound cannot be opened, or, later, the disk is full.
@@ -64,14 +67,18 @@ class VideoWriter:
         audio: AudioTrack | None = None,
         like: VideoInfo | None = None,
         overwrite: bool = True,
+        quiet: bool = False,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
         self._packets = 0
         self._size = (width, height)
         self._fps = Fraction(fps).limit_denominator(1001)
-        self._plan = plan_encoding(self.path, settings, deep=like is not None and like.bit_depth > 8)
-        self._padding = (height % 2, width % 2) if self._plan.even else (0, 0)
+        self._plan = plan_encoding(
+            self.path, settings, self._size, SourceFormat() if like is None else source_format(like)
+        )
+        self._padding = self._plan.padding
+        self._quiet = quiet
         self._settings = settings
         self._track = audio
         self._like = like
@@ -167,27 +174,8 @@ class VideoWriter:
         )
         if self._track is not None:
             self._audio = open_audio(self._container, self._track, self._plan.container, self._settings)
-        if any(self._padding):
-            log.info(
-                "%s: padded by repetition to %dx%d, because its codec needs even sizes",
-                self.path,
-                width,
-                height,
-            )
-        if self._plan.drops_depth:
-            log.warning("%s: written with 8 bits, dithered, though the source has more", self.path)
-        if (
-            self._like is not None
-            and self._like.sample_aspect_ratio != 1
-            and not self._plan.keeps_pixel_shape
-        ):
-            log.warning(
-                "%s: the source's pixels are not square, and %s in %s files does not say so: it will look squeezed or "
-                "stretched; use h264 or hevc, in .mp4, .mov or .mkv",
-                self.path,
-                self._plan.codec,
-                self.path.suffix,
-            )
+        if not self._quiet:
+            tell_limits(self.path, self._plan, self._size, self._like)
         # Now and not with the first packet: what a container refuses must show before hours of work.
         self._container.start_encoding()
 
