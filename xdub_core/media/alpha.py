@@ -8,6 +8,7 @@ from typing import Any
 import av
 
 from xdub_core.media.containers import FFmpegError
+from xdub_core.media.pixel_layout import format_has_alpha
 
 ALPHA_IS_DROPPED = "its transparency (alpha channel) is dropped"
 
@@ -17,7 +18,7 @@ _BLOCK_ADDITION_HEADER = 8  # bytes of BlockAddID before the alpha channel's own
 
 def has_alpha_channel(frame: Any) -> bool:
     """Whether a decoded picture's format has an alpha channel."""
-    return frame.format.name == "pal8" or any(sample.is_alpha for sample in frame.format.components)
+    return format_has_alpha(frame.format.name)
 
 
 def shows_through(frame: Any) -> bool:

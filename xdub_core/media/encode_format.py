@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import av
 
 from xdub_core.errors import SettingsError
-from xdub_core.media.pixel_layout import PixelLayout, layout_of
+from xdub_core.media.pixel_layout import PixelLayout, format_has_alpha, layout_of
 from xdub_core.media.probe import VideoInfo
 
 _KEEPING = {
@@ -34,7 +34,7 @@ class SourceFormat:
     """What is known of the pictures that are to be encoded.
 
     `layout`: of the stored pictures, upright; None for RGB. `bits`: of a sample. `alpha`: whether they are transparent
-    anywhere.
+    anywhere, and say so themselves.
     """
 
     layout: PixelLayout | None = None
@@ -47,7 +47,7 @@ def source_format(info: VideoInfo) -> SourceFormat:
     layout = layout_of(info.pixel_format)
     if layout is not None and info.rotation in (90, 270):
         layout = layout.turned
-    return SourceFormat(layout, info.bit_depth, info.has_alpha)
+    return SourceFormat(layout, info.bit_depth, info.has_alpha and format_has_alpha(info.pixel_format))
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,12 @@ def layout_of(pixel_format: str) -> PixelLayout | None:
     return None if chroma is None else PixelLayout(chroma, bits, alpha)
 
 
+def format_has_alpha(pixel_format: str) -> bool:
+    """Whether a format has an alpha channel; the colours of a palette may have one."""
+    form = av.VideoFormat(pixel_format, _FULL_SAMPLES, _FULL_SAMPLES)
+    return form.has_palette or any(component.is_alpha for component in form.components)
+
+
 def is_pixel_format(name: str) -> bool:
     """Whether FFmpeg knows a pixel format of this name."""
     try:

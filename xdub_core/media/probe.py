@@ -197,7 +197,7 @@ def _scanned(
 ) -> ScannedVideo:
     """The whole, with the warnings of what a dub of it will lack."""
     orientation = _orientation(frame, damage)
-    if info.has_alpha:
+    if info.has_alpha and not has_alpha_channel(frame):  # what is in the frames is for the output to keep
         damage.warn_once("alpha", ALPHA_IS_DROPPED)
     if info.interlaced:
         damage.warn_once(

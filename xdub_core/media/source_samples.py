@@ -11,7 +11,7 @@ from xdub_core.media.color import HD_VIDEO, YuvMeaning
 from xdub_core.media.convert import Scaler, plane_samples
 from xdub_core.media.frame import StoredPicture
 from xdub_core.media.orientation import UPRIGHT, Orientation
-from xdub_core.media.pixel_layout import PixelLayout, layout_of
+from xdub_core.media.pixel_layout import PixelLayout, format_has_alpha, layout_of
 
 
 class SourceSamples:
@@ -79,10 +79,9 @@ class AlphaSamples:
     def plane(self, stored: StoredPicture) -> np.ndarray | None:
         """uint8, or uint16 from 9 bits on, to be read only; None where the picture has no transparency."""
         frame = stored.samples
-        form = av.VideoFormat(frame.format.name, 16, 16)
-        if not (form.has_palette or any(component.is_alpha for component in form.components)):
+        if not format_has_alpha(frame.format.name):
             return None
-        bits = max(component.bits for component in form.components)
+        bits = max(component.bits for component in frame.format.components)
         if len(frame.planes) < 4:
             bits = 16 if bits > 8 else 8
             frame = self._with_a_plane_of_it(frame, "gbrap16le" if bits > 8 else "gbrap")
