@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import torch
 from torch import Tensor
 
+from xdub_core.audio.decode import decode_waveform
 from xdub_core.audio.recording import Recording, recording_from_waveform
 from xdub_core.errors import MediaError
-from xdub_core.media.audio_track import AudioTrack
-from xdub_core.media.containers import audio_stream
+from xdub_core.media.resample import packed_frame
+from xdub_core.media.sound_place import AudioTrack, place_sound
 
 from .footage import temporary_path
 
@@ -44,31 +44,14 @@ def waveform(audio: dict[str, Any] | None) -> Tensor:
 
 
 def check_sound(path: Path) -> None:
-    """Raise MediaError for a file whose sound does not begin. Reads no further."""
-    try:
-        with av.open(str(path)) as container:
-            next(container.decode(audio_stream(container, path)), None)
-    except (av.FFmpegError, OSError) as error:
-        raise _unreadable(path, error) from error
+    """Raise MediaError for a file without sound that can be decoded. Reads no further than its first."""
+    place_sound(path)
 
 
 def read_sound(path: Path) -> dict[str, Any]:
     """A sound file as AUDIO, with its own channels and rate. Raises MediaError for one without sound."""
-    blocks: list[Tensor] = []
-    try:
-        with av.open(str(path)) as container:
-            stream = audio_stream(container, path)
-            resampler = av.AudioResampler(format="fltp")
-            for frame in (*container.decode(stream), None):
-                blocks += [torch.from_numpy(block.to_ndarray()) for block in resampler.resample(frame)]
-            rate = stream.rate
-    except (av.FFmpegError, OSError) as error:
-        raise _unreadable(path, error) from error
-    return {"waveform": torch.cat(blocks, dim=1)[None], "sample_rate": rate}
-
-
-def _unreadable(path: Path, error: Exception) -> MediaError:
-    return MediaError(f"{path}: no sound can be read from it ({error}); choose another recording")
+    sound, rate = decode_waveform(place_sound(path))
+    return {"waveform": torch.from_numpy(sound)[None], "sample_rate": rate}
 
 
 @contextmanager
@@ -86,16 +69,13 @@ def sound_file(audio: dict[str, Any] | None) -> Iterator[AudioTrack | None]:
 
 
 def write_wave(path: Path, sound: Tensor, rate: int) -> None:
-    """Write a sound [channels, samples] as float WAV. Channel numbers that have no usual layout keep the first two."""
-    layout = _LAYOUTS.get(len(sound), "stereo")
-    sound = sound if len(sound) in _LAYOUTS else sound[:2]
+    """Write a sound [channels, samples] as float WAV."""
+    layout = _LAYOUTS.get(len(sound), f"{len(sound)} channels")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=rate)
         stream.codec_context.layout = layout
         for start in range(0, sound.shape[1], _BLOCK):
-            block = sound[:, start : start + _BLOCK].float().cpu().numpy()
-            interleaved = np.ascontiguousarray(block.T).reshape(1, -1)
-            frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
-            frame.sample_rate, frame.pts = rate, start
+            frame = packed_frame(sound[:, start : start + _BLOCK].float().cpu().numpy(), rate, layout)
+            frame.pts = start
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

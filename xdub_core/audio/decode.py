@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xdub_core.errors import MediaError
 from xdub_core.media.channels import mix_to_mono
 from xdub_core.media.resample import Resampler
 from xdub_core.media.sound import SoundReport, sound_blocks
@@ -29,6 +30,37 @@ def decode_mono(track: AudioTrack, report: SoundReport) -> Iterator[np.ndarray]:
         skipped = min(skip, len(block))
         skip -= skipped
         yield block[skipped:]
+
+
+def decode_waveform(track: AudioTrack) -> tuple[np.ndarray, int]:
+    """A file's sound, whole and in memory: float32 [C, n] in its own channels, and its own rate.
+
+    Silence for the track's delay comes first; then the sound from the track's start on. Where the rate or the
+    channels change on the way, what comes later is brought to the first ones.
+
+    Raises:
+        MediaError: as `sound_blocks`; also where the file holds no samples.
+    """
+    report = SoundReport()
+    blocks = sound_blocks(Path(track.path), track.number, report)
+    begin = next(blocks, None)
+    if begin is None:
+        raise MediaError(f"{track.path} is empty: it holds no sound at all.")
+    channels = len(begin.samples)
+    parts = [np.zeros((channels, round(track.delay * begin.rate)), np.float32), begin.samples]
+    resampler: Resampler | None = None
+    for block in blocks:
+        if (block.rate, len(block.samples)) == (begin.rate, channels) and resampler is None:
+            parts.append(block.samples)
+            continue
+        if resampler is None or resampler.rate != block.rate:
+            parts += [] if resampler is None else list(resampler.flush())
+            resampler = Resampler(block.rate, begin.rate)
+        parts += resampler.feed(mix_to_mono(block.samples, block.names)[None])
+    parts += [] if resampler is None else list(resampler.flush())
+    report.tell(track.path)
+    whole = np.concatenate([np.broadcast_to(part, (channels, part.shape[1])) for part in parts], axis=1)
+    return whole[:, round(track.start * begin.rate) :], begin.rate
 
 
 def _resampled(track: AudioTrack, report: SoundReport) -> Iterator[np.ndarray]:

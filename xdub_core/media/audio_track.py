@@ -6,6 +6,7 @@ import io
 import itertools
 import logging
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,8 +16,9 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.channels import mix_to_layout, written_layout
-from xdub_core.media.containers import FFmpegError, audio_stream, open_input, reason
+from xdub_core.media.containers import FFmpegError, audio_stream, reason
 from xdub_core.media.encode_settings import Container, EncodeSettings
+from xdub_core.media.ogg_chain import open_sound
 from xdub_core.media.resample import Resampler, packed_frame
 from xdub_core.media.sound import SoundBlock, SoundReport, first_sound, sound_blocks
 from xdub_core.media.sound_place import AudioTrack
@@ -81,32 +83,26 @@ class _CopiedAudio:
     before 0, and the decoder needs it.
     """
 
-    def __init__(self, source: Any, stream: Any, out: Any, track: AudioTrack, first: Fraction) -> None:
+    def __init__(self, source: ExitStack, stream: Any, out: Any, track: AudioTrack, first: Fraction) -> None:
         self._source = source
         self._out = out
         self._track = track
         self._shift = Fraction(track.delay - track.start).limit_denominator(10**6) - first
         self._pending: Any = None
-        self._demuxed = (packet for packet in source.demux(stream) if packet.size)
+        self._demuxed = (packet for packet in stream.container.demux(stream) if packet.size)
 
     @classmethod
     def try_open(
         cls, output: Any, path: Path, track: AudioTrack, container: Container
     ) -> _CopiedAudio | None:
         """None where the packets are not whole, the container does not take the codec, or PyAV cannot copy it."""
-        source = open_input(path)
-        try:
-            stream = audio_stream(source, path, track.number)
+        with ExitStack() as stack:
+            stream = audio_stream(stack.enter_context(open_sound(path)), path, track.number)
             codec = _CODEC_NAMES.get(stream.codec_context.name, stream.codec_context.name)
             if container.copies(codec) and _can_begin(container, stream) and _is_intact(path, track):
-                first = first_sound(path, track.number)
+                first = Fraction(first_sound(path, track.number) or 0).limit_denominator(10**6)
                 out = output.add_stream_from_template(stream)
-                copied = cls(source, stream, out, track, Fraction(first or 0).limit_denominator(10**6))
-                source = None
-                return copied
-        finally:
-            if source is not None:
-                source.close()
+                return cls(stack.pop_all(), stream, out, track, first)
         return None
 
     def packets(self, until: float) -> Iterator[Any]:

@@ -36,8 +36,12 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def open_input(path: Path) -> Any:
+def open_input(path: Path, part: Any = None) -> Any:
     """Open a file for reading; nothing but this file is opened, whatever it is or says (see `input_file`).
+
+    Args:
+        path: the file.
+        part: a file-like object to read instead: a part of the same file.
 
     Raises:
         MediaError: it is missing, a folder, an address, a pipe, unreadable, a list of other files, or no video or
@@ -49,7 +53,7 @@ def open_input(path: Path) -> Any:
     if path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file")
     try:
-        return av.open(file_url(path), container_options=OPEN_OPTIONS)
+        return av.open(part or file_url(path), container_options=OPEN_OPTIONS)
     except PermissionError as error:
         raise MediaError(f"{path}: not allowed to read this file") from error
     except (FFmpegError, OSError, ValueError) as error:

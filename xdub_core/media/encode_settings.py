@@ -91,8 +91,11 @@ class Container:
     audio_encoder: str
 
     def copies(self, codec: str) -> bool:
-        """Whether a codec's packets go into it as they are, so far as its muxer takes them."""
-        return self.copied_audio is None or codec in self.copied_audio
+        """Whether a codec's packets go into it as they are, so far as its muxer takes them.
+
+        TTA never does: Matroska has no room for its number of samples, and readers guess it from the video's length.
+        """
+        return codec != "tta" and (self.copied_audio is None or codec in self.copied_audio)
 
 
 CONTAINERS = {

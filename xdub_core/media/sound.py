@@ -14,7 +14,8 @@ import numpy as np
 from av.audio.plane import AudioPlane
 
 from xdub_core.errors import MediaError
-from xdub_core.media.containers import FFmpegError, audio_stream, open_input, reason
+from xdub_core.media.containers import FFmpegError, audio_stream, reason
+from xdub_core.media.ogg_chain import open_links, open_sound
 
 SHORTEST_HOLE = 0.015
 """Seconds by which timestamps run ahead of the sound before silence is put in: a packet is lost, as a rule of 20 ms."""
@@ -105,10 +106,7 @@ class SoundReport:
         """Log what a listener should know, each kind of fault once."""
         if self.undecodable.count:
             _log.warning(
-                "%s: some of its sound cannot be decoded (%s), %s; it is passed over",
-                name,
-                self.undecodable.reason,
-                self.undecodable.place,
+                "%s: some of its sound cannot be decoded, %s; it is passed over", name, self.undecodable.place
             )
         if self.holes.count:
             _log.warning(
@@ -138,11 +136,14 @@ def sound_blocks(path: Path, number: int | None, report: SoundReport) -> Generat
     Raises:
         MediaError: no such file, no such stream, or nothing of it can be decoded.
     """
-    with open_input(path) as container:
+    for link, container in enumerate(open_links(path)):
+        if link:
+            report.restarts.add(report.seconds)
+            number = number if number is not None and number < len(container.streams.audio) else None
         stream = audio_stream(container, path, number)
         clock = _Clock(container.format, report)
         channels = channels_of(stream)
-        report.free_order = channels.free_order
+        report.free_order |= channels.free_order
         for decoded, following in _with_next(_decoded_frames(container, stream, report)):
             block = _block(decoded.frame, channels.names)
             report.kinds.add((block.rate, len(block.samples)))
@@ -157,7 +158,7 @@ def sound_blocks(path: Path, number: int | None, report: SoundReport) -> Generat
 
 def first_sound(path: Path, number: int | None) -> float | None:
     """Seconds of the first heard sample on the container's own clock; None where nothing can be decoded."""
-    with open_input(path) as container:
+    with open_sound(path) as container:
         stream = audio_stream(container, path, number)
         channels_of(stream)
         for decoded in _decoded_frames(container, stream, SoundReport()):
@@ -263,14 +264,16 @@ class _Clock:
 
 def _decoded_frames(container: Any, stream: Any, report: SoundReport) -> Iterator[_Decoded]:
     damaged = False
+    held = 0.0  # seconds of the frame given last: it is not in the report yet
     for packet in _packets(container, stream, report):
         try:
             frames = [frame for frame in packet.decode() if frame.samples and frame.sample_rate]
         except (FFmpegError, ValueError) as error:
-            report.undecodable.add(report.seconds, reason=reason(error))
+            report.undecodable.add(report.seconds + held, reason=reason(error))
             damaged = True
             continue
         for frame in frames:
+            held = frame.samples / frame.sample_rate
             yield _Decoded(frame, frame.time, damaged)
             damaged = False
 

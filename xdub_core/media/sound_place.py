@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.media.containers import audio_stream, best_audio, is_cover_art, open_input
+from xdub_core.media.containers import audio_stream, best_audio, is_cover_art
+from xdub_core.media.ogg_chain import open_sound
 from xdub_core.media.probe import VideoInfo
 from xdub_core.media.sound import channels_of, first_sound
 
@@ -83,7 +84,7 @@ def place_sound(
 
 def _chosen(path: Path, number: int | None) -> tuple[int, float]:
     """The number of a stream that can be decoded, and its first sample's time."""
-    with open_input(path) as container:
+    with open_sound(path) as container:
         if number is not None or not container.streams.audio:
             audio_stream(container, path, number)
         wanted = _by_preference(container) if number is None else [number]
@@ -123,7 +124,7 @@ def _rank(stream: Any) -> tuple[bool, bool, int]:
 
 def _start_of_file(path: Path, number: int, first: float) -> float:
     """The earliest start of a file's tracks, given the chosen audio stream's first sample: without encoder padding."""
-    with open_input(path) as container:
+    with open_sound(path) as container:
         chosen = container.streams.audio[number]
         padding = first - _start(chosen, first)
         padding = padding if 0 < padding < _LONGEST_PADDING else 0.0
