@@ -22,8 +22,8 @@ class FaceCrop(io.ComfyNode):
             display_name="Face Crop (X-Dub)",
             category=sockets.CATEGORY,
             description="Follows the face through the video and cuts it out, at the model's 25 frames a second. Crops "
-            "are held in memory, 3 MB a frame at 512 pixels: for videos of more than a few minutes use Dub Video "
-            "(X-Dub), which holds none of them.",
+            "are cut where something is connected to them, and held in memory, 3 MB a frame at 512 pixels: for videos "
+            "of more than a few minutes use Dub Video (X-Dub), which holds none of them.",
             search_aliases=["face tracking", "lip sync", "crop face"],
             inputs=[
                 inputs.footage("source"),
@@ -119,12 +119,12 @@ class FaceCrop(io.ComfyNode):
         from xdub_core.face.boxes import WholeFrame
 
         from .comfy_bridge.faces import (
-            BoxPreview,
             CropSettings,
             boxes_in_mask,
             boxes_in_text,
-            cut_crops,
+            crops_on_demand,
             find_face,
+            preview_of,
         )
         from .comfy_bridge.footage import footage
         from .comfy_bridge.progress import NodeProgress
@@ -138,6 +138,5 @@ class FaceCrop(io.ComfyNode):
         }[face]()
         settings = CropSettings(crop_size, detect_every, as_released)
         tracked = find_face(frames, detector, settings, NodeProgress())
-        preview = BoxPreview(tracked)
-        crops = cut_crops(frames, tracked, settings, preview)
-        return io.NodeOutput(tracked, crops, preview.image())
+        crops = crops_on_demand(frames, tracked, settings)
+        return io.NodeOutput(tracked, crops, preview_of(frames, tracked))

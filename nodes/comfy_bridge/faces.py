@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -22,7 +21,8 @@ from xdub_core.progress import Progress, ProgressCallback, Stage
 from ..types import TrackedFace
 from .detecting import frames_at_once
 from .frames import Footage, image_from_frame
-from .progress import interruptible
+from .on_demand import ImageOnDemand
+from .progress import counted, interruptible
 
 PREVIEWS = 16
 """How many frames the preview shows at most."""
@@ -99,34 +99,27 @@ def check_track(face: TrackedFace, footage: Footage) -> None:
         )
 
 
-def cut_crops(
-    footage: Footage, face: TrackedFace, settings: CropSettings, on_frame: Callable[[int, np.ndarray], None]
-) -> Tensor:
-    """The crops of all slots, IMAGE [slots, size, size, 3]; `on_frame` sees each slot's number and frame too."""
+def crops_on_demand(footage: Footage, face: TrackedFace, settings: CropSettings) -> Tensor:
+    """The crops of all slots, IMAGE [slots, size, size, 3], cut when somebody looks at them."""
+    shape = (len(face.timeline), settings.size, settings.size, 3)
+    return ImageOnDemand(shape, lambda: cut_crops(footage, face, settings))
+
+
+def cut_crops(footage: Footage, face: TrackedFace, settings: CropSettings) -> Tensor:
+    """The crops of all slots, IMAGE [slots, size, size, 3], all of it in memory."""
     mode: CropMode = "reference" if settings.as_released else "subpixel"
     crops = torch.empty(len(face.timeline), settings.size, settings.size, 3)
-    for slot, frame in enumerate(interruptible(footage.slots())):
+    for slot, frame in enumerate(counted(footage.slots(), len(crops))):
         crops[slot] = torch.from_numpy(crop_frame(frame, face.track.boxes[slot], settings.size, mode))
-        on_frame(slot, frame)
     return crops
 
 
-class BoxPreview:
-    """Some frames, evenly spread, with the boxes drawn in: give it every frame, it takes those that it wants."""
-
-    def __init__(self, face: TrackedFace) -> None:
-        self._face = face
-        slots = len(face.timeline)
-        self._wanted = set(np.linspace(0, slots - 1, min(slots, PREVIEWS)).round().astype(int).tolist())
-        self._drawn: list[Tensor] = []
-
-    def __call__(self, slot: int, frame: np.ndarray) -> None:
-        """See the frame of a slot."""
-        if slot in self._wanted:
-            track = self._face.track
-            drawn = with_box(frame, track.boxes[slot] if track.present[slot] else None)
-            self._drawn.append(image_from_frame(drawn))
-
-    def image(self) -> Tensor:
-        """The frames that were drawn on, IMAGE [n, H, W, 3]."""
-        return torch.stack(self._drawn)
+def preview_of(footage: Footage, face: TrackedFace) -> Tensor:
+    """Some frames, evenly spread, with the boxes drawn in: IMAGE [n, H, W, 3]."""
+    slots = np.linspace(0, len(face.timeline) - 1, min(len(face.timeline), PREVIEWS)).round().astype(int)
+    track, frames = face.track, interruptible(footage.source.frames(face.timeline.source_index[slots]))
+    drawn = [
+        with_box(frame, track.boxes[slot] if track.present[slot] else None)
+        for slot, frame in zip(slots, frames, strict=True)
+    ]
+    return torch.stack([image_from_frame(frame) for frame in drawn])
