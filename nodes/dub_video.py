@@ -90,7 +90,7 @@ class DubVideo(io.ComfyNode):
         guidance: Any = None,
         empty_prompt: Any = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub import Scene, dub
+        from xdub_core.dub import Scene, check_sizes, dub
         from xdub_core.sampling.plan import Length
 
         from .comfy_bridge import whole_dub
@@ -103,6 +103,7 @@ class DubVideo(io.ComfyNode):
         choices = whole_dub.DubChoices(seed, steps, guidance, as_released, size)
         settings, progress = whole_dub.dub_settings(model, choices), NodeProgress()
         dubbing = whole_dub.dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
+        check_sizes(settings, dubbing)
         source = footage(video, image_fps)
         cropped = CropSettings(settings.crop_size, as_released=as_released)
         face = face_track or whole_dub.seen_face(video, source, face_detector, cropped, progress, image_fps)

@@ -95,7 +95,8 @@ class EncodeReference(io.ComfyNode):
                 f"there are {len(crops)} crops for {len(face_track.track)} boxes: connect crops and face track of one "
                 "and the same Face Crop"
             )
-        codec, geometry = VaeCodec(vae), ClipGeometry(clip_frames, motion_frames)
+        codec = VaeCodec(vae)
+        geometry = ClipGeometry(clip_frames, motion_frames, codec.temporal)
         plans = plan_runs(face_track.track, audio_features.frames, geometry)
         seen = [
             plan.slots[clip.start - plan.frames.start :][: geometry.frames]

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from xdub_core.audio.features import tensor_features
 from xdub_core.codec.cosine import CosineCodec
 from xdub_core.dub import DubModel, DubSettings, Scene, dub, plan_runs, runs_of, slots_of_run
-from xdub_core.errors import FaceError, SamplingError
+from xdub_core.errors import FaceError, SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Stage
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.untrained import untrained_model
 
 WIDTH, HEIGHT = 80, 64
 BOX = np.array([20.0, 8, 60, 48])
@@ -128,6 +129,89 @@ def test_each_run_of_the_face_is_a_chain_of_its_own():
     denoiser = Inventing()
     run_dub(scene(26, 26, None, run), denoiser=denoiser)
     assert denoiser.clips == 2
+
+
+def test_clips_are_numbered_over_the_whole_dub():
+    numbers = []
+
+    class Sampler:
+        steps = 1
+
+        def __call__(self, number, clip, on_step=None):
+            numbers.append((number, clip.motion_latents))
+            on_step(1, 1, clip.reference)
+            return clip.reference
+
+    class Host(DubModel):
+        def sampler(self, settings):
+            return Sampler()
+
+    seen = []
+    run = np.repeat([0, 1, 2], [21, 10, 29])
+    list(dub(scene(60, 60, None, run), Host(CosineCodec(48), None), SETTINGS, seen.append))
+    assert numbers == [(0, 0), (1, 2), (2, 0), (3, 0), (4, 2), (5, 2)]
+    details = [progress.detail for progress in seen if progress.stage is Stage.CLIPS]
+    assert details == [f"clip {number} of 6, step 1 of 1" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("temporal", [1, 2, 4, 8])
+@pytest.mark.parametrize("reference", [False, True])
+def test_the_clips_follow_the_codec_s_own_geometry(temporal, reference):
+    """A model that changes nothing gives the source back, frame by frame, whatever a latent of the codec holds."""
+    frames, heard = 60, []
+
+    class Listening(Copying):
+        def for_clip(self, latents, audio, motion_latents):
+            heard.append(audio)
+            return super().for_clip(latents, audio, motion_latents)
+
+    a_scene = scene(frames, frames)
+    a_scene.source.pictures[:] = np.arange(frames)[:, None, None, None] * 3 + 20  # a grey for every frame
+    a_scene = replace(a_scene, features=tensor_features(torch.arange(500.0)[:, None]))
+    settings = replace(
+        SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, reference=reference
+    )
+    model = DubModel(CosineCodec(192, temporal=temporal, clamp=False), Listening())
+    result = np.stack(list(dub(a_scene, model, settings)))
+    assert len(result) == frames
+    assert np.abs(result[:, 30, 40].astype(int) - source_of(a_scene)[:, 30, 40]).max() <= 2
+    for clip, audio in enumerate(
+        heard
+    ):  # [1, f, rows, 1]: the rows of every frame of the clip, without a gap
+        first = 2 * (16 * clip + 1 - temporal)
+        expected = torch.arange(first, first + 2 * temporal * audio.shape[1]).clamp(min=0)
+        assert audio.flatten().tolist() == expected.tolist()
+
+
+def test_lengths_that_the_codec_does_not_divide_are_told_at_once():
+    model = DubModel(CosineCodec(48, temporal=8), Copying())
+    with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
+        dub(scene(), model, replace(SETTINGS, geometry=ClipGeometry()))
+    longer = replace(SETTINGS, geometry=ClipGeometry(25, 9))
+    assert len(list(dub(scene(), model, longer))) == 30
+
+
+def test_sizes_that_do_not_suit_the_model_are_told_at_once_with_both_numbers():
+    model = untrained_model()
+    with pytest.raises(SettingsError, match=r"crop size of 48, .* steps of 32 pixels"):
+        dub(scene(), model, DubSettings(crop_size=48))
+    for codec, message in (
+        (CosineCodec(48, temporal=8), r"hold 8 frames each, but the model's hold 4"),
+        (CosineCodec(16), r"have 16 channels, but the model takes 48"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            dub(scene(), replace(model, codec=codec), SETTINGS)
+
+
+@pytest.mark.parametrize("lost", [1, -1])
+def test_a_codec_that_loses_or_invents_a_frame_is_told(lost):
+    class Losing(CosineCodec):
+        def decode_from(self, latents, first):
+            frames = super().decode_from(latents, first)
+            return frames if first else torch.cat([frames, frames])[: len(frames) + lost]
+
+    with pytest.raises(SamplingError, match=r"decoded [35] frames of latents that hold 4"):
+        list(dub(scene(), DubModel(Losing(48), Copying()), SETTINGS))
 
 
 def test_a_video_of_one_frame_is_held():

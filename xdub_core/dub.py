@@ -10,7 +10,7 @@ ever kept, and memory does not grow with the length or the size of the video.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice, pairwise
 from typing import Protocol, runtime_checkable
 
@@ -28,7 +28,7 @@ from xdub_core.media.frame import FinishedFrame, SourceFrame, rectangle_around, 
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
 from xdub_core.sampling.chain import ClipChain, Crop, DubbedCrop, FinishCrop
-from xdub_core.sampling.denoiser import Denoiser
+from xdub_core.sampling.denoiser import Denoiser, LatentNeeds, needs_of
 from xdub_core.sampling.plan import RELEASED_GEOMETRY, Clip, ClipGeometry, padded_frames, plan_clips
 from xdub_core.sampling.sampler import ClipSampler, EulerSampler, SamplerSettings, StepCallback
 
@@ -73,6 +73,11 @@ class DubbingModel(Protocol):
     @property
     def device(self) -> torch.device | str: ...
 
+    @property
+    def needs(self) -> LatentNeeds | None:
+        """The latents that the samplers take; None: any."""
+        ...
+
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """What samples the clips. A host with settings of its own may leave these aside."""
         ...
@@ -86,13 +91,18 @@ class DubModel:
     denoiser: Denoiser
     device: torch.device | str = "cpu"
 
+    @property
+    def needs(self) -> LatentNeeds | None:
+        return needs_of(self.denoiser)
+
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         return EulerSampler(self.denoiser, settings)
 
 
 @dataclass(frozen=True)
 class DubSettings:
-    """How to dub. `crop_size` is in pixels: a multiple of 32, or, for the mini's finer latents, of 16.
+    """How to dub. `crop_size` is in pixels: a multiple of 32, or, for the mini's finer latents, of 16. Which of them a
+    model takes, and whether the clips of `geometry` are whole latents of its codec, `check_sizes` tells.
 
     `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the codec's
     picture of them. It costs decoding every crop twice.
@@ -153,11 +163,49 @@ def dub(
 
     Frames without a face come out as they are, and so does every pixel outside the face box.
 
-    Raises FaceError where there is no face in any of them, SamplingError from the model, MediaError from the source,
-    and whatever `on_progress` raises.
+    Raises, at once, SettingsError where the settings do not suit the model (`check_sizes`) and FaceError where there is
+    no face in any of the frames; then SamplingError from the model, MediaError from the source, and whatever
+    `on_progress` raises.
     """
-    slots = scene.slots
+    settings = replace(settings, geometry=check_sizes(settings, model))
     runs = plan_runs(scene.track, scene.frames, settings.geometry)
+    return _dub(scene, model, settings, runs, on_progress)
+
+
+def check_sizes(settings: DubSettings, model: DubbingModel) -> ClipGeometry:
+    """The clips as whole latents of the model's codec, whose geometry is what counts.
+
+    Raises SettingsError, with both numbers, where codec and model do not belong together, or the crop's size or the
+    clips' lengths do not suit them.
+    """
+    codec, needs = model.codec, needs_of(model)
+    if needs is not None and needs.channels != codec.channels:
+        raise SettingsError(
+            f"the codec's latents have {codec.channels} channels, but the model takes {needs.channels}: use the codec "
+            "that belongs to the model"
+        )
+    if needs is not None and needs.frames != codec.temporal:
+        raise SettingsError(
+            f"the codec's latents hold {codec.temporal} frames each, but the model's hold {needs.frames}: use the "
+            "codec that belongs to the model"
+        )
+    step = codec.spatial * (1 if needs is None else needs.step)
+    if settings.crop_size % step:
+        raise SettingsError(
+            f"a crop size of {settings.crop_size}, where this model and its codec take steps of {step} pixels: use a "
+            f"multiple of {step}"
+        )
+    return settings.geometry.for_codec(codec.temporal)
+
+
+def _dub(
+    scene: Scene,
+    model: DubbingModel,
+    settings: DubSettings,
+    runs: tuple[RunPlan, ...],
+    on_progress: ProgressCallback,
+) -> Iterator[np.ndarray]:
+    slots = scene.slots
     crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
     dubbed = {frame for run in runs for frame in run.frames}
     for number, frame in enumerate(source_frames(scene.source, scene.timeline.source_index[slots])):
@@ -192,7 +240,7 @@ class RunPlan:
 
 
 def plan_runs(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[RunPlan, ...]:
-    """The plan of a dub of `frames` frames: one chain of clips for each run of the face.
+    """The plan of a dub of `frames` frames: one chain of clips for each run of the face, all clips numbered on.
 
     Raises FaceError where there is none, since the face appears only after them.
     """
@@ -202,14 +250,14 @@ def plan_runs(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[Ru
             f"there is no face in the first {frames} frames, which is as long as the dub lasts: trim the video to "
             "where the face appears, or set length to source"
         )
-    return tuple(
-        RunPlan(
-            run,
-            plan_clips(len(run), run.start, geometry),
-            slots_of_run(track, frames, run, padded_frames(len(run), geometry)),
-        )
-        for run in runs
-    )
+    plans: list[RunPlan] = []
+    planned = 0
+    for run in runs:
+        clips = plan_clips(len(run), run.start, geometry, planned)
+        slots = slots_of_run(track, frames, run, padded_frames(len(run), geometry))
+        plans.append(RunPlan(run, clips, slots))
+        planned += len(clips)
+    return tuple(plans)
 
 
 def slots_of_run(track: FaceTrack, frames: int, run: range, covered: int) -> np.ndarray:
@@ -234,7 +282,7 @@ def _dub_runs(
     on_progress: ProgressCallback,
 ) -> Iterator[Iterator[DubbedCrop]]:
     sampler = model.sampler(settings.sampler)
-    steps = _StepCounter(sum(len(run.clips) for run in runs), sampler.steps, on_progress)
+    steps = _Steps(sum(len(run.clips) for run in runs), on_progress)
     clip_chain = ClipChain(
         model.codec,
         sampler,
@@ -276,21 +324,16 @@ def _in_eight_bits(finish: FinishCrop) -> FinishCrop:
     return finished
 
 
-@dataclass
-class _StepCounter:
-    """Counts sampling steps over all clips."""
+@dataclass(frozen=True)
+class _Steps:
+    """Tells the progress of sampling over all clips."""
 
     clips: int
-    steps: int
     on_progress: ProgressCallback
-    started: int = 0
 
-    def of_clip(self, clip: Clip) -> StepCallback:  # noqa: ARG002 (the signature of ClipChain's on_step)
-        before = self.started
-        self.started += 1
-
+    def of_clip(self, clip: Clip) -> StepCallback:
         def on_step(step: int, steps: int, latents: torch.Tensor) -> None:  # noqa: ARG001
-            detail = f"clip {before + 1} of {self.clips}, step {step} of {steps}"
-            self.on_progress(Progress(Stage.CLIPS, before * steps + step, self.clips * steps, detail))
+            detail = f"clip {clip.index + 1} of {self.clips}, step {step} of {steps}"
+            self.on_progress(Progress(Stage.CLIPS, clip.index * steps + step, self.clips * steps, detail))
 
         return on_step

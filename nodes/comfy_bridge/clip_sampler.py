@@ -14,6 +14,7 @@ from torch import Tensor
 
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.errors import SamplingError
+from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.sampler import (
     SEEDS,
@@ -38,7 +39,7 @@ def euler() -> Any:
 
 @dataclass(frozen=True)
 class SamplingChoices:
-    """How every clip is sampled. With `seed_per_clip`, the clips of a chain count the seed up."""
+    """How every clip is sampled. With `seed_per_clip`, the clips of the dub count the seed up."""
 
     sigmas: Tensor
     guidance: Guidance = field(default_factory=Guidance)
@@ -65,7 +66,7 @@ class ComfyClipSampler:
         return len(self.choices.sigmas) - 1
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
-        """Sample clip `number` of its chain; see `ClipSampler`."""
+        """Sample clip `number` of the dub; see `ClipSampler`."""
         choices = self.choices
         seed = (choices.seed + number) % SEEDS.stop if choices.seed_per_clip else choices.seed
         guider = ClipGuider(self.model, choices.guidance, clip, self.context, choices.border)
@@ -107,6 +108,11 @@ class ComfyDubbingModel:
     show: SHOW | None = None
     device: str = "cpu"
     """Where crops and latents wait between the steps of the work; MODEL and VAE run where ComfyUI puts them."""
+
+    @property
+    def needs(self) -> LatentNeeds:
+        """See `DubbingModel`."""
+        return dit_needs(self.model.model.diffusion_model.config)
 
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from xdub_core.dub import source_frames
 from xdub_core.errors import SettingsError
 from xdub_core.media.frame import FinishedFrame, rectangle_around, untouched
 from xdub_core.media.timeline import ping_pong
-from xdub_core.sampling.chain import DubbedCrop
+from xdub_core.sampling.chain import CountedStream, DubbedCrop
 from xdub_core.sampling.stitch import LatentStitcher
 
 from ..types import ReferenceLatents, RunReference, TrackedFace
@@ -81,15 +81,16 @@ def _dubbed(
     crops: Tensor, run: RunReference, plan: ReferenceLatents, keep_unchanged: bool
 ) -> Iterator[DubbedCrop]:
     """A run's dubbed crops with their source crops and, where asked for, what those come to through the codec."""
-    kept = _through_codec(run, plan) if keep_unchanged else repeat(None)
-    for crop, slot, unchanged in zip(crops, run.slots, kept, strict=False):
+    frames = len(crops)  # as long as the run, which its clips mostly run past
+    kept = islice(_through_codec(run, plan), frames) if keep_unchanged else repeat(None, frames)
+    for crop, slot, unchanged in zip(crops, run.slots[:frames], kept, strict=True):
         source = as_crop(plan.crops[slot])
         yield DubbedCrop(as_crop(crop), source, None if unchanged is None else match_color(unchanged, source))
 
 
 def _through_codec(run: RunReference, plan: ReferenceLatents) -> Iterator[np.ndarray]:
     """The source crops of a run, encoded and decoded, one latent at a time."""
-    stitcher, stream = LatentStitcher(plan.geometry.motion_latents), plan.codec.stream()
+    stitcher, stream = LatentStitcher(plan.geometry.motion_latents), CountedStream(plan.codec)
 
     def latents() -> Iterator[Tensor]:
         for clip in run.latents:

@@ -18,6 +18,7 @@ from torch import Tensor
 from xdub_core.audio.windows import audio_windows
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.border import BorderLock
+from xdub_core.sampling.denoiser import dit_needs
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs
 
@@ -172,6 +173,18 @@ def require_fit(model: Any, reference: ReferenceLatents, speech: SpeechFeatures)
             f"the reference latents have {reference.codec.channels} channels, but the model takes "
             f"{sizes.latent_channels}: encode them with the VAE that belongs to the model"
         )
+    needs, (height, width) = dit_needs(sizes), reference.crops.shape[1:3]
+    if reference.codec.temporal != needs.frames:
+        raise SettingsError(
+            f"the reference latents hold {reference.codec.temporal} frames each, but the model's hold {needs.frames}: "
+            "encode them with the VAE that belongs to the model"
+        )
+    step = reference.codec.spatial * needs.step
+    if height % step or width % step:
+        raise SettingsError(
+            f"the crops are {width} x {height} pixels, but the model takes multiples of {step}: choose another "
+            "crop_size in Face Crop (X-Dub)"
+        )
     if speech.features.width != sizes.audio_dim:
         raise SettingsError(
             f"the audio features are {speech.features.width} wide, but the model takes {sizes.audio_dim}: use the "
@@ -213,5 +226,6 @@ def clip_inputs(
                 "of the clip before as VAE Decode gives them"
             )
         motion = reference.codec.encode(frames_before[-clip.motion_frames :])
-    windows = audio_windows(speech.features, clip.start, reference.geometry.latents)
+    geometry = reference.geometry
+    windows = audio_windows(speech.features, clip.start, geometry.latents, geometry.frames_per_latent)
     return ClipInputs(latents, windows.unsqueeze(0), motion)

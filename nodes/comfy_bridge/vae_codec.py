@@ -26,23 +26,25 @@ from xdub_core.errors import SettingsError
 
 from .latents import latent_format
 
-TEMPORAL = 4
 CONTEXT = 12
 """Latents that are decoded again before each piece where a VAE has no cache to carry on."""
 
 
 def check_vae(vae: Any, channels: int | None = None) -> None:
-    """Raise SettingsError unless `vae` is a causal video VAE (of `channels`, where the model is known)."""
+    """Raise SettingsError unless `vae` is a causal video VAE of X-Dub's geometry.
+
+    `channels`: of the model's latents, where the model is known.
+    """
     if getattr(vae, "first_stage_model", None) is None:
         raise SettingsError(
             "the VAE could not be loaded (its file holds no VAE): load wan2.2_vae.safetensors"
         )
     found = vae.latent_channels
-    what = f"a video VAE of {found} channels" if vae.latent_dim == 3 else "an image VAE"
-    if vae.latent_dim != 3 or vae.temporal_compression_decode() != TEMPORAL:
+    wanted = latent_format(found).temporal_downscale_ratio
+    if vae.latent_dim != 3 or not _is_causal(vae, wanted):
         raise SettingsError(
-            f"the VAE input has {what} that X-Dub cannot use: connect the one that belongs to the model "
-            "(wan2.2_vae.safetensors, or the built-in model's)"
+            f"the VAE input has {_described(vae)}, but X-Dub takes a video VAE of {wanted} frames a latent: connect "
+            "the one that belongs to the model (wan2.2_vae.safetensors, or the built-in model's)"
         )
     if channels is not None and found != channels:
         raise SettingsError(
@@ -51,13 +53,30 @@ def check_vae(vae: Any, channels: int | None = None) -> None:
         )
 
 
+def _is_causal(vae: Any, temporal: int) -> bool:
+    """Whether the first latent holds one frame and every later one `temporal`, on the way in and out."""
+    frames = [temporal * n + 1 for n in range(3)]
+    try:
+        decoded = [vae.upscale_ratio[0](n + 1) for n in range(3)]
+        encoded = [vae.downscale_ratio[0](each) for each in frames]
+    except (TypeError, IndexError):  # an image VAE has plain numbers
+        return False
+    return decoded == frames and encoded == [1, 2, 3]
+
+
+def _described(vae: Any) -> str:
+    if vae.latent_dim != 3:
+        return "an image VAE" if vae.latent_dim == 2 else "a VAE that is not for pictures"
+    temporal = vae.temporal_compression_decode()
+    frames = "no fixed number of" if temporal is None else f"about {temporal}"
+    return f"a video VAE of {vae.latent_channels} channels and {frames} frames a latent"
+
+
 class VaeCodec:
     """A `VideoCodec` around a ComfyUI VAE. Frames and latents go in and come out on the caller's device.
 
     `channels`: of the model, to check the VAE against. Raises SettingsError for a VAE that does not fit.
     """
-
-    temporal = TEMPORAL
 
     def __init__(self, vae: Any, channels: int | None = None) -> None:
         check_vae(vae, channels)
@@ -65,6 +84,7 @@ class VaeCodec:
         self.channels: int = vae.latent_channels
         self.spatial: int = vae.spacial_compression_encode()
         self._format = latent_format(self.channels)
+        self.temporal: int = self._format.temporal_downscale_ratio
         self._streams: WeakSet[WanStream] = WeakSet()
 
     def encode(self, frames: Tensor) -> Tensor:
@@ -176,7 +196,7 @@ class ContextStream:
         if self._before is None:
             return self._codec.decode(latents)
         frames = self._codec.decode(torch.cat([self._before, latents], dim=2))
-        return frames[-TEMPORAL * latents.shape[2] :]
+        return frames[-self._codec.temporal * latents.shape[2] :]
 
 
 def _moved(cache: list[Any] | None, device: torch.device) -> list[Any] | None:

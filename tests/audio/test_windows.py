@@ -27,6 +27,17 @@ def test_windows_of_a_clip_follow_each_other_without_gap_or_overlap(start, laten
     assert {after - before for before, after in pairwise(starts)} == {8}
 
 
+@given(start=st.integers(0, 10_000), latents=st.integers(2, 20), held=st.sampled_from([1, 2, 8]))
+def test_windows_are_as_long_as_the_frames_of_a_latent(start, latents, held):
+    starts = window_starts(start, latents, held)
+    assert starts[1] == 2 * (start + 1)  # the second latent's first frame
+    assert {after - before for before, after in pairwise(starts)} == {2 * held}
+    rows = torch.arange(100.0)[:, None]
+    assert audio_windows(tensor_features(rows), 20, 3, held).flatten().tolist() == list(
+        range(2 * (21 - held), 2 * (21 + 2 * held))
+    )
+
+
 def test_windows_hold_their_rows_and_clamp_at_both_ends():
     rows = torch.arange(12.0)[:, None].repeat(1, 2)
     windows = audio_windows(tensor_features(rows), 0, 3)

@@ -10,16 +10,15 @@ from xdub_core.errors import SettingsError
 from xdub_core.sampling.plan import (
     ClipGeometry,
     frames_of_audio,
-    latent_frames,
     padded_frames,
-    pixel_frames,
     plan_clips,
 )
 
 GEOMETRIES = st.builds(
-    lambda motion, extra: ClipGeometry(4 * (motion + extra) + 1, 4 * motion + 1),
+    lambda motion, extra, held: ClipGeometry(held * (motion + extra) + 1, held * motion + 1, held),
     st.integers(0, 3),
     st.integers(1, 19),
+    st.sampled_from([1, 2, 4, 8]),
 )
 
 
@@ -35,11 +34,23 @@ def test_new_frames_of_the_clips_follow_one_another_without_gap(frames, start, g
     assert len(clips) == 1 or clips[-1].new_start < start + frames
 
 
-@given(frames=st.integers(1, 5000))
-def test_stitched_latents_decode_to_the_padded_length(frames):
-    clips = plan_clips(frames)
-    latents = latent_frames(77) + (len(clips) - 1) * (latent_frames(77) - 2)
-    assert pixel_frames(latents) == padded_frames(frames)
+@given(frames=st.integers(1, 5000), geometry=GEOMETRIES)
+def test_stitched_latents_decode_to_the_padded_length(frames, geometry):
+    clips = plan_clips(frames, geometry=geometry)
+    latents = geometry.latents + (len(clips) - 1) * (geometry.latents - geometry.motion_latents)
+    assert geometry.frames_per_latent * (latents - 1) + 1 == padded_frames(frames, geometry)
+
+
+def test_clips_of_later_chains_are_numbered_on():
+    clips = plan_clips(30, 100, ClipGeometry(13, 5), first_index=4)
+    assert [(clip.index, clip.motion_frames) for clip in clips] == [(4, 0), (5, 5), (6, 5), (7, 5)]
+
+
+def test_lengths_that_a_codec_does_not_divide_are_refused_with_both_numbers():
+    assert ClipGeometry(73, 9).for_codec(8).latents == 10
+    assert ClipGeometry().for_codec(2).motion_latents == 3
+    with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
+        ClipGeometry().for_codec(8)
 
 
 def test_total_frames_equal_the_release(goldens):

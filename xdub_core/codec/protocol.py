@@ -1,9 +1,9 @@
 """What the engine asks of a video codec: frames to latents and back, also piece by piece.
 
 A host hands one of these to the pipeline: ComfyUI wraps the user's own VAE, the command line the Wan2.2 VAE
-(`wan.py`) or the weight-free `cosine.py`. All of them are causal in time with X-Dub's geometry: the first latent
-frame of a stream holds one video frame and every later one holds `temporal` (4) frames, so that
-F video frames make f = (F - 1) / 4 + 1 latent frames (X-DUB facts §1).
+(`wan.py`) or the weight-free `cosine.py`. All of them are causal in time: the first latent frame of a stream holds one
+video frame and every later one holds `temporal` frames, so that F video frames make f = (F - 1) / temporal + 1 latent
+frames (X-DUB facts §1). A dub's geometry comes from its codec; the numbers below are Wan2.2's.
 """
 
 from typing import Protocol
@@ -11,6 +11,9 @@ from typing import Protocol
 import torch
 
 from xdub_core.errors import SamplingError
+
+FRAMES_PER_LATENT = 4
+"""`VideoCodec.temporal` of the released model's codec."""
 
 
 class StreamingDecoder(Protocol):
@@ -70,7 +73,7 @@ class VideoCodec(Protocol):
         ...
 
 
-def latent_frame_count(frames: int, temporal: int = 4) -> int:
+def latent_frame_count(frames: int, temporal: int) -> int:
     """Latent frames that `frames` video frames make; raises SamplingError unless frames = temporal k + 1."""
     if frames < 1 or (frames - 1) % temporal:
         raise SamplingError(

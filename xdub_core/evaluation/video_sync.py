@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 import numpy as np
 import torch
@@ -19,10 +20,11 @@ def video_sync(
 ) -> SyncScore:
     """The score of a video's frames at 25 fps, [H, W, 3] each, against audio features [2 F, width].
 
-    Frames are cut along `track` to `crop` pixels, the size that the SyncNet knows faces at. What is longer of picture
-    and sound is cut off. Raises SettingsError for less than a second.
+    Frames are cut along `track` to `crop` pixels, the size that the SyncNet knows faces at. Frames that were not
+    tracked, and what is longer of picture and sound, are left out. Raises SettingsError for less than a second.
     """
-    crops = [crop_frame(frame, box, crop) for frame, box in zip(frames, track.boxes, strict=False)]
+    tracked = enumerate(islice(frames, len(track)))
+    crops = [crop_frame(frame, track.boxes[number], crop) for number, frame in tracked]
     pictures = torch.from_numpy(np.stack(crops))
     length = min(len(pictures), len(features) // 2)
     pictures = pictures[:length]

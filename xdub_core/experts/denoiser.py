@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from xdub_core.experts.adapters import Adapters
-from xdub_core.sampling.denoiser import ALL, ClipDenoiser, Denoiser, Weights
+from xdub_core.sampling.denoiser import ALL, ClipDenoiser, Denoiser, LatentNeeds, Weights, needs_of
 from xdub_core.sampling.guidance import Velocities
 
 _CLIP_CONSTANT_LAYERS = re.compile(
@@ -32,6 +32,10 @@ class ExpertDenoiser:
 
     base: Denoiser
     experts: Sequence[Adapters]
+
+    @property
+    def needs(self) -> LatentNeeds | None:
+        return needs_of(self.base)
 
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
         def prepare() -> ClipDenoiser:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xdub_core.codec.protocol import latent_frame_count
 from xdub_core.errors import SettingsError
-from xdub_core.mini.codec_net import CodecConfig, CodecNet, blocks_of
+from xdub_core.mini.codec_net import TEMPORAL, CodecConfig, CodecNet, blocks_of
 from xdub_core.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
 
 _CHARBONNIER = 0.04
@@ -71,7 +71,7 @@ def train_codec(
     `examples` may render themselves when they are indexed; a step indexes as many as its batch has.
     Raises what `fit` raises, SettingsError for an impossible window or no examples.
     """
-    latent_frame_count(training.window)
+    latent_frame_count(training.window, TEMPORAL)
     if not examples:
         raise SettingsError("training a codec needs at least one example, but there are none")
     with torch.random.fork_rng(devices=[]):

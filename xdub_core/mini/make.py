@@ -187,6 +187,7 @@ class MiniMaker:
             decode=codec.decode_batch,
             sync=RegionScorer(networks.sync.to(self.device)) if kind == "lip" else None,
             identity=(networks.identity.to(self.device),) if kind == "texture" else (),
+            temporal=codec.temporal,
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
         write_whole(shipped, partial(save_expert, load_expert(path).to(SHIPPED_DTYPE)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from xdub_core.audio.windows import ROWS_PER_FRAME
+from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig
 from xdub_core.model.dit import ClipConstants, XDubDiT
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.schedule import TIMESTEPS
@@ -16,6 +19,27 @@ Weights = tuple[float, float, float]
 """What each of the `Velocities` counts for in a step, in their order; see `Guidance.weights`."""
 ALL: Weights = (1.0, 1.0, 1.0)
 """All three are wanted."""
+
+
+@dataclass(frozen=True)
+class LatentNeeds:
+    """The latents that a model takes: their channels, rows and columns by `step`, and `frames` of video in each."""
+
+    channels: int
+    step: int
+    frames: int
+
+
+def needs_of(model: object) -> LatentNeeds | None:
+    """What a denoiser, or what is made of one, says in its attribute `needs`; None where it takes any latents."""
+    return getattr(model, "needs", None)
+
+
+def dit_needs(config: DiTConfig) -> LatentNeeds:
+    """What a DiT of these sizes takes."""
+    return LatentNeeds(
+        config.latent_channels, math.lcm(*config.patch[1:]), AUDIO_TOKENS_PER_LATENT // ROWS_PER_FRAME
+    )
 
 
 class ClipDenoiser(Protocol):
@@ -30,7 +54,7 @@ class ClipDenoiser(Protocol):
 
 
 class Denoiser(Protocol):
-    """Makes a clip's denoiser, computing what stays constant through its steps."""
+    """Makes a clip's denoiser, computing what stays constant through its steps. May have `needs`, see `needs_of`."""
 
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
         """`reference`: clean latents [batch, channels, frames, height, width]; `audio`: [batch, frames, 8, audio_dim].
@@ -52,6 +76,10 @@ class DiTDenoiser:
     model: XDubDiT
     context: Tensor
     batched: bool = True
+
+    @property
+    def needs(self) -> LatentNeeds:
+        return dit_needs(self.model.config)
 
     @torch.inference_mode()
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:

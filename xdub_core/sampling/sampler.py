@@ -70,7 +70,7 @@ class ClipSampler(Protocol):
         ...
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
-        """The latents of clip `number` (counted from 0 within its chain), float32, like `clip.reference`."""
+        """The latents of clip `number` (counted from 0 over the whole dub), float32, like `clip.reference`."""
         ...
 
 

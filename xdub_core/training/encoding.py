@@ -71,7 +71,7 @@ def _heard_and_weighted(
 ) -> Example:
     latents = latent_frame_count(frames, codec.temporal)
     return {
-        "audio": audio_windows(features, start_frame, latents).to(STORED),
+        "audio": audio_windows(features, start_frame, latents, codec.temporal).to(STORED),
         "face": latent_mask(face, codec.spatial, codec.temporal).to(STORED),
         "lip": latent_mask(lip, codec.spatial, codec.temporal).to(STORED),
     }

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xdub_core.codec.protocol import latent_frame_count
+from xdub_core.codec.protocol import FRAMES_PER_LATENT, latent_frame_count
 
 MASKED_VALUE = 0.5
 """What hides the masked pixels: middle grey, the zero of the VAE's own range."""
@@ -28,7 +28,7 @@ def mask_out(frames: Tensor, mask: Tensor) -> Tensor:
     return frames * kept + MASKED_VALUE * (1 - kept)
 
 
-def latent_mask(mask: Tensor, spatial: int, temporal: int = 4) -> Tensor:
+def latent_mask(mask: Tensor, spatial: int, temporal: int = FRAMES_PER_LATENT) -> Tensor:
     """A pixel mask [frames, H, W] at the latents' resolution: [1, f, h, w], the mean over each latent's pixels.
 
     The first latent frame shows one frame, every other one `temporal`.

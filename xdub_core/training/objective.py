@@ -22,6 +22,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from xdub_core.codec.protocol import FRAMES_PER_LATENT
 from xdub_core.errors import SettingsError
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.schedule import TIMESTEPS
@@ -93,12 +94,16 @@ class FlowSettings:
 
 @dataclass(frozen=True)
 class PixelLosses:
-    """Supervision of single-step decoded pixels: by a sync scorer (lip expert), by embedders (texture expert)."""
+    """Supervision of single-step decoded pixels: by a sync scorer (lip expert), by embedders (texture expert).
+
+    `temporal`: frames that each latent of `decode`'s codec holds after the first.
+    """
 
     decode: FrameDecoder
     sync: SyncScorer | None = None
     identity: tuple[Embedder, ...] = ()
     settings: PixelLossSettings = field(default_factory=PixelLossSettings)
+    temporal: int = FRAMES_PER_LATENT
 
 
 class Objective(nn.Module):
@@ -209,10 +214,16 @@ class Objective(nn.Module):
             segment = draw_segment(target.clean.shape[2], settings.segment_latents, generator)
             estimate = single_step_latents(target, predicted, settings.threshold)
             frames = pixels.decode(estimate[:, :, segment])
+            held = pixels.temporal * (segment.stop - segment.start - 1) + 1
+            if frames.shape[1] != held:
+                raise SettingsError(
+                    f"{segment.stop - segment.start} latents were decoded to {frames.shape[1]} frames, but with "
+                    f"{pixels.temporal} frames a latent they hold {held}: say the codec's own number"
+                )
             if pixels.sync is not None and hear:
                 if "rows" not in batch:
                     raise SettingsError('a sync loss needs the "rows" that its scorer hears in every batch')
-                rows = segment_rows(batch["rows"].float(), segment)
+                rows = segment_rows(batch["rows"].float(), segment, pixels.temporal)
                 each = sync_loss(pixels.sync, frames, rows, min(settings.sync_window, frames.shape[1]))
                 parts.append(("sync", settings.sync_weight, _mean_of(each, kept.audio)))
             if pixels.identity and not hear:

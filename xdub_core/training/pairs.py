@@ -80,7 +80,7 @@ class Redubber:
                 f"{list(frames.shape)} frames, {list(masks.shape)} masks and {len(speech)} recordings: "
                 "give one mask per frame and one recording per clip"
             )
-        geometry, length = self.settings.segment, frames.shape[1]
+        geometry, length = self.settings.segment.for_codec(self.codec.temporal), frames.shape[1]
         extra = padded_frames(length, geometry) - length
         frames, masks = (
             torch.cat([x, x[:, -1:].expand(-1, extra, *x.shape[2:])], dim=1) for x in (frames, masks)
@@ -105,8 +105,11 @@ class Redubber:
     ) -> Tensor:
         span = slice(segment.start, segment.stop)
         original, mask = frames[:, span], masks[:, span]
-        latents = self.settings.segment.latents
-        audio = torch.stack([audio_windows(s.features, s.start + segment.start, latents) for s in speech])
+        temporal = self.codec.temporal
+        latents = self.settings.segment.for_codec(temporal).latents
+        audio = torch.stack(
+            [audio_windows(s.features, s.start + segment.start, latents, temporal) for s in speech]
+        )
         stills = even_frames(original.shape[1], self.settings.references)
         references = torch.cat([self._encode(original[:, i : i + 1]) for i in stills], dim=2)
         denoiser = GeneratorDenoiser(self.generator, self.context, references, self.settings.guided)

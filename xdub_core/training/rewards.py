@@ -11,7 +11,6 @@ from torch import Tensor
 
 from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.errors import SettingsError
-from xdub_core.sampling.plan import FRAMES_PER_LATENT
 from xdub_core.training.flow import TRUNCATION
 
 
@@ -104,12 +103,12 @@ def draw_segment(latents: int, length: int, generator: torch.Generator) -> slice
     return slice(start, start + length)
 
 
-def segment_rows(rows: Tensor, segment: slice) -> Tensor:
-    """The feature rows [batch, 2 n, width] of the frames that a segment of latents decodes to.
+def segment_rows(rows: Tensor, segment: slice, temporal: int) -> Tensor:
+    """The feature rows [batch, 2 n, width] of the n frames that a segment of latents decodes to.
 
-    Latents from k on, decoded by themselves, begin with the single frame 4 k of the clip (its own first frame for
-    k = 0, else the last of latent k's four).
+    Latents from k on, decoded by themselves, begin with the single frame `temporal` k of the clip (its own first frame
+    for k = 0, else the last one of latent k).
     """
-    first = FRAMES_PER_LATENT * segment.start
-    frames = FRAMES_PER_LATENT * (segment.stop - segment.start - 1) + 1
+    first = temporal * segment.start
+    frames = temporal * (segment.stop - segment.start - 1) + 1
     return rows[:, ROWS_PER_FRAME * first : ROWS_PER_FRAME * (first + frames)]
