@@ -107,3 +107,40 @@ def test_a_tiny_autoencoder_streams_exactly_too(pack):
 def test_a_vae_of_other_channels_than_the_model_is_told(pack, wan_vae):
     with pytest.raises(Exception, match="48 channels, but the model takes 16"):
         pack("comfy_bridge.vae_codec").VaeCodec(wan_vae, channels=16)
+
+
+class OtherVae:
+    """What a codec reads off a VAE of another geometry."""
+
+    first_stage_model = torch.nn.Identity()
+    latent_channels = 48
+
+    def __init__(self, latent_dim, upscale_ratio, downscale_ratio):
+        self.latent_dim, self.upscale_ratio, self.downscale_ratio = latent_dim, upscale_ratio, downscale_ratio
+
+    temporal_compression_decode = comfy.sd.VAE.temporal_compression_decode
+
+
+@pytest.mark.parametrize(
+    ("vae", "message"),
+    [
+        (OtherVae(2, 16, 16), "an image VAE"),
+        (OtherVae(1, 2048, 2048), "a VAE that is not for pictures"),
+        (
+            OtherVae(3, (lambda f: 8 * f - 7, 16, 16), (lambda f: (f + 7) // 8, 16, 16)),
+            "about 8 frames a latent",
+        ),
+        (
+            OtherVae(3, (lambda f: 2 * f - 1, 16, 16), (lambda f: (f + 1) // 2, 16, 16)),
+            "about 2 frames a latent",
+        ),
+        (OtherVae(3, (lambda f: 4 * f, 16, 16), (lambda f: f // 4, 16, 16)), "about 4 frames a latent"),
+    ],
+)
+def test_a_vae_of_another_geometry_is_refused_in_one_line(pack, vae, message):
+    from xdub_core.errors import SettingsError
+
+    with pytest.raises(
+        SettingsError, match=rf"{message}.*, but X-Dub takes a video VAE of 4 frames a latent"
+    ):
+        pack("comfy_bridge.vae_codec").VaeCodec(vae)
