@@ -130,7 +130,8 @@ def test_what_does_not_belong_together_is_told_before_the_work(pack, dubbed, vid
     with pytest.raises(SettingsError, match="2048 wide, but the model takes 20"):
         dubbed(video, audio_encoders=Deaf())
     narrow = type("Vae", (), {"first_stage_model": 1, "latent_channels": 16, "latent_dim": 3})()
-    narrow.temporal_compression_decode = lambda: 4
+    narrow.upscale_ratio = (lambda latents: 4 * latents - 3, 8, 8)
+    narrow.downscale_ratio = (lambda frames: (frames + 3) // 4, 8, 8)
     with pytest.raises(SettingsError, match="16 channels, but the model takes 48"):
         dubbed(video, vae=narrow)
     other = type("Patcher", (), {"model": torch.nn.Linear(1, 1)})()
