@@ -172,7 +172,7 @@ def test_the_clips_follow_the_codec_s_own_geometry(temporal, reference):
         SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, reference=reference
     )
     model = DubModel(CosineCodec(192, temporal=temporal, clamp=False), Listening())
-    result = np.stack(list(dub(a_scene, model, settings)))
+    result = np.stack([frame.rgb for frame in dub(a_scene, model, settings)])
     assert len(result) == frames
     assert np.abs(result[:, 30, 40].astype(int) - source_of(a_scene)[:, 30, 40]).max() <= 2
     for clip, audio in enumerate(

@@ -204,7 +204,7 @@ def _dub(
     settings: DubSettings,
     runs: tuple[RunPlan, ...],
     on_progress: ProgressCallback,
-) -> Iterator[np.ndarray]:
+) -> Iterator[FinishedFrame]:
     slots = scene.slots
     crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
     dubbed = {frame for run in runs for frame in run.frames}
