@@ -15,6 +15,10 @@ from xdub_core.media.index import FrameIndex
 log = logging.getLogger(__name__)
 
 
+_MOST_JUMPS = 8  # if so many fail, the file is no good for seeking
+_SEEK_MARGINS = (0.0, 0.5, 2.0)  # seconds; MPEG program and transport streams land behind what is sought
+
+
 class Decoder(Protocol):
     """What `VideoReader` needs of a source of stored pictures.
 
@@ -92,7 +96,9 @@ class FrameDecoder:
 
     def _seek(self, frame: int) -> None:
         keyframe = self._index.keyframe_before(frame)
-        while keyframe > 0 and self._index.pts is not None:
+        for _ in range(_MOST_JUMPS):
+            if keyframe == 0 or self._index.pts is None:
+                break
             if self._jump(keyframe):
                 return
             # A seek may land behind its target: the file's own index is coarse. Try from further ahead.
@@ -103,15 +109,20 @@ class FrameDecoder:
         assert self._index.pts is not None
         if self._one_thread != self._damage.found:
             self._restart()
-        try:
-            self._container.seek(int(self._index.pts[keyframe]), stream=self._stream)
-        except (FFmpegError, OSError) as error:
-            log.debug("%s: seeking to frame %d failed (%s)", self._path, keyframe, reason(error))
-            return False
-        self._begin(keyframe)
-        self._ahead = next(self._frames, None)
-        # What a decoder puts in place of a damaged part comes from the picture before.
-        return self._ahead is not None and self._ahead[0] == keyframe and not self._ahead[1].is_corrupt
+        target = int(self._index.pts[keyframe])
+        for margin in _SEEK_MARGINS:
+            try:
+                early = target - round(margin / self._index.time_base)
+                self._container.seek(early, stream=self._stream)
+            except (FFmpegError, OSError) as error:
+                log.debug("%s: seeking to frame %d failed (%s)", self._path, keyframe, reason(error))
+                return False
+            self._begin(keyframe)
+            self._ahead = next(self._frames, None)
+            if self._ahead is not None and self._ahead[0] == keyframe:
+                # What a decoder puts in place of a damaged part comes from the picture before.
+                return not self._ahead[1].is_corrupt
+        return False
 
     def _peek(self) -> tuple[int, Any] | None:
         if self._ahead is None:

@@ -177,6 +177,8 @@ def _from_packets(packets: _Times, facts: _StreamFacts, decoded: Sequence[Any]) 
     if not len(order):
         return None
     keyframes = np.flatnonzero(np.array(packets.keyframe)[order])
+    if facts.bare and len(keyframes) == len(order):
+        keyframes = keyframes[:1]  # H.261's and H.263's parsers call every packet a keyframe
     durations = np.array(packets.duration, dtype=np.int64)[order]
     ticks = pts[order]
     if facts.dts_clock:
