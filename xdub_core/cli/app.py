@@ -88,7 +88,13 @@ def options(
 
 @app.command("dub")
 def dub_command(
-    video: Annotated[Path, typer.Option(help="The video whose lips shall move.", rich_help_panel="Files")],
+    video: Annotated[
+        Path,
+        typer.Option(
+            help="The video whose lips shall move; or numbered pictures, as frames/%04d.png (25 a second).",
+            rich_help_panel="Files",
+        ),
+    ],
     audio: Annotated[
         Path,
         typer.Option(
@@ -125,6 +131,13 @@ def dub_command(
         bool,
         typer.Option(help="Also write OUT.preview: source and dub side by side.", rich_help_panel="Files"),
     ] = False,
+    video_stream: Annotated[
+        int | None,
+        typer.Option(
+            help="Which of several video streams, from 0 on, if not the one that players show.",
+            rich_help_panel="Files",
+        ),
+    ] = None,
     length: Annotated[
         Length,
         typer.Option(
@@ -282,6 +295,7 @@ def dub_command(
     run_dub(
         DubJob(
             video=video,
+            video_stream=video_stream,
             audio=audio,
             out=out,
             models_dir=models_folder(models_dir),

@@ -116,6 +116,7 @@ class DubJob:
     batched: bool = True
     preview: bool = False
     overwrite: bool = False
+    video_stream: int | None = None
 
     @property
     def preview_path(self) -> Path:
@@ -126,7 +127,7 @@ class DubJob:
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
     _check_outputs(job)
-    scanned = scan_video(job.video)
+    scanned = scan_video(job.video, job.video_stream)
     plan_encoding(job.out, job.encoding, source=source_format(scanned.info))
     _check_models(job)
     source = VideoPasses(scanned)
