@@ -89,14 +89,17 @@ def write_click(path: Path, codec: str, *, rate: int = 44100, seconds: float = 2
     return path
 
 
-def write_transparent(path: Path, count: int = 3, alpha: int = 128, codec: str = "ffv1") -> Path:
-    """Numbered pictures with an alpha channel of one value throughout, lossless."""
+def write_transparent(
+    path: Path, count: int = 3, alpha: int = 128, codec: str = "ffv1", pixel_format: str = "bgra"
+) -> Path:
+    """Numbered pictures with an alpha channel of one value throughout."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "bgra"
+        options = {"cpu-used": "8", "auto-alt-ref": "0"} if codec == "libvpx-vp9" else {}
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, pixel_format
         for number in range(count):
             picture = np.dstack([numbered_picture(number), np.full((64, 96), alpha, np.uint8)])
-            frame = av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format="bgra")
+            frame = av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format=pixel_format)
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

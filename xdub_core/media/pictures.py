@@ -118,6 +118,11 @@ def is_pattern(path: Path) -> bool:
     return _PATTERN.fullmatch(path.name) is not None and not is_address(path) and not is_there(path)
 
 
+def is_wildcard(path: Path) -> bool:
+    """Whether a path is meant for many files in a way that is not taken (*.png, ####.png), and no file is called so."""
+    return re.search(r"[*?\[]|##", path.name) is not None and not is_address(path) and not is_there(path)
+
+
 def find_pictures(pattern: Path) -> Pictures:
     """The pictures of a pattern; they may start at any number.
 

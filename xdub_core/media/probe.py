@@ -20,7 +20,14 @@ from xdub_core.media.decoder import Decoder, FrameDecoder, OpenDecoder
 from xdub_core.media.index import FrameIndex, index_frames
 from xdub_core.media.input_file import check_input_path
 from xdub_core.media.orientation import Orientation, display_matrix, orientation_from_matrix
-from xdub_core.media.pictures import PictureDecoder, Pictures, find_pictures, is_pattern, suggestion
+from xdub_core.media.pictures import (
+    PictureDecoder,
+    Pictures,
+    find_pictures,
+    is_pattern,
+    is_wildcard,
+    suggestion,
+)
 from xdub_core.media.streams import first_frames
 from xdub_core.media.webp import AnimatedWebP, WebPDecoder, find_frames
 
@@ -120,6 +127,8 @@ def scan_video(path: str | Path, stream: int | None = None) -> ScannedVideo:
     animation = find_frames(path)
     if animation is not None:
         return _scan_animation(animation, damage)
+    if is_wildcard(path):
+        raise MediaError(f"{path}: there is no such file{suggestion(path.parent)}")
     if is_there(path) and path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file{suggestion(path)}")
     return _scan_container(path, stream, damage)

@@ -16,7 +16,10 @@ import av
 import numpy as np
 
 from xdub_core.errors import MediaError
+from xdub_core.media.alpha import has_alpha_channel
+from xdub_core.media.color import SMPTE170M, YuvMeaning
 from xdub_core.media.containers import FFmpegError, reason
+from xdub_core.media.convert import ToRgb
 from xdub_core.media.damage import Damage
 from xdub_core.media.index import FrameIndex
 
@@ -25,6 +28,7 @@ _ANIMATED = 0x02  # in VP8X's flags
 _HAS_ALPHA = 0x10
 _OVERWRITE, _CLEAR = 0x02, 0x01  # in a frame's flags: no blending; clear its place afterwards
 _SHORTEST, _INSTEAD = 10, 100  # milliseconds: as browsers play frames that are said to last next to nothing
+_YUV = YuvMeaning(SMPTE170M, full_range=False)  # RFC 6386, section 9.2
 _MILLISECOND = Fraction(1, 1000)
 
 
@@ -169,8 +173,14 @@ def _decode(file: BinaryIO, frame: _Frame) -> np.ndarray:
     decoder: Any = av.CodecContext.create("webp", "r")
     for picture in (*decoder.decode(av.Packet(data)), *decoder.decode(None)):
         if (picture.width, picture.height) == (frame.width, frame.height):
-            return np.asarray(picture.reformat(format="rgba").to_ndarray())
+            return _with_alpha(picture)
     raise MediaError("no picture of the right size in it")
+
+
+def _with_alpha(picture: Any) -> np.ndarray:
+    opaque = np.full((picture.height, picture.width), 255, np.uint8)
+    alpha = picture.reformat(format="rgba").to_ndarray()[..., 3] if has_alpha_channel(picture) else opaque
+    return np.dstack([ToRgb(picture.format.name, picture.width, picture.height, _YUV)(picture), alpha])
 
 
 def _over(picture: np.ndarray, below: np.ndarray) -> np.ndarray:
