@@ -109,7 +109,7 @@ class VideoReader:
         stored = self._kept.pop(wanted, None)
         if stored is None:
             stored = self._decode(wanted, _lowest_of_backward_run(ahead))
-        frame = SourceFrame(self._develop(stored, wanted), StoredPicture(stored, self._orientation))
+        frame = self._develop(stored, wanted)
         # A copy is only needed when the frame is asked for again.
         again = len(ahead) > 1 and ahead[1] == wanted
         self._last = (wanted, replace(frame, rgb=frame.rgb.copy())) if again else None
@@ -132,7 +132,7 @@ class VideoReader:
             if number >= lowest:
                 self._kept[number] = frame
 
-    def _develop(self, frame: Any, number: int) -> np.ndarray:
+    def _develop(self, frame: Any, number: int) -> SourceFrame:
         found = (frame.format.name, frame.width, frame.height)
         if self._to_rgb is None or found != self._to_rgb.accepts:
             self._to_rgb = ToRgb(*found, self.info.yuv)
@@ -140,7 +140,9 @@ class VideoReader:
             self._watch_alpha = False
             self._damage.warn_once("alpha", ALPHA_IS_DROPPED)
         picture = self._orientation.apply(self._to_rgb(frame))
-        return picture if self._is_like_the_first(picture) else self._like_the_first(picture, frame, number)
+        if self._is_like_the_first(picture):
+            return SourceFrame(picture, StoredPicture(frame, self._orientation))
+        return SourceFrame(self._like_the_first(picture, frame, number))
 
     def _is_like_the_first(self, picture: np.ndarray) -> bool:
         dtype = np.uint16 if self.info.bit_depth > 8 else np.uint8
