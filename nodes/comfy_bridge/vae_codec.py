@@ -198,6 +198,9 @@ class ContextStream:
         frames = self._codec.decode(torch.cat([self._before, latents], dim=2))
         return frames[-self._codec.temporal * latents.shape[2] :]
 
+    def rest(self) -> None:
+        """A few latents are all that is kept, and weigh nothing."""
+
 
 def _moved(cache: list[Any] | None, device: torch.device) -> list[Any] | None:
     if cache is None:

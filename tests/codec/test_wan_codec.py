@@ -112,6 +112,28 @@ def test_the_cache_does_not_grow_with_the_length(codec, latents):
 
 
 @needs_diffsynth
+def test_a_stream_that_rested_goes_on_as_if_it_had_not(codec, latents):
+    stream = codec.stream()
+    first = stream.decode(latents[:, :, :3])
+    kept = [entry.clone() for entry in stream._cache if isinstance(entry, torch.Tensor)]
+    stream.rest()
+    assert all(torch.equal(a, b) for a, b in zip(kept, filter(torch.is_tensor, stream._cache), strict=True))
+    parts = [first, stream.decode(latents[:, :, 3:])]
+    torch.testing.assert_close(torch.cat(parts), codec.decode(latents), rtol=0, atol=1e-6)
+
+
+@needs_diffsynth
+def test_nothing_of_a_resting_stream_stays_on_the_device(codec, latents):
+    """A device of the other kind stands for the CPU here: tensors on it hold no memory."""
+    stream = codec.stream()
+    stream.resting_place = torch.device("meta")
+    stream.rest()  # before the first latent there is nothing to move
+    stream.decode(latents[:, :, :3])
+    stream.rest()
+    assert {entry.device.type for entry in stream._cache if isinstance(entry, torch.Tensor)} == {"meta"}
+
+
+@needs_diffsynth
 def test_half_precision_weights_give_float32_frames(latents):
     codec = WanCodec(small_network().bfloat16())
     frames = codec.decode(latents[:, :, :2])

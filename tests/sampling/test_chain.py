@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from xdub_core.audio.features import tensor_features
-from xdub_core.codec.cosine import CosineCodec
+from xdub_core.codec.cosine import CosineCodec, CosineStream
 from xdub_core.sampling.chain import ClipChain
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.plan import ClipGeometry, padded_frames, plan_clips
@@ -197,3 +197,37 @@ def test_reference_latents_that_exist_are_not_encoded_again():
     result = [crop.generated for crop in made.run(iter(crops), clips, source_latents=references)]
     assert lengths == [GEOMETRY.motion_frames]
     np.testing.assert_array_equal(result, expected)
+
+
+def test_streams_rest_while_a_clip_is_sampled():
+    """Both of them: the generated frames' and the reference's. What they keep is of no use to the sampler."""
+    log = []
+
+    class Stream(CosineStream):
+        def decode(self, latents):
+            log.append("decode")
+            return super().decode(latents)
+
+        def peek(self, latents):
+            log.append("decode")
+            return super().peek(latents)
+
+        def rest(self):
+            log.append("rest")
+
+    class Codec(CosineCodec):
+        def stream(self):
+            return Stream(self)
+
+    class Sampler(EulerSampler):
+        def __call__(self, *args):
+            log.append("sample")
+            return super().__call__(*args)
+
+    made = chain(Copying())
+    sampler = Sampler(made.sampler.denoiser, made.sampler.settings)
+    made = ClipChain(**{**made.__dict__, "codec": Codec(48), "sampler": sampler, "unchanged": True})
+    list(made.run(iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY)))
+    assert log.count("sample") == 3
+    places = [place for place, what in enumerate(log) if what == "sample"]
+    assert all(log[place - 2 : place] == ["rest", "rest"] for place in places)

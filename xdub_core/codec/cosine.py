@@ -109,6 +109,9 @@ class CosineStream:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
         return self._codec.decode_from(latents, first=not self._started)
 
+    def rest(self) -> None:
+        """There is no cache."""
+
 
 def _choose_coefficients(
     channels: int, spatial: int, temporal: int

@@ -112,7 +112,10 @@ class WanStream:
 
     The cache holds the last two inputs of each causal convolution: its size depends on the picture, not on the
     length. The network replaces entries and never writes into them, so that keeping the old list is enough to peek.
+    `rest` moves it off the device, and the next decode fetches it.
     """
+
+    resting_place = torch.device("cpu")
 
     def __init__(self, codec: WanCodec) -> None:
         self._codec = codec
@@ -127,12 +130,16 @@ class WanStream:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
         return self._run(latents)[0]
 
+    def rest(self) -> None:
+        """Let go of the device's memory until the next decode; see `StreamingDecoder.rest`."""
+        self._cache = _moved(self._cache, self.resting_place)
+
     def _run(self, latents: torch.Tensor) -> tuple[torch.Tensor, list[Any] | None]:
         codec = self._codec
         check_latents(latents, codec.channels)
         height, width = (codec.spatial * side for side in latents.shape[3:])
         pieces = [torch.empty(0, height, width, 3, device=latents.device)]
-        cache = self._cache
+        self._cache = cache = _moved(self._cache, codec.device)
         for z in latents.split(1, dim=2) if latents.shape[2] else ():
             first = cache is None
             cache = [None] * _cache_length(codec.network) if cache is None else list(cache)
@@ -223,6 +230,13 @@ def _diffsynth_version() -> str:
         return metadata.version("diffsynth")
     except metadata.PackageNotFoundError:
         return "(unknown version)"
+
+
+def _moved(cache: list[Any] | None, device: torch.device) -> list[Any] | None:
+    """The cache with its tensors on `device`; those that are there already are not copied."""
+    if cache is None:
+        return None
+    return [entry.to(device) if isinstance(entry, torch.Tensor) else entry for entry in cache]
 
 
 def _cache_length(network: nn.Module) -> int:

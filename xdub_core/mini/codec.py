@@ -94,3 +94,6 @@ class MiniStream:
     def peek(self, latents: Tensor) -> Tensor:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
         return self._codec.decode_after(latents, self._before)
+
+    def rest(self) -> None:
+        """One latent is all that is kept, and weighs nothing."""

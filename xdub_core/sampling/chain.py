@@ -100,6 +100,9 @@ class ClipChain:
             waiting.extend(new)
             encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
             self._check_latents(encoded)
+            stream.rest()
+            if references is not None:
+                references.rest()
             latents = self._sample(clip, encoded, motion, on_step(clip) if on_step else None)
             if on_latents is not None:
                 on_latents(clip, latents)
@@ -173,6 +176,10 @@ class CountedStream:
         """See `StreamingDecoder.peek`."""
         return self._counted(self._stream.peek(latents), latents)
 
+    def rest(self) -> None:
+        """See `StreamingDecoder.rest`."""
+        self._stream.rest()
+
     def _counted(self, frames: Tensor, latents: Tensor) -> Tensor:
         held = self._temporal * latents.shape[2]
         if not self._started and held:
@@ -198,6 +205,9 @@ class _References:
     def finish(self) -> None:
         if (last := self._stitcher.finish()) is not None:
             self._ready.append(last)
+
+    def rest(self) -> None:
+        self._stream.rest()
 
     def decode_next(self) -> np.ndarray:
         """The frames of the next latent, float32 [n, size, size, 3]."""
