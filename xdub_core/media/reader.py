@@ -16,6 +16,7 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through
+from xdub_core.media.color import YuvMeaning
 from xdub_core.media.convert import ToRgb, eight_bits, sixteen_bits
 from xdub_core.media.decoder import Decoder
 from xdub_core.media.frame import SourceFrame, StoredPicture
@@ -135,14 +136,19 @@ class VideoReader:
     def _develop(self, frame: Any, number: int) -> SourceFrame:
         found = (frame.format.name, frame.width, frame.height)
         if self._to_rgb is None or found != self._to_rgb.accepts:
-            self._to_rgb = ToRgb(*found, self.info.yuv)
+            self._to_rgb = ToRgb(*found, self._meaning(found[0]))
         if self._watch_alpha and has_alpha_channel(frame) and shows_through(frame):
             self._watch_alpha = False
             self._damage.warn_once("alpha", ALPHA_IS_DROPPED)
         picture = self._orientation.apply(self._to_rgb(frame))
-        if self._is_like_the_first(picture):
+        if self._is_like_the_first(picture) and self._meaning(found[0]) == self.info.yuv:
             return SourceFrame(picture, StoredPicture(frame, self._orientation))
         return SourceFrame(self._like_the_first(picture, frame, number))
+
+    def _meaning(self, pixel_format: str) -> YuvMeaning:
+        """What a format's numbers mean: FFmpeg's formats of full range may come and go within a stream."""
+        full, began_full = (name.startswith("yuvj") for name in (pixel_format, self.info.pixel_format))
+        return self.info.yuv if full == began_full else replace(self.info.yuv, full_range=full)
 
     def _is_like_the_first(self, picture: np.ndarray) -> bool:
         dtype = np.uint16 if self.info.bit_depth > 8 else np.uint8

@@ -1,0 +1,88 @@
+"""Odd videos through the command line, from file to file."""
+
+import logging
+import os
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from tests.cli.conftest import QUICK, write_wav
+from xdub_core.media.probe import probe_video
+from xdub_core.sample import make_voice
+
+BOX = QUICK.index("--box")
+OPTIONS = (*QUICK[:BOX], *QUICK[BOX + 2 :], "--box", "10,10,74,74", "--length", "source")
+
+
+def dub(run, video, folder, *more, out="out.mp4"):
+    voice = write_wav(folder / "voice.wav", make_voice(0.6))
+    return run("dub", "--video", video, "--audio", voice, "--out", folder / out, *OPTIONS, *more)
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.media
+def test_a_damaged_video_is_dubbed_whole_with_one_warning(run, media, tmp_path, caplog):
+    outcome = dub(run, media / "odd" / "dmg.mp4", tmp_path, "--preview")
+    assert outcome.code == 0, outcome.err
+    assert probe_video(tmp_path / "out.mp4").frames == probe_video(tmp_path / "out.preview.mp4").frames == 100
+    (message,) = warnings(caplog)
+    assert "1 of 100 frames cannot be decoded" in message and "frame 53 at 2.12 s" in message
+
+
+@pytest.mark.media
+@pytest.mark.parametrize(
+    ("name", "size", "seconds", "shape"),
+    [
+        ("raw30.h264", (320, 240), 2.0, Fraction(1)),
+        ("sarmp4only.mp4", (320, 240), 2.0, Fraction(3, 2)),
+        ("two.mp4", (320, 240), 2.0, Fraction(1)),
+    ],
+)
+def test_rate_shape_and_stream_are_as_players_have_them(run, media, tmp_path, name, size, seconds, shape):
+    outcome = dub(run, media / "odd" / name, tmp_path)
+    assert outcome.code == 0, outcome.err
+    info = probe_video(tmp_path / "out.mp4")
+    assert (info.width, info.height) == size
+    assert info.duration == pytest.approx(seconds, abs=0.001)
+    assert info.sample_aspect_ratio == shape
+
+
+@pytest.mark.media
+def test_another_stream_can_be_chosen(run, media, tmp_path):
+    outcome = dub(run, media / "odd" / "two.mp4", tmp_path, "--video-stream", "0")
+    assert outcome.code == 0, outcome.err
+    assert probe_video(tmp_path / "out.mp4").width == 160
+    outcome = dub(run, media / "odd" / "two.mp4", tmp_path, "--video-stream", "2", out="other.mp4")
+    assert outcome.code == 2 and "no video stream 2" in outcome.err
+
+
+def test_numbered_pictures(run, tmp_path):
+    for number in range(7, 17):
+        context = av.CodecContext.create("png", "w")
+        context.width, context.height, context.pix_fmt = 96, 80, "rgb24"
+        context.time_base = Fraction(1, 25)
+        picture = np.full((80, 96, 3), 10 * number, np.uint8)
+        packets = context.encode(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+        data = b"".join(bytes(packet) for packet in [*packets, *context.encode(None)])
+        (tmp_path / f"shot{number:03d}.png").write_bytes(data)
+    outcome = dub(run, tmp_path / "shot%03d.png", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert probe_video(tmp_path / "out.mp4").frames == 10
+    outcome = dub(run, tmp_path, tmp_path, out="other.mp4")
+    assert outcome.code == 2 and "shot%03d.png" in outcome.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("which", ["--video", "--audio"])
+def test_a_named_pipe_is_refused_at_once(run, files, which):
+    os.mkfifo(files / "pipe.mp4")
+    inputs = {"--video": files / "video.mp4", "--audio": files / "voice.wav", which: files / "pipe.mp4"}
+    arguments = [value for pair in inputs.items() for value in pair]
+    outcome = run("dub", *arguments, "--out", files / "out.mp4", *OPTIONS)
+    assert outcome.code == 2 and "a pipe" in outcome.err
+    assert not (files / "out.mp4").exists()
