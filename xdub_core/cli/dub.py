@@ -26,6 +26,7 @@ from xdub_core.face.landmarks import read_landmarks
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
+from xdub_core.media.companions import SourceTracks
 from xdub_core.media.encode_format import source_format
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.frame import FinishedFrame
@@ -245,6 +246,8 @@ class _Outputs:
         self._sound = sound
         self._info = info
         self._scene = scene
+        first_pass = min(len(scene.timeline), scene.frames)
+        self._source_tracks = None if info.stream is None else SourceTracks(info, first_pass / FPS)
         self._stack = ExitStack()
         self._writers: list[VideoWriter] = []
 
@@ -283,6 +286,7 @@ class _Outputs:
             like=self._info,
             overwrite=self._job.overwrite,
             quiet=path != self._job.out,
+            tracks=self._source_tracks if path == self._job.out else None,
         )
 
 

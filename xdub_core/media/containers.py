@@ -53,7 +53,7 @@ def open_input(path: Path, part: Any = None) -> Any:
     if path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file")
     try:
-        return av.open(part or file_url(path), container_options=OPEN_OPTIONS)
+        return av.open(part or file_url(path), container_options=OPEN_OPTIONS, metadata_errors="replace")
     except PermissionError as error:
         raise MediaError(f"{path}: not allowed to read this file") from error
     except (FFmpegError, OSError, ValueError) as error:

@@ -17,6 +17,7 @@ import numpy as np
 from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioMuxer, AudioTrack, open_audio
 from xdub_core.media.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
+from xdub_core.media.companions import SourceTracks, add_companions
 from xdub_core.media.containers import FFmpegError, file_url, reason
 from xdub_core.media.encode_format import SourceFormat, source_format
 from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
@@ -51,6 +52,7 @@ class VideoWriter:
             where it cannot take the pixel shape (VP9, AV1, ProRes and FFV1 in most containers) or the depth.
         overwrite: whether a file that is at `path` in the end is replaced; if not, the finished one stays hidden.
         quiet: do not warn of what the output cannot hold of the source; for a second output like the first.
+        tracks: the source whose other sound, subtitles, chapters, timecode and title go along.
 
     Raises:
         MediaError: the output or the sound cannot be opened, or, later, the disk is full.
@@ -68,6 +70,7 @@ class VideoWriter:
         like: VideoInfo | None = None,
         overwrite: bool = True,
         quiet: bool = False,
+        tracks: SourceTracks | None = None,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -84,7 +87,9 @@ class VideoWriter:
         self._like = like
         self._overwrite = overwrite
         self._finished = False
+        self._tracks = tracks
         self._audio: AudioMuxer | None = None
+        self._companions: list[AudioMuxer] = []
         self._container: Any = None
         self._hidden: HiddenFile | None = None
 
@@ -136,6 +141,8 @@ class VideoWriter:
             self._mux(self._video_packets(picture))
             if self._audio is not None:
                 self._mux(self._audio.packets(float(self.frames / self._fps)))
+            for companion in list(self._companions):
+                self._mux_companion(companion, companion.packets(float(self.frames / self._fps)))
 
     def finish(self) -> None:
         """Write the file's end. It stays hidden, and goes again where the context is left by an exception.
@@ -152,6 +159,9 @@ class VideoWriter:
             if self._audio is not None:
                 self._mux(self._audio.last_packets())
                 self._audio.close()
+            for companion in list(self._companions):
+                self._mux_companion(companion, companion.last_packets())
+                companion.close()
             self._container.close()
         self._finished = True
 
@@ -174,6 +184,17 @@ class VideoWriter:
         )
         if self._track is not None:
             self._audio = open_audio(self._container, self._track, self._plan.container, self._settings)
+        for stream in self._container.streams:  # so far the dub's own
+            _mark_as_default(stream)
+        if self._tracks is not None:
+            self._companions = add_companions(
+                self._container,
+                self._stream,
+                self._tracks,
+                self._plan.container,
+                self._settings,
+                round(self._fps),
+            )
         if not self._quiet:
             tell_limits(self.path, self._plan, self._size, self._like)
         # Now and not with the first packet: what a container refuses must show before hours of work.
@@ -212,8 +233,9 @@ class VideoWriter:
         assert self._hidden is not None
         # What went wrong is being reported already; closing writes the file's end, which may fail again.
         with contextlib.suppress(FFmpegError, OSError, ValueError):
-            if self._audio is not None:
-                self._audio.close()
+            for source in (self._audio, *self._companions):
+                if source is not None:
+                    source.close()
             if self._container is not None:
                 self._container.close()
         self._hidden.discard()
@@ -230,6 +252,20 @@ class VideoWriter:
         for packet in packets:
             self._container.mux(packet)
 
+    def _mux_companion(self, companion: AudioMuxer, packets: Iterable[Any]) -> None:
+        """As `_mux`, but a track of the source that is damaged on its way only ends there: the dub goes on."""
+        try:
+            self._mux(packets)
+        except FFmpegError as error:
+            if error.errno in _DISK_ERRORS:
+                raise
+            self._companions.remove(companion)
+            companion.close()
+            second = float(self.frames / self._fps)
+            log.warning(
+                "%s: a track taken over from the source ends at %.2f s (%s)", self.path, second, reason(error)
+            )
+
     @contextlib.contextmanager
     def _disk_errors(self) -> Iterator[None]:
         try:
@@ -242,6 +278,12 @@ class VideoWriter:
                 else "choose another codec or container"
             )
             raise MediaError(f"{self.path}: writing failed ({reason(error)}); {remedy}") from error
+
+
+def _mark_as_default(stream: Any) -> None:
+    """Let players take this stream, whatever others there are. PyAV before 15 cannot say so."""
+    with contextlib.suppress(AttributeError):
+        stream.disposition = 1
 
 
 def _tag(target: Any, tags: ColorTags) -> None:
