@@ -202,6 +202,23 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, settings):
         train(objective(replace(TINY, layers=3)), examples(), settings, tmp_path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_resumed_run_keeps_nothing_of_its_checkpoint_file(tmp_path, settings, optimizer):
+    """Windows replaces a file only if nothing is mapped to it."""
+    settings = replace(settings, optimizer=optimizer)
+    with pytest.raises(StopHere):
+        train(objective(), examples(), settings, tmp_path, on_step=stop_at(settings.steps - 1))
+    assert (tmp_path / FILE_NAME).exists()
+    seen = []
+
+    def look(row):
+        seen.append(str(tmp_path / FILE_NAME) in Path("/proc/self/maps").read_text())
+
+    train(objective(), examples(), settings, tmp_path, on_step=look)
+    assert seen and not any(seen)
+
+
 def test_a_damaged_checkpoint_is_told(tmp_path, settings):
     (tmp_path / FILE_NAME).write_bytes(b"x" * 100)
     with pytest.raises(CheckpointError, match="damaged"):
@@ -276,6 +293,26 @@ def test_settings_out_of_range_are_refused(unfit):
 
 def test_a_shard_that_is_made_again_replaces_itself(tmp_path):
     folder = ExampleFolder(tmp_path)
-    for number in (0, 2, 2):
-        folder.add_stacked({name: tensor.clone() for name, tensor in tiny_batch(2).items()}, number)
-    assert len(folder) == len(folder.load()) == 4
+
+    def add(count, number):
+        folder.add_stacked({name: tensor.clone() for name, tensor in tiny_batch(count).items()}, number)
+
+    for count, number in ((2, 0), (2, 2), (2, 2), (3, 2), (1, 2)):
+        add(count, number)
+    assert len(folder) == len(folder.load()) == 3
+    folder.add_stacked({}, 0)  # made again, and nothing came of it
+    assert len(folder) == len(folder.load()) == 1
+    add(4, None)
+    assert [path.name for path in folder.shards()] == [
+        "shard-00002-1.safetensors",
+        "shard-00003-4.safetensors",
+    ]
+
+
+def test_a_shard_that_cannot_be_written_leaves_the_former_one(tmp_path):
+    folder = ExampleFolder(tmp_path)
+    folder.add_stacked({"a": torch.zeros(2)}, 0)
+    with pytest.raises(RuntimeError, match="share memory"):
+        shared = torch.zeros(3)
+        folder.add_stacked({"a": shared, "b": shared}, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["shard-00000-2.safetensors"]

@@ -1,6 +1,7 @@
 """A phase from its configuration to its file, from Python and from the command line."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -166,6 +167,26 @@ def test_the_command_trains_and_goes_on(tmp_path, capsys):
 def test_the_command_tells_errors_in_one_line(tmp_path, capsys):
     missing = str(tmp_path / "none")
     status = main([missing, "--examples", missing, "--out", missing, "--empty-prompt", missing])
-    assert status == 1
+    assert status == 2
     assert capsys.readouterr().err == f"error: cannot read {missing} (No such file or directory): " \
         "give a configuration file\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_there_is_told_in_one_line(tmp_path, capsys, device):
+    command = ["a.yaml", "--examples", "b", "--out", "c", "--empty-prompt", "d", "--device", device]
+    assert main(command) == 2
+    assert (
+        capsys.readouterr().err == f"error: --device {device}: PyTorch cannot use it here; try --device cpu\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
+def test_weights_to_start_from_keep_nothing_of_their_file(tmp_path, config):
+    """A run may end in the very file that it started from, which Windows replaces only if nothing is mapped to it."""
+    path = tmp_path / "model.safetensors"
+    save_dit(tiny_dit(), path)
+    mapped, copied = load_dit(path), load_start(path, TINY)
+    assert all(torch.equal(a, b) for a, b in zip(mapped.parameters(), copied.parameters(), strict=True))
+    del mapped
+    assert str(path) not in Path("/proc/self/maps").read_text()

@@ -18,6 +18,7 @@ import numpy as np
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.measure import DubCase, Measures
 from xdub_core.evaluation.mouth import leak, within_clip_correlation
+from xdub_core.files import write_text_whole
 
 FLOOR, CEILING, CODEC_CEILING = "undubbed", "true dub", "true dub through codec"
 PLAIN = "plain"
@@ -150,7 +151,7 @@ def write_report(report: Report, folder: Path, name: str = "report") -> tuple[Pa
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{name}.json", folder / f"{name}.md"
     for path, text in zip(paths, (report.json(), report.markdown()), strict=True):
-        path.write_text(text, encoding="utf-8")
+        write_text_whole(path, text)
     return paths
 
 

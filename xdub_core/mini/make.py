@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import load_expert, save_expert
-from xdub_core.files import write_whole
+from xdub_core.files import write_text_whole
 from xdub_core.mini.bundle import DIT, load_networks, save_networks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.examples import MiniExamples, clip_batches
@@ -103,7 +103,7 @@ class MiniMaker:
         path = self.folder / RECIPE_FILE
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write_text(path, json.dumps(own, indent=1))
+            write_text_whole(path, json.dumps(own, indent=1))
             return
         try:
             begun = json.loads(path.read_text(encoding="utf-8"))
@@ -141,9 +141,8 @@ class MiniMaker:
         count = self._counted("making pairs")
         stacks = map_in_processes(self.workers, self.examples.pairs, batches[done:])
         for number, stack in enumerate(stacks, done):
-            if stack:
-                folder.add_stacked(stack, number)
-            _write_text(finished, str(number + 1))
+            folder.add_stacked(stack, number)
+            write_text_whole(finished, str(number + 1))
             count(number + 1, len(batches))
 
     def _editor(self) -> None:
@@ -156,7 +155,7 @@ class MiniMaker:
                 self._started() if self.start else editor_from_generator(load_dit(self.examples.generator))
             )
             self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
-        write_whole(shipped, partial(save_dit, load_dit(path, dtype=SHIPPED_DTYPE)))
+        save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
 
     def _started(self) -> XDubDiT:
         """The DiT of the mini to go on from.
@@ -190,7 +189,7 @@ class MiniMaker:
             temporal=codec.temporal,
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
-        write_whole(shipped, partial(save_expert, load_expert(path).to(SHIPPED_DTYPE)))
+        save_expert(load_expert(path).to(SHIPPED_DTYPE), shipped)
 
     def _stage(
         self,
@@ -264,7 +263,3 @@ def _run_stage(
         process=process,
         on_step=on_step,
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -16,6 +16,7 @@ from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.denoiser import ExpertDenoiser
 from xdub_core.experts.expert import load_expert
+from xdub_core.files import write_text_whole
 from xdub_core.mini.bundle import DIT, LIP_EXPERT, TEXTURE_EXPERT, load_networks
 from xdub_core.mini.codec import MiniCodec
 from xdub_core.mini.landmarks import MiniDetector
@@ -110,8 +111,8 @@ def load_card(folder: Path) -> MiniCard:
 
 
 def save_card(folder: Path, card: MiniCard) -> None:
-    """Write the card, which makes the folder a mini: write it last."""
-    (folder / CARD).write_text(json.dumps(asdict(card)), encoding="utf-8")
+    """Write the card, whole or not at all. It makes the folder a mini: write it last."""
+    write_text_whole(folder / CARD, json.dumps(asdict(card)))
 
 
 def load_mini(

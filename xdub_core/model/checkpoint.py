@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from xdub_core.errors import CheckpointError
+from xdub_core.files import write_whole
 from xdub_core.model.attention import AttentionFunction, torch_attention
 from xdub_core.model.config import DiTConfig, config_from_shapes, config_from_values
 from xdub_core.model.dit import XDubDiT
@@ -44,8 +45,11 @@ def load_dit(
     dtype: torch.dtype | None = None,
     operations: Any = nn,
     attention: AttentionFunction = torch_attention,
+    copy: bool = False,
 ) -> XDubDiT:
     """Load an X-Dub checkpoint, one tensor at a time, to `device` as `dtype` (None: as stored), ready to sample.
+
+    With `copy`, nothing stays mapped to the file, which may then be replaced, on Windows too.
 
     Raises CheckpointError when the file is missing, damaged or another kind of model, saying which tensors are
     missing, unexpected or of another size.
@@ -53,7 +57,9 @@ def load_dit(
     found = _described(path)
     model = XDubDiT(checkpoint_config(found), operations=operations, attention=attention, device="meta")
     names = {name: found.prefix + name for name in found.shapes}
-    load_strictly(model, open_tensors(path), names, what=_WHOLE, advice=_DAMAGED, dtype=dtype, device=device)
+    load_strictly(
+        model, open_tensors(path), names, what=_WHOLE, advice=_DAMAGED, dtype=dtype, device=device, copy=copy
+    )
     return model.eval().requires_grad_(False)
 
 
@@ -64,10 +70,11 @@ def check_dit_file(path: Path | str) -> None:
 
 
 def save_dit(model: XDubDiT, path: Path | str) -> None:
-    """Save a model with its sizes, so that `load_dit` needs no guess about its heads."""
+    """Save a model, whole or not at all, with its sizes, so that `load_dit` needs no guess about its heads."""
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     sizes = {"transformer": {"xdub": asdict(model.config)}}
-    save_file(state, path, metadata={CONFIG_METADATA: json.dumps(sizes)})
+    metadata = {CONFIG_METADATA: json.dumps(sizes)}
+    write_whole(Path(path), lambda file: save_file(state, file, metadata=metadata))
 
 
 def checkpoint_config(found: FileDescription) -> DiTConfig:

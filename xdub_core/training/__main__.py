@@ -2,9 +2,10 @@
 
     torchrun --nproc-per-node 8 -m xdub_core.training CONFIG.yaml --examples FOLDER --out FOLDER --empty-prompt FILE
 
-The same command again goes on where it stopped. Experts are trained from Python, with the networks that supervise
-them: `run_stage(..., pixels=PixelLosses(...))`. The text is always the empty prompt, with which the released model is
-used; the paper's captions, left out of 70% of the samples (A.2), are not built.
+The same command again goes on where it stopped. A mistake of the user's is one line and exit code 2. Experts are
+trained from Python, with the networks that supervise them: `run_stage(..., pixels=PixelLosses(...))`. The text is
+always the empty prompt, with which the released model is used; the paper's captions, left out of 70% of the samples
+(A.2), are not built.
 """
 
 from __future__ import annotations
@@ -26,20 +27,32 @@ from xdub_core.training.initial import load_start
 from xdub_core.training.run import run_stage
 from xdub_core.training.trainer import Row, processes
 
+USER_ERROR = 2
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    device = torch.device(options.device)
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", device.index or 0)))
-        torch.cuda.set_device(device)
     try:
-        _train(options, device)
+        _train(options, _device(options.device))
     except XDubError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return USER_ERROR
     return 0
+
+
+def _device(name: str) -> torch.device:
+    """The device of that name; of several GPUs, the one that torchrun gives this process."""
+    try:
+        device = torch.device(name)
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", device.index or 0)))
+        torch.empty(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+    except (RuntimeError, AssertionError):
+        raise SettingsError(f"--device {name}: PyTorch cannot use it here; try --device cpu") from None
+    return device
 
 
 def _train(options: argparse.Namespace, device: torch.device) -> None:

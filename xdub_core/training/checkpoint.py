@@ -63,7 +63,7 @@ def load_checkpoint(
             metadata = file.metadata() or {}
             step, kinds = int(metadata["step"]), metadata["optimizers"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): remove it to start anew") from None
     _check(path, tensors, parameters, average)
     if kinds != _kinds(optimizers):
@@ -112,5 +112,6 @@ def _optimizer_state(
     for name, tensor in tensors.items():
         parameter, _, key = name.removeprefix(_OPTIMIZER).rpartition(".")
         if name.startswith(_OPTIMIZER) and parameter in numbers:
-            state.setdefault(numbers[parameter], {})[key] = tensor
+            # A copy: what stays mapped to the file (on a GPU the step alone) keeps Windows from replacing it.
+            state.setdefault(numbers[parameter], {})[key] = tensor.clone()
     return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

@@ -73,10 +73,24 @@ class ExampleFolder:
     def add_stacked(self, tensors: Mapping[str, Tensor], number: int | None = None) -> None:
         """Add a shard of examples that are stacked already (see `collate`).
 
-        `number`: the shard's, so that one that is made again replaces itself; None: the next.
+        `number`: the shard's, so that one that is made again replaces itself, however many examples it has now; None:
+        the one after the last. Without tensors, there is no shard of that number any more.
         """
-        count, number = len(next(iter(tensors.values()))), len(self.shards()) if number is None else number
-        save_atomically(tensors, self.folder / f"shard-{number:05d}-{count}.safetensors")
+        if number is None:
+            number = max((int(path.stem.split("-")[1]) for path in self.shards()), default=-1) + 1
+        if not tensors:
+            return self._remove(number)
+        count = len(next(iter(tensors.values())))
+
+        def save(file: Path) -> None:
+            save_file(dict(tensors), file)
+            self._remove(number)
+
+        write_whole(self.folder / f"shard-{number:05d}-{count}.safetensors", save)
+
+    def _remove(self, number: int) -> None:
+        for shard in self.folder.glob(f"shard-{number:05d}-*.safetensors"):
+            shard.unlink()
 
     def load(self) -> TensorExamples:
         """All the examples, in memory. Raises SettingsError when there are none."""

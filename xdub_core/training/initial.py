@@ -68,7 +68,7 @@ def load_start(
         dit = _from_video_model(found, replace(config, background=False), seed, attention)
         dit = dit.to(device=device, dtype=dtype)
     else:
-        dit = load_dit(path, device=device, dtype=dtype, attention=attention)
+        dit = load_dit(path, device=device, dtype=dtype, attention=attention, copy=True)
     if config.background and not dit.config.background:
         return generator_from_editor(dit, attention)
     if dit.config.background and not config.background:

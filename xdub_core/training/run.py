@@ -12,7 +12,6 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import save_expert
-from xdub_core.files import write_whole
 from xdub_core.model.checkpoint import save_dit
 from xdub_core.model.dit import XDubDiT
 from xdub_core.training.build import build_dit, build_objective, check_examples
@@ -65,7 +64,7 @@ def run_stage(
         adapters.detach()
         save = partial(save_expert, adapters.expert())
     if process.rank == 0:
-        write_whole(path, save)
+        save(path)
     return path
 
 

@@ -25,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+from xdub_core.files import write_text_whole
 from xdub_core.training.checkpoint import load_checkpoint, save_checkpoint, trained_parameters
 from xdub_core.training.examples import Examples, batch_indices, load_batches
 from xdub_core.training.optimizers import OptimizerKind, make_optimizers
@@ -265,7 +266,7 @@ class _Log:
     def __init__(self, path: Path, start: int) -> None:
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= start]
-        path.write_text("".join(f"{line}\n" for line in kept))
+        write_text_whole(path, "".join(f"{line}\n" for line in kept))
         self.path = path
 
     def add(self, row: Row, every: int) -> None:
