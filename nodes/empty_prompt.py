@@ -24,7 +24,7 @@ class EmptyPrompt(io.ComfyNode):
             display_name="Empty Prompt (X-Dub)",
             category=sockets.CATEGORY,
             description="X-Dub's prompt is always empty, so its embedding is computed only once, and kept (16 kB) in "
-            "ComfyUI's user folder. After that the text encoder is not loaded any more, and may be disconnected.",
+            "ComfyUI's user folder. After that the text encoder is not loaded any more; its file may go.",
             search_aliases=["text encode", "umt5", "prompt"],
             inputs=[
                 io.Combo.Input(
@@ -38,7 +38,8 @@ class EmptyPrompt(io.ComfyNode):
                     "clip",
                     optional=True,
                     lazy=True,
-                    tooltip="umt5_xxl, from Load CLIP with type wan. Only loaded the first time.",
+                    tooltip="umt5_xxl, from Load Text Encoder (X-Dub), or Load CLIP with type wan. Loaded only the "
+                    "first time.",
                 ),
             ],
             outputs=[io.Conditioning.Output(display_name="empty prompt", tooltip="For the X-Dub samplers.")],
@@ -54,7 +55,7 @@ class EmptyPrompt(io.ComfyNode):
     def validate_inputs(cls, source: str | None = None, clip: Any = UNCONNECTED) -> bool | str:
         from .comfy_bridge.prompt import HOW_TO_GET_IT, kept_prompt
 
-        if source not in (None, *_sources()):
+        if source not in (None, *_sources()) and not kept_prompt().is_file():
             return (
                 f"there is no {source!r} in models/text_encoders: choose 'automatic' or a file that is there"
             )
@@ -69,7 +70,7 @@ class EmptyPrompt(io.ComfyNode):
 
         from .comfy_bridge import prompt
 
-        if source != AUTOMATIC:
+        if source != AUTOMATIC and source in _sources():
             path = Path(folder_paths.get_full_path_or_raise("text_encoders", source))
             context = prompt.prompt_from_file(path)
         elif prompt.kept_prompt().is_file():

@@ -23,6 +23,7 @@ from .reference_latents import EncodeReference
 from .sample import LoadSample
 from .sampler import DubSampler
 from .stitch_clips import StitchClips
+from .text_encoder import LoadTextEncoder
 
 NODES: list[type[io.ComfyNode]] = [
     LoadMini,
@@ -32,6 +33,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadFaceDetector,
     FaceFromLandmarks,
     LoraExpert,
+    LoadTextEncoder,
     EmptyPrompt,
     FaceCrop,
     AudioFeatures,

@@ -29,7 +29,7 @@ FILES = f"""
 | audio_encoders | {WHISPER} (Whisper large-v2), {WAV2VEC} |
 | detection | {PEOPLE}, {POSE} |
 
-The text encoder is only loaded the first time.
+The text encoder is only loaded the first time; after that its file may be deleted.
 """
 
 
@@ -55,8 +55,8 @@ def _released(weight_dtype: str = "default", precision: str = "float32 (as relea
         Step("vae", "VAELoader", {"vae_name": VAE}, models=(_file(VAE, f"{WAN22}/vae/{VAE}", "vae"),)),
         Step(
             "clip",
-            "CLIPLoader",
-            {"clip_name": UMT5, "type": "wan", "device": "default"},
+            "XDubLoadTextEncoder",
+            {"clip_name": UMT5},
             models=(_file(UMT5, f"{WAN21}/text_encoders/{UMT5}", "text_encoders"),),
         ),
         Step("prompt", "XDubEmptyPrompt", {"source": "automatic", "clip": Link("clip")}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import comfy.sd
 import folder_paths
 import torch
 from torch import Tensor
@@ -22,9 +23,9 @@ from xdub_core.text import (
 UMT5 = "umt5xxl"
 """Core's name for the text encoder that Wan and X-Dub were trained with."""
 HOW_TO_GET_IT = (
-    "add an Empty Prompt (X-Dub) node and connect a CLIP to it once (Load CLIP with umt5_xxl_fp16.safetensors or "
-    "umt5_xxl_fp8_e4m3fn_scaled.safetensors, type wan), or put an empty_prompt.safetensors into models/text_encoders "
-    "and choose it there"
+    "add an Empty Prompt (X-Dub) node and connect a CLIP to it once (Load Text Encoder (X-Dub), or Load CLIP with type "
+    "wan, with umt5_xxl_fp16.safetensors or umt5_xxl_fp8_e4m3fn_scaled.safetensors), or put an "
+    "empty_prompt.safetensors into models/text_encoders and choose it there"
 )
 
 
@@ -53,8 +54,22 @@ def prompt_from_clip(clip: Any) -> Tensor:
 
 
 def prompt_from_file(path: Path) -> Tensor:
-    """The context of a kept embedding, or of an umt5-xxl file, which is read once for it. Raises CheckpointError."""
-    return empty_prompt_context(None, path)
+    """The context of a kept embedding, or of an umt5-xxl file, which is read once for it. Raises CheckpointError.
+
+    Kept for the time when the file is gone, where nothing is kept yet.
+    """
+    context = empty_prompt_context(None, path)
+    if not kept_prompt().is_file():
+        save_empty_prompt(kept_prompt(), context[0, :1])
+    return context
+
+
+def load_text_encoder(path: Path) -> Any:
+    """A umt5-xxl file as core's CLIP. Raises MissingModelError where the file is gone."""
+    if not path.is_file():
+        raise MissingModelError(f"{path} is gone, and somebody asks for it: {HOW_TO_GET_IT}")
+    embeddings = folder_paths.get_folder_paths("embeddings")
+    return comfy.sd.load_clip([str(path)], embedding_directory=embeddings, clip_type=comfy.sd.CLIPType.WAN)
 
 
 def context_for(model: Any, conditioning: Any = None) -> Tensor:

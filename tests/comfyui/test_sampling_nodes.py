@@ -1,5 +1,6 @@
 """The sampler of a whole recording, the guider of one clip and what they are given."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -256,11 +257,47 @@ def test_empty_prompt_from_a_file(pack, tmp_path, monkeypatch):
 
     from xdub_core.text import save_empty_prompt
 
-    row = torch.randn(1, 4096)
-    save_empty_prompt(tmp_path / "empty_prompt.safetensors", row)
-    monkeypatch.setattr(folder_paths, "get_full_path_or_raise", lambda folder, name: str(tmp_path / name))
-    ((context, _),) = pack("empty_prompt").EmptyPrompt.execute("empty_prompt.safetensors").result[0]
+    row, node = torch.randn(1, 4096), pack("empty_prompt").EmptyPrompt
+    monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path / "user"))
+    folder = Path(folder_paths.get_folder_paths("text_encoders")[0])
+    save_empty_prompt(folder / "given.safetensors", row)
+    assert node.validate_inputs(source="given.safetensors") is True
+    ((context, _),) = node.execute("given.safetensors").result[0]
     assert torch.equal(context[0, :1], row)
+    (folder / "given.safetensors").unlink()
+    assert node.validate_inputs(source="given.safetensors") is True
+    assert torch.equal(node.execute("given.safetensors").result[0][0][0], context)
+    for nowhere in ("given.safetensors", "/etc/passwd", "../x"):
+        pack("comfy_bridge.prompt").kept_prompt().unlink(missing_ok=True)
+        assert "there is no" in node.validate_inputs(source=nowhere)
+
+
+def test_the_text_encoder_s_file_may_go_once_the_prompt_is_kept(pack, tmp_path, monkeypatch):
+    import comfy.sd
+    import folder_paths
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path))
+    loader, node = pack("text_encoder").LoadTextEncoder, pack("empty_prompt").EmptyPrompt
+    file = Path(folder_paths.get_folder_paths("text_encoders")[0]) / "umt5_tiny.safetensors"
+    assert "is missing" in loader.validate_inputs(clip_name=file.name)
+    assert loader.validate_inputs() is True  # linked: known when it runs
+    save_file({"empty_prompt": torch.zeros(1, 8)}, file)
+    assert "not the umt5-xxl text encoder" in loader.validate_inputs(clip_name=file.name)
+    layer = "encoder.block.0.layer.0.SelfAttention"
+    save_file(
+        {f"{layer}.q.weight": torch.zeros(2), f"{layer}.relative_attention_bias.weight": torch.zeros(2)}, file
+    )
+    assert loader.validate_inputs(clip_name=file.name) is True
+    asked = {}
+    monkeypatch.setattr(
+        comfy.sd, "load_clip", lambda paths, **options: asked.update(options, paths=paths) or FakeClip()
+    )
+    node.execute("automatic", loader.execute(file.name).result[0])
+    assert asked["paths"] == [str(file)] and asked["clip_type"] is comfy.sd.CLIPType.WAN
+    file.unlink()
+    assert loader.validate_inputs(clip_name=file.name) is True
+    assert node.check_lazy_status("automatic") == []
 
 
 def test_models_without_a_text_encoder_are_sampled_with_zeros(pack, model):

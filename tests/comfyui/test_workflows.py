@@ -283,6 +283,27 @@ def test_the_released_model_s_workflows_lack_nothing_but_its_files(server, path)
             assert "not in list" in told or "is missing" in told or "is no folder" in told, error
 
 
+@pytest.fixture
+def kept_prompt(server):
+    from xdub_core.text import save_empty_prompt
+
+    path = server.base / "user" / "x-dub" / "empty_prompt.safetensors"
+    save_empty_prompt(path, torch.zeros(1, 4096))
+    yield
+    path.unlink()
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
+def test_once_the_prompt_is_kept_the_text_encoder_may_be_gone(server, kept_prompt, path):
+    prompt = load(path)
+    number, _ = the(prompt, "XDubLoadTextEncoder")
+    prompt["use"] = {"class_type": "PreviewAny", "inputs": {"source": [the(prompt, "XDubEmptyPrompt")[0], 0]}}
+    alone = {name: prompt[name] for name in ("use", number, the(prompt, "XDubEmptyPrompt")[0])}
+    assert server.run(alone)["outcome"] == "execution_success"
+    _, answer = server.post("/prompt", {"prompt": prompt})
+    assert number not in answer["node_errors"]
+
+
 @pytest.fixture(scope="module")
 def empty_files(server):
     """A file of every name that the released model's workflows ask for, with nothing of use in it."""
