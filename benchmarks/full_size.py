@@ -37,7 +37,7 @@ from xdub_core.face.rtmw import RTMW
 from xdub_core.face.yolox import YOLOX
 from xdub_core.model.config import RELEASED
 from xdub_core.model.dit import XDubDiT
-from xdub_core.released_files import human_size, released_file
+from xdub_core.released_files import find_files, human_size, released_file
 from xdub_core.sample import SAMPLE_BOX, write_sample
 from xdub_core.text import UMT5_VOCABULARY
 
@@ -270,14 +270,15 @@ def run(arguments: list[str], threads: int) -> Measured:
 
 def rehearse(folder: Path, options: argparse.Namespace, console: Console) -> bool:
     """Write, run and tell. Whether everything was as it should be."""
-    models, work = folder / "models", folder / "work"
-    work.mkdir(parents=True)
-    models.mkdir()
-    started = time.perf_counter()
-    paths = []
-    for path in write_release(models):
-        console.print(f"written: {path.name}, {time.perf_counter() - started:.0f} s", highlight=False)
-        paths.append(path)
+    models = options.models_dir or folder / "models"
+    if options.models_dir is None:
+        models.mkdir()
+        started = time.perf_counter()
+        for path in write_release(models):
+            console.print(f"written: {path.name}, {time.perf_counter() - started:.0f} s", highlight=False)
+    paths = [status.path for status in find_files(models) if status.path is not None]
+    work = folder / "work"
+    work.mkdir()
     video, voice = write_sample(work, options.seconds)
     given = ["--models-dir", str(models)]
     dub = [
@@ -291,6 +292,7 @@ def rehearse(folder: Path, options: argparse.Namespace, console: Console) -> boo
         ",".join(map(str, SAMPLE_BOX)),
     ]
     dub += ["--crop-size", str(options.crop_size), "--clip-frames", str(options.clip_frames)]
+    dub += ["--motion-frames", "5" if options.clip_frames > 5 else "1"]
     dub += ["--steps", str(options.steps), "--preset", "ultrafast", "--dtype", options.dtype]
     commands = {"models": ["models", *given]} | {f"info {path.name}": ["info", str(path)] for path in paths}
     python = {name: ["-m", "xdub_core", *command] for name, command in commands.items()}
@@ -331,6 +333,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--folder", type=Path, help="a new folder to write to, deleted afterwards")
+    parser.add_argument("--models-dir", type=Path, help="measure the files in this folder, and write none")
     parser.add_argument("--seconds", type=float, default=0.4, help="of video and speech")
     parser.add_argument("--crop-size", type=int, default=64)
     parser.add_argument("--clip-frames", type=int, default=13)

@@ -87,3 +87,15 @@ def test_on_windows_psutil_tells_the_peak(monkeypatch, tmp_path):
     told = SimpleNamespace(peak_wset=7_000_000, rss=5_000_000)
     monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: told))
     assert (peak_memory.peak_bytes(), peak_memory.resident_bytes()) == (7_000_000, 5_000_000)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the longest time of a case needs signals")
+def test_a_few_damaged_model_files_are_told_in_one_line_each(tmp_path):
+    """A short run of the program; a long one has other seeds."""
+    import subprocess
+
+    path = Path(__file__).parent.parent / "benchmarks" / "damaged_models.py"
+    command = [sys.executable, path, "--first", "7000", "--count", "8"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "8 damaged files" in result.stdout
