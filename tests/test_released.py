@@ -21,10 +21,11 @@ def test_features_are_both_encoders_side_by_side_on_disk(goldens, monkeypatch, t
     with (
         open_recording(goldens / "speech_like.wav") as recording,
         released.released_features(
-            recording, tmp_path, "cpu", tmp_path, lambda *done: seen.append(done)
+            recording, tmp_path, "cpu", tmp_path, lambda *done: seen.append(done), seen.append
         ) as features,
     ):
         assert features.width == 80 + 24
+        assert seen[:4] == ["Whisper", "wav2vec2", None, (0, features.rows)]
         assert seen[-1] == (features.rows, features.rows)
         assert torch.isfinite(features.read(-3, features.rows + 3)).all()
     assert list(tmp_path.iterdir()) == []
@@ -38,9 +39,11 @@ def test_model_is_ready_to_sample(monkeypatch, tmp_path, batched):
     files = {"vae": tmp_path / "vae", "text": tmp_path / EMPTY_PROMPT_FILE}
     monkeypatch.setattr(released, "find_file", lambda key, folder: files[key])
     monkeypatch.setattr(released, "load_wan_vae", lambda path, device, dtype: CosineCodec(4))
+    told = []
     model = released.released_model(
-        tmp_path, tmp_path / "dit.safetensors", dtype=torch.float32, batched=batched
+        tmp_path, tmp_path / "dit.safetensors", dtype=torch.float32, batched=batched, loading=told.append
     )
+    assert told == ["X-Dub", "the Wan2.2 VAE", "the empty prompt", None]
     inputs = ClipInputs(torch.randn(1, 4, 2, 4, 4), torch.randn(1, 2, 8, SMALL.audio_dim))
     latents = sample_clip(model.denoiser, inputs, SamplerSettings(steps=2))
     assert torch.isfinite(latents).all()

@@ -30,6 +30,13 @@ from xdub_core.text import EMPTY_PROMPT_FILE, empty_prompt_context
 DUB_FILES = ("model", "vae", "text", "whisper", "wav2vec")
 DETECTOR_FILES = ("person_detector", "pose")
 
+Loading = Callable[[str | None], None]
+"""Gets the name of what is being loaded now, and None when all is there."""
+
+
+def _untold(what: str | None) -> None:
+    """The callback of those who do not show it."""
+
 
 def require_files(models_dir: Path, keys: Iterable[str]) -> None:
     """Raise MissingModelError, in one line for all of them, unless `models_dir` holds the released files `keys`.
@@ -60,14 +67,22 @@ def released_features(
     device: torch.device | str,
     spool_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    loading: Loading = _untold,
 ) -> SpooledFeatures:
     """Whisper's and wav2vec2's features of the whole recording, on disk; the encoders are freed again.
 
-    They run in float32, as the release's do. `progress` gets (rows done, rows in all).
+    They run in float32, as the release's do. `progress` gets (rows done, rows in all), first with 0 done; `loading` the
+    encoders' names.
     """
+    loading("Whisper")
     whisper = load_whisper(find_file("whisper", models_dir), device)
+    loading("wav2vec2")
     wav2vec = load_wav2vec(find_file("wav2vec", models_dir), device)
-    return spooled_features(EncodedAudio(recording, whisper, wav2vec), spool_dir, progress)
+    loading(None)
+    features = EncodedAudio(recording, whisper, wav2vec)
+    if progress is not None:
+        progress(0, features.rows)
+    return spooled_features(features, spool_dir, progress)
 
 
 def released_model(
@@ -77,15 +92,21 @@ def released_model(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
     batched: bool = True,
+    loading: Loading = _untold,
 ) -> DubModel:
     """The DiT (from `checkpoint`, or the models folder's) and the Wan2.2 VAE.
 
     The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
+    `loading` gets the name of each part.
     """
+    loading("X-Dub")
     dit = load_dit(checkpoint or find_file("model", models_dir), device=device, dtype=dtype)
+    loading("the Wan2.2 VAE")
     codec = load_wan_vae(find_file("vae", models_dir), device, dtype)
+    loading("the empty prompt")
     text = find_file("text", models_dir)
     context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=dit.config.text_dim)
+    loading(None)
     return DubModel(codec, DiTDenoiser(dit, context.to(device), batched), device)
 
 

@@ -30,7 +30,7 @@ class NodeProgress:
     def __call__(self, progress: Progress) -> None:
         management.throw_exception_if_processing_interrupted()
         self._sampling |= progress.stage is Stage.CLIPS
-        if not (self._sampling and progress.stage is Stage.FRAMES):
+        if progress.total is not None and not (self._sampling and progress.stage is Stage.FRAMES):
             self._bar.update_absolute(progress.done, progress.total, self._picture)
             self._picture = None
 

@@ -27,7 +27,7 @@ chatter = Console(stderr=True)
 
 @contextmanager
 def progress_bars() -> Iterator[ProgressCallback]:
-    """One bar per stage, each appearing with its first report."""
+    """One bar per stage, each appearing when it starts; of a stage without a total it pulses."""
     plain = not chatter.encoding.startswith("utf")
     bars = Bars(
         SpinnerColumn("line" if plain else "dots", finished_text="*" if plain else "✓"),
@@ -44,7 +44,7 @@ def progress_bars() -> Iterator[ProgressCallback]:
     def show(progress: Progress) -> None:
         stage = progress.stage
         if stage not in tasks:
-            tasks[stage] = bars.add_task(stage.value, detail="")
+            tasks[stage] = bars.add_task(stage.value, total=progress.total, detail="")
         bars.update(tasks[stage], completed=progress.done, total=progress.total, detail=progress.detail)
 
     with bars:

@@ -42,6 +42,7 @@ from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released import (
     DETECTOR_FILES,
     DUB_FILES,
+    Loading,
     released_detector,
     released_features,
     released_model,
@@ -146,6 +147,7 @@ def run_dub(job: DubJob) -> None:
         scene = Scene(source, source.timeline, track, features, frames)
         sound = replace(sound, intact=recording.intact)
         write = stack.enter_context(_Outputs(job, scanned.info, scene, sound))
+        on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
         for frame in dub(scene, model, job.settings, on_progress):
             write(frame)
     answer.print(f"[green]{escape(str(job.out))}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
@@ -201,6 +203,7 @@ def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
 
 def _track(source: VideoPasses, job: DubJob, info: VideoInfo, on_progress: ProgressCallback) -> FaceTrack:
     indices = source.timeline.source_index
+    on_progress(Progress(Stage.FACES, 0, len(indices)))
     if job.face.needs_detector:
         frames = source.frames(indices)
     else:  # given faces need no pictures: nothing is decoded
@@ -229,13 +232,27 @@ def _load(
             job.device,
             spool_dir=job.out.parent,
             progress=lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
+            loading=_loading(Stage.ENCODERS, on_progress),
         )
     )
-    checkpoint = None if job.model == RELEASED else Path(job.model)
     model = released_model(
-        job.models_dir, checkpoint, device=job.device, dtype=job.dtype, batched=job.batched
+        job.models_dir,
+        None if job.model == RELEASED else Path(job.model),
+        device=job.device,
+        dtype=job.dtype,
+        batched=job.batched,
+        loading=_loading(Stage.MODEL, on_progress),
     )
     return features, model
+
+
+def _loading(stage: Stage, on_progress: ProgressCallback) -> Loading:
+    """Shows what is being loaded; nobody can tell how far it is."""
+
+    def show(what: str | None) -> None:
+        on_progress(Progress(stage, 1, 1) if what is None else Progress(stage, 0, None, what))
+
+    return show
 
 
 class _Outputs:
