@@ -58,6 +58,7 @@ class FrameDecoder:
         self._stream_number = stream
         self._index = index
         self._damage = damage
+        self._nothing_is_predicted = len(index.keyframes) == len(index)
         self._last: Any = None  # the frame before `position`
         self._ahead: tuple[int, Any] | None = None  # a frame that came out before its turn
         self._frames: Iterator[tuple[int, Any]]
@@ -77,6 +78,9 @@ class FrameDecoder:
         if number >= len(self._index):
             return None
         found = self._peek()
+        if (found is None or found[0] != number) and not self._one_thread:
+            self._damage.found = True  # threads may lose frames without an error
+            found = self._peek()
         if found is not None and found[0] == number:
             self._last, self._ahead = found[1], None
         else:
@@ -125,6 +129,8 @@ class FrameDecoder:
         return False
 
     def _peek(self) -> tuple[int, Any] | None:
+        if self._damage.found and not self._one_thread:
+            self._go_on_with_one_thread()
         if self._ahead is None:
             try:
                 self._ahead = next(self._frames, None)
@@ -165,11 +171,12 @@ class FrameDecoder:
             counted += 1
             if number is None or not due <= number < len(self._index):
                 continue
-            if frame.is_corrupt:
+            if frame.is_corrupt and clean:
+                if self._nothing_is_predicted:
+                    continue  # there is no guess in the damaged part of it, not even the picture before
                 self._damage.add_patched(number)
-                if clean:  # a file may begin with what is not whole yet
-                    self._leave_threads()
-            clean = clean or not frame.is_corrupt
+                self._leave_threads()
+            clean = clean or not frame.is_corrupt  # a file may begin with what is not whole yet
             due = number + 1
             yield number, frame
 
