@@ -314,6 +314,8 @@ def test_a_full_disk(run, files):
     [
         (("--box", "16,8,80"), ("four numbers",)),
         (("--box", "16,8,800,72"), ("outside",)),
+        (("--box", "10,10,10.5,10.5"), ("[10.0, 10.0, 10.5, 10.5]", "less than a pixel", "in pixels")),
+        (("--box", "0.1,0.1,0.8,0.9"), ("less than a pixel", "not in fractions")),
         (("--steps", "0"), ("steps",)),
         (("--audio-scale", "-1"), ("audio scale",)),
         (("--clip-frames", "12"), ("multiple of 4",)),
@@ -345,6 +347,18 @@ def no_tracking(*arguments, **options):
 def test_settings_are_checked_before_the_long_work(run, files, monkeypatch, option, value):
     monkeypatch.setattr(dub_module, "track_faces", no_tracking)
     assert dub(run, files, option, value).code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--device", "meta"), ("--dtype", "bfloat16"), ("--detector", "openmmlab"), ("--crop-size", "40")],
+)
+def test_what_the_built_in_model_does_not_do_is_told_before_the_long_work(
+    run, files, monkeypatch, option, value
+):
+    monkeypatch.setattr(dub_module, "track_faces", no_tracking)
+    outcome = dub(run, files, "--model", "mini", option, value)
+    assert_refused(outcome, files, value, "multiple" if option == "--crop-size" else "a mini runs on the CPU")
 
 
 def test_a_lora_given_as_the_model_is_told_before_the_long_work(run, files, monkeypatch):

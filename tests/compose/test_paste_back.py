@@ -168,3 +168,15 @@ def test_only_what_the_model_changed_is_carried_over():
     assert np.array_equal(pasted[:44], frame[:44])
     assert np.abs(pasted[63:73, 40:56] / 255 - 0.05).max() < 0.02
     assert np.any(paste_back(frame, generated, source, box)[:44] != frame[:44])
+
+
+@pytest.mark.parametrize("side", [1.0, 1.5, 1.9, 2.5])
+@pytest.mark.parametrize("mode", ["change", "crop"])
+def test_boxes_of_hardly_a_pixel_are_pasted_too(side, mode):
+    frame = np.full((20, 30, 3), 90, np.uint8)
+    box = np.array([10.3, 5.3, 10.3 + side, 5.3 + side])
+    source = crop_frame(frame, box, 32)
+    pasted = paste_back(frame, source + np.float32(0.3), source, box, mode)
+    outside = np.ones((20, 30), bool)
+    outside[6:8, 11:13] = False
+    assert np.array_equal(pasted[outside], frame[outside])

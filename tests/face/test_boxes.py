@@ -187,3 +187,11 @@ def test_a_wrong_json_file_is_named(tmp_path: Path, text: str, wrong: str) -> No
 def test_a_missing_json_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FaceError, match=r"nothing\.json"):
         read_boxes(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize("box", [[10, 10, 10.5, 10.5], [10, 10, 60, 10.9], [0.1, 0.2, 0.7, 0.9]])
+def test_a_box_of_less_than_a_pixel_is_refused(box: list) -> None:
+    with pytest.raises(FaceError, match="less than a pixel wide or high: give it in pixels"):
+        FixedBox(box)
+    with pytest.raises(FaceError, match=r"frame 1 .*less than a pixel"):
+        FrameBoxes([None, box])

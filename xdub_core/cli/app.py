@@ -14,7 +14,17 @@ from typer.core import TyperGroup
 from xdub_core import __version__
 from xdub_core.cli import InterruptedCommandError
 from xdub_core.cli.demo import run_demo
-from xdub_core.cli.dub import MINI, RELEASED, UNTRAINED, Detector, DubJob, FaceOptions, Length, run_dub
+from xdub_core.cli.dub import (
+    MINI,
+    RELEASED,
+    UNTRAINED,
+    Detector,
+    DubJob,
+    FaceOptions,
+    Length,
+    check_mini_options,
+    run_dub,
+)
 from xdub_core.cli.evaluate import evaluate_app
 from xdub_core.cli.info import show_info
 from xdub_core.cli.models import ModelsDir, models_app
@@ -156,7 +166,10 @@ def dub_command(
     ] = RELEASED,
     models_dir: ModelsDir = None,
     device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:1, mps...", rich_help_panel="Model")
+        str,
+        typer.Option(
+            help=f"auto, cpu, cuda, cuda:1, mps... '{MINI}' runs on the CPU alone.", rich_help_panel="Model"
+        ),
     ] = "auto",
     dtype: Annotated[
         DType, typer.Option(help="auto: bfloat16 on a GPU, else float32.", rich_help_panel="Model")
@@ -279,7 +292,10 @@ def dub_command(
     """Dub a video with a recording."""
     chosen_device = _device(device)
     mini_folder = BUILT_IN if model == MINI else Path(model)
-    mini = load_mini(mini_folder, batched=not low_memory) if model == MINI or is_mini(mini_folder) else None
+    mini = None
+    if model == MINI or is_mini(mini_folder):
+        check_mini_options(device, dtype.value, detector)
+        mini = load_mini(mini_folder, batched=not low_memory)
     own = mini.card.settings if mini else DubSettings()
     guidance = given(
         own.sampler.guidance, reference_scale=ref_scale, audio_scale=audio_scale, dynamic=dynamic_guidance

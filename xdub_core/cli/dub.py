@@ -18,7 +18,7 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.compose.preview import side_by_side
-from xdub_core.dub import CROP_STEP, DubModel, DubSettings, Scene, dub
+from xdub_core.dub import CROP_STEP, DubModel, DubSettings, Scene, check_sizes, dub
 from xdub_core.errors import MediaError, SettingsError
 from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
 from xdub_core.face.detector import FaceDetector
@@ -62,6 +62,23 @@ class Detector(str, Enum):
 
     RTMW = "rtmw"
     OPENMMLAB = "openmmlab"
+
+
+def check_mini_options(device: str, dtype: str, detector: Detector) -> None:
+    """Raise SettingsError for what was chosen and a mini, the built-in one or another, does not do."""
+    for option, chosen, possible in (
+        ("--device", device, ("auto", "cpu")),
+        ("--dtype", dtype, ("auto", "float32")),
+        (
+            "--detector",
+            detector.value,
+            (Detector.RTMW.value,),
+        ),  # the default: it cannot be told from no choice
+    ):
+        if chosen not in possible:
+            raise SettingsError(
+                f"{option} {chosen}: a mini runs on the CPU, in float32, and finds faces by itself; leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -168,7 +185,9 @@ def _check_something_is_said(sound: AudioTrack, frames: int) -> None:
 
 
 def _check_models(job: DubJob) -> None:
-    if job.mini is None and job.settings.crop_size % CROP_STEP:
+    if job.mini is not None:
+        check_sizes(job.settings, job.mini.model)
+    elif job.settings.crop_size % CROP_STEP:
         raise SettingsError(f"--crop-size {job.settings.crop_size}: use a multiple of {CROP_STEP}")
     if job.face.needs_detector and job.mini is None:
         require_files(job.models_dir, DETECTOR_FILES)

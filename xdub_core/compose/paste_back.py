@@ -53,6 +53,8 @@ def paste_back(
     result = frame.copy()
     rows, columns = _pixels_inside(box, frame.shape)
     region = result[rows, columns]
+    if not region.size:  # no pixel lies inside the box entirely
+        return result
     feather = feather_mask(len(generated))
     scale = float(np.iinfo(frame.dtype).max)
     if mode == "change":

@@ -48,6 +48,17 @@ def check_box(box: Any, size: tuple[int, int] | None = None, where: str = "the f
     return values
 
 
+def _face_box(box: Any, where: str = "the face box") -> np.ndarray:
+    """A box that a face may be in, a pixel wide and high at least. Raises FaceError."""
+    values = check_box(box, where=where)
+    if (values[2:] - values[:2]).min() < 1:
+        raise FaceError(
+            f"{where} is {[round(v, 2) for v in values.tolist()]}, which is less than a pixel wide or high: give it in "
+            "pixels of the frame, not in fractions of it"
+        )
+    return values
+
+
 def parse_box(text: str) -> np.ndarray:
     """A box as typed on the command line: four numbers with commas or spaces, "24,46,426,448"."""
     try:
@@ -61,7 +72,7 @@ class FixedBox:
 
     def __init__(self, box: Box) -> None:
         """Raises FaceError for a box that cannot be one."""
-        self.box = check_box(box)
+        self.box = _face_box(box)
 
     def detect(
         self,
@@ -90,7 +101,7 @@ class FrameBoxes(GivenFaces):
     def __init__(self, boxes: Sequence[Box | None] | np.ndarray, what: str = "face boxes") -> None:
         """`boxes`: one box per frame, None (or a row of NaN) where there is no face. Raises FaceError, by frame."""
         self.boxes = [
-            None if _absent(box) else check_box(box, where=f"the face box of frame {number}")
+            None if _absent(box) else _face_box(box, f"the face box of frame {number}")
             for number, box in enumerate(boxes)
         ]
         super().__init__(len(self.boxes), self._box, what)
