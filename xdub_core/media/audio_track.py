@@ -16,12 +16,13 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.channels import mix_to_layout, written_layout
-from xdub_core.media.containers import FFmpegError, audio_stream, reason
+from xdub_core.media.containers import FFmpegError, reason
 from xdub_core.media.encode_settings import Container, EncodeSettings
 from xdub_core.media.ogg_chain import open_sound
 from xdub_core.media.resample import Resampler, packed_frame
 from xdub_core.media.sound import SoundBlock, SoundReport, first_sound, sound_blocks
 from xdub_core.media.sound_place import AudioTrack
+from xdub_core.media.sound_stream import audio_stream
 
 __all__ = ["AudioMuxer", "AudioTrack", "open_audio"]
 

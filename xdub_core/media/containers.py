@@ -87,59 +87,19 @@ def _area(stream: Any) -> int:
 
 def is_default(stream: Any) -> bool:
     """Whether a stream is marked as the one to play."""
-    return bool(int(getattr(stream, "disposition", 0) or 0) & _DEFAULT)
+    return bool(disposition_of(stream) & _DEFAULT)
 
 
-def audio_stream(container: Any, path: Path, number: int | None = None) -> Any:
-    """An audio stream that can be decoded.
-
-    Args:
-        container: the open file.
-        path: its path, for messages.
-        number: which of its audio streams, from 0; None for the one that players take (`best_audio`).
-
-    Raises:
-        MediaError: there is none, none of that number, or it is in an unknown codec.
-    """
-    streams = container.streams.audio
-    if not streams:
-        raise MediaError(f"{path}: no sound in this file; choose one with an audio track")
-    if number is not None and not 0 <= number < len(streams):
-        there = f"0 to {len(streams) - 1}" if len(streams) > 1 else "only 0"
-        raise MediaError(f"{path}: there is no audio stream {number}, {there}: {_listed(streams)}")
-    stream = best_audio(container) if number is None else streams[number]
-    if stream.codec_context is None:
-        raise MediaError(f"{path}: the sound is in a codec that this build of FFmpeg cannot read")
-    return stream
-
-
-def best_audio(container: Any) -> Any:
-    """Of several audio streams the one that players take: marked as default, or of the most channels; None for none.
-
-    Where nothing of it can be decoded, `xdub_core.media.sound_place` finds another.
-    """
-    if not container.streams.audio:
-        return None
-    return container.streams.best("audio") or container.streams.audio[0]
-
-
-def _listed(streams: Any) -> str:
-    """Audio streams in words, for choosing one."""
-    words = []
-    for number, stream in enumerate(streams):
-        context = stream.codec_context
-        facts = ["unknown codec"] if context is None else [context.name, f"{context.sample_rate} Hz"]
-        language, title = stream.metadata.get("language", ""), stream.metadata.get("title", "")
-        facts += [fact for fact in (language, title) if fact and fact != "und"]
-        words.append(f"{number} ({', '.join(facts)})")
-    return ", ".join(words)
+def disposition_of(stream: Any) -> int:
+    """FFmpeg's flags of what a stream is for: an enumeration that is no number before PyAV 17, none before 15."""
+    flags = getattr(stream, "disposition", 0)
+    return int(getattr(flags, "value", flags))
 
 
 def is_cover_art(stream: Any) -> bool:
     """Whether a video stream is an attached picture (an album's cover), not a video."""
-    disposition = getattr(stream, "disposition", None)
-    if disposition is not None:
-        return bool(int(disposition) & _ATTACHED_PICTURE)
+    if hasattr(stream, "disposition"):
+        return bool(disposition_of(stream) & _ATTACHED_PICTURE)
     # PyAV before 15 does not tell; cover art is a still picture of no duration of its own.
     still = stream.codec_context is not None and stream.codec_context.name in ("mjpeg", "png", "bmp", "gif")
     return still and bool(stream.container.streams.audio) and stream.frames <= 1

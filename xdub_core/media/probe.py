@@ -14,7 +14,7 @@ import numpy as np
 from xdub_core.errors import MediaError
 from xdub_core.media.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through, side_alpha_shows_through
 from xdub_core.media.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
-from xdub_core.media.containers import best_audio, is_there, open_input
+from xdub_core.media.containers import is_there, open_input
 from xdub_core.media.damage import Damage
 from xdub_core.media.decoder import Decoder, FrameDecoder, OpenDecoder
 from xdub_core.media.index import FrameIndex, index_frames
@@ -28,6 +28,7 @@ from xdub_core.media.pictures import (
     is_wildcard,
     suggestion,
 )
+from xdub_core.media.sound_stream import best_audio
 from xdub_core.media.streams import first_frames
 from xdub_core.media.webp import AnimatedWebP, WebPDecoder, find_frames
 

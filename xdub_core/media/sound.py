@@ -14,8 +14,9 @@ import numpy as np
 from av.audio.plane import AudioPlane
 
 from xdub_core.errors import MediaError
-from xdub_core.media.containers import FFmpegError, audio_stream, reason
+from xdub_core.media.containers import FFmpegError, reason
 from xdub_core.media.ogg_chain import open_links, open_sound
+from xdub_core.media.sound_stream import audio_stream, channels_of
 
 SHORTEST_HOLE = 0.015
 """Seconds by which timestamps run ahead of the sound before silence is put in: a packet is lost, as a rule of 20 ms."""
@@ -164,29 +165,6 @@ def first_sound(path: Path, number: int | None) -> float | None:
         for decoded in _decoded_frames(container, stream, SoundReport()):
             return decoded.time or 0.0
     return None
-
-
-@dataclass(frozen=True)
-class Channels:
-    """A stream's channels by their FFmpeg names, in order; and whether that order is none of FFmpeg's layouts."""
-
-    names: tuple[str, ...]
-    free_order: bool
-
-
-def channels_of(stream: Any) -> Channels:
-    """A stream's channels, so far as its container tells; to be asked before decoding and before anything of layouts.
-
-    PyAV 18 frees the list of a free order (a .mov may say "right, left, centre") twice, which ends the process. So
-    the decoder is told of nothing but a number of channels.
-    """
-    context = stream.codec_context
-    layout = context.layout
-    free_order = " channels (" in layout.name
-    names = tuple(channel.name for channel in layout.channels)
-    if free_order:
-        context.layout = f"{layout.nb_channels} channels"
-    return Channels(names, free_order)
 
 
 def frame_samples(frame: Any) -> np.ndarray:

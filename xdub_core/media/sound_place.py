@@ -6,20 +6,21 @@ import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.media.containers import audio_stream, best_audio, is_cover_art
+from xdub_core.media.containers import is_cover_art
 from xdub_core.media.ogg_chain import open_sound
-from xdub_core.media.probe import VideoInfo
-from xdub_core.media.sound import channels_of, first_sound
+from xdub_core.media.sound import first_sound
+from xdub_core.media.sound_stream import audio_stream, by_preference
+
+if TYPE_CHECKING:
+    from xdub_core.media.probe import VideoInfo
 
 LARGEST_OFFSET = 86_400.0
 """Seconds; what `place_sound` takes at most, either way."""
-_NEGLIGIBLE_SECONDS = 0.01
 # Longer than any encoder's padding; shorter than a track that begins late on purpose, as a rule.
 _LONGEST_PADDING = 0.1
-_DEFAULT, _IMPAIRED = 1 << 0, (1 << 7) | (1 << 8)  # FFmpeg's dispositions
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def place_sound(
     zero = _start_of_file(path, number, first)
     if video is not None and _same_file(path, video.path):
         zero = video.start
-        if zero - first > _NEGLIGIBLE_SECONDS:
+        if zero - first > _LONGEST_PADDING:
             _log.warning(
                 "%s: %.2f seconds of its sound lie before the first picture; they are cut", path, zero - first
             )
@@ -87,7 +88,7 @@ def _chosen(path: Path, number: int | None) -> tuple[int, float]:
     with open_sound(path) as container:
         if number is not None or not container.streams.audio:
             audio_stream(container, path, number)
-        wanted = _by_preference(container) if number is None else [number]
+        wanted = by_preference(container) if number is None else [number]
         known = [each for each in wanted if container.streams.audio[each].codec_context is not None]
     for each in known:
         first = first_sound(path, each)
@@ -104,22 +105,6 @@ def _chosen(path: Path, number: int | None) -> tuple[int, float]:
     raise MediaError(
         f"{path}: nothing of {which} can be decoded: it is empty, damaged or in an unknown codec"
     )
-
-
-def _by_preference(container: Any) -> list[int]:
-    """The numbers of all audio streams: the one that players take, then the next best."""
-    streams = list(container.streams.audio)
-    best = best_audio(container).index
-    ranks = {number: _rank(stream) for number, stream in enumerate(streams)}
-    return sorted(ranks, key=lambda number: (streams[number].index == best, *ranks[number]), reverse=True)
-
-
-def _rank(stream: Any) -> tuple[bool, bool, int]:
-    """Higher is better: as FFmpeg ranks them, by the flags, then by how much there is to hear."""
-    if stream.codec_context is None:
-        return False, False, 0
-    flags = int(stream.disposition)
-    return not flags & _IMPAIRED, bool(flags & _DEFAULT), len(channels_of(stream).names)
 
 
 def _start_of_file(path: Path, number: int, first: float) -> float:
