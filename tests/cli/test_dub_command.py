@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.cli.conftest import BOX, HEIGHT, QUICK, WIDTH, write_video, write_wav
+from tests.media.clicks import flash_times, played, write_clicks, write_film
 from xdub_core.cli import dub as dub_module
 from xdub_core.errors import MediaError
 from xdub_core.media.reader import VideoReader
@@ -406,3 +407,40 @@ def test_real_media_at_the_real_geometry(run, media, tmp_path):
         outside[46:448, 24:426] = False
         for ours, theirs in zip(result.frames(range(50)), source.frames(range(50)), strict=True):
             assert np.array_equal(ours[outside], theirs[outside])
+
+
+def test_a_video_dubbed_with_its_own_sound_keeps_flash_and_click_together(run, tmp_path, caplog):
+    write_film(tmp_path / "film.mkv", "flac", picture_begins=0.4)
+    outcome = dub(run, tmp_path, "--box", "8,8,40,40", video="film.mkv", audio="film.mkv")
+    assert outcome.code == 0, outcome.err
+    assert any("before the first picture" in message for message in caplog.messages)
+    assert played(tmp_path / "out.mp4")[0] == pytest.approx(flash_times(tmp_path / "out.mp4"), abs=0.02)
+
+
+def test_an_offset_moves_the_speech(run, files):
+    write_clicks(files / "clicks.wav", "pcm_s16le", at=(0.5,))
+    outcome = dub(run, files, "--audio-offset", "0.4", audio="clicks.wav")
+    assert outcome.code == 0, outcome.err
+    times, end = played(files / "out.mp4")
+    assert times == pytest.approx([0.9], abs=0.01)
+    assert end == pytest.approx(2.4, abs=0.05)
+    assert len(frames_of(files / "out.mp4")) == 60
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--audio-offset", "nan"), "audio offset of nan seconds"),
+        (("--audio-offset", "-5"), "nothing is left of it"),
+        (("--audio-offset", "5", "--length", "source"), "when the output has ended already"),
+        (("--audio-stream", "1"), "there is no audio stream 1; it has 0 (pcm_s16le, 1 channel)"),
+    ],
+)
+def test_a_place_of_the_speech_that_cannot_be_is_refused(run, files, more, words):
+    assert_refused(dub(run, files, *more), files, words)
+
+
+def test_help_says_what_time_0_is(run):
+    told = " ".join(run("dub", "--help").out.replace("\u2502", " ").split())
+    assert "Its time 0, the earliest start of its tracks" in told
+    assert "--audio-offset" in told and "--audio-stream" in told

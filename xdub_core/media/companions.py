@@ -14,10 +14,11 @@ import av
 
 from xdub_core.errors import MediaError
 from xdub_core.media.audio_track import AudioMuxer, open_audio
-from xdub_core.media.containers import FFmpegError, best_audio, is_cover_art, open_input, reason
+from xdub_core.media.containers import FFmpegError, is_cover_art, open_input, reason
 from xdub_core.media.encode_settings import Container, EncodeSettings
 from xdub_core.media.probe import VideoInfo
 from xdub_core.media.sound_place import place_sound
+from xdub_core.media.sound_stream import best_audio
 from xdub_core.media.subtitles import add_subtitles
 from xdub_core.media.tags import film_tags, moved_chapters, timecode_at, timecode_of
 
