@@ -44,9 +44,9 @@ class PasteBack(io.ComfyNode):
                     "paste",
                     options=list(MODES),
                     default="change",
-                    tooltip="'change' adds only what the dub changed, so that skin and grain stay the camera's; 'whole "
-                    "crop' shows the model's picture throughout; 'as released' is for comparison, with Face Crop's "
-                    "as_released on.",
+                    tooltip="'change' puts in only what the dub changed, with the camera's grain, and leaves all else "
+                    "as it was; 'whole crop' shows the model's picture throughout; 'as released' is for comparison, "
+                    "with Face Crop's as_released on.",
                 ),
                 inputs.switch(
                     "keep_unchanged",

@@ -20,11 +20,12 @@ import torch
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.codec.protocol import VideoCodec
 from xdub_core.compose.color_match import match_color
-from xdub_core.compose.paste_back import PasteMode, paste_back, truncated
+from xdub_core.compose.paste_back import PasteMode, paste_back, touched_rectangle, truncated
+from xdub_core.compose.region import with_regions
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.track import FaceTrack
-from xdub_core.media.frame import FinishedFrame, SourceFrame, rectangle_around, untouched
+from xdub_core.media.frame import FinishedFrame, SourceFrame, untouched
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
 from xdub_core.sampling.chain import ClipChain, Crop, DubbedCrop, FinishCrop
@@ -209,13 +210,11 @@ def _dub(
     crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
     dubbed = {frame for run in runs for frame in run.frames}
     for number, frame in enumerate(source_frames(scene.source, scene.timeline.source_index[slots])):
-        crop = next(crops) if number in dubbed else None
+        crop, region = next(crops) if number in dubbed else (None, None)
         if crop is not None and scene.track.present[slots[number]]:
-            box = scene.track.boxes[slots[number]]
-            pasted = paste_back(
-                frame.rgb, crop.generated, crop.source, box, settings.paste_mode, unchanged=crop.unchanged
-            )
-            yield FinishedFrame(pasted, frame, (rectangle_around(box, pasted.shape),))
+            box, mode = scene.track.boxes[slots[number]], settings.paste_mode
+            pasted = paste_back(frame.rgb, crop.generated, crop.source, box, mode, crop.unchanged, region)
+            yield FinishedFrame(pasted, frame, (touched_rectangle(box, pasted.shape, region),))
         else:
             yield untouched(frame)
         on_progress(Progress(Stage.FRAMES, number + 1, scene.frames))
@@ -280,7 +279,8 @@ def _dub_runs(
     settings: DubSettings,
     runs: tuple[RunPlan, ...],
     on_progress: ProgressCallback,
-) -> Iterator[Iterator[DubbedCrop]]:
+) -> Iterator[Iterator[tuple[DubbedCrop, np.ndarray | None]]]:
+    """The dubbed crops of each run, each with the region that the model changed."""
     sampler = model.sampler(settings.sampler)
     steps = _Steps(sum(len(run.clips) for run in runs), on_progress)
     clip_chain = ClipChain(
@@ -295,7 +295,7 @@ def _dub_runs(
     )
     for run in runs:
         crops = clip_chain.run(_crops(scene, settings, run.slots), run.clips, steps.of_clip)
-        yield islice(crops, len(run.frames))
+        yield with_regions(islice(crops, len(run.frames)), wanted=settings.paste_mode == "change")
 
 
 def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[Crop]:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from xdub_core.compose.color_match import match_color
-from xdub_core.compose.paste_back import PasteMode, paste_back
+from xdub_core.compose.paste_back import PasteMode, paste_back, touched_rectangle
+from xdub_core.compose.region import with_regions
 from xdub_core.dub import source_frames
 from xdub_core.errors import SettingsError
-from xdub_core.media.frame import FinishedFrame, rectangle_around, untouched
+from xdub_core.media.frame import FinishedFrame, untouched
 from xdub_core.media.timeline import ping_pong
 from xdub_core.sampling.chain import CountedStream, DubbedCrop
 from xdub_core.sampling.stitch import LatentStitcher
@@ -64,15 +65,16 @@ def pasted(
     """
     slots = ping_pong(len(face.track), plan.frames)
     crops = chain.from_iterable(
-        _dubbed(crops, run, plan, keep_unchanged) for crops, run in zip(runs, plan.runs, strict=True)
+        with_regions(_dubbed(crops, run, plan, keep_unchanged), wanted=mode == "change")
+        for crops, run in zip(runs, plan.runs, strict=True)
     )
     dubbed = {frame for run in plan.runs for frame in run.frames}
     for number, frame in enumerate(source_frames(footage.source, face.timeline.source_index[slots])):
-        crop = next(crops) if number in dubbed else None
+        crop, region = next(crops) if number in dubbed else (None, None)
         if crop is not None and face.track.present[slots[number]]:
             box = face.track.boxes[slots[number]]
-            pasted = paste_back(frame.rgb, crop.generated, crop.source, box, mode, unchanged=crop.unchanged)
-            yield FinishedFrame(pasted, frame, (rectangle_around(box, pasted.shape),))
+            pasted = paste_back(frame.rgb, crop.generated, crop.source, box, mode, crop.unchanged, region)
+            yield FinishedFrame(pasted, frame, (touched_rectangle(box, pasted.shape, region),))
         else:
             yield untouched(frame)
 

@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 
 from xdub_core.compose.border import blend_border, ring_mask
 from xdub_core.compose.color_match import match_color
-from xdub_core.compose.paste_back import feather_mask, paste_back, truncated
+from xdub_core.compose.paste_back import feather_mask, paste_back, touched_rectangle, truncated
+from xdub_core.compose.region import changed_region
 from xdub_core.face.crop import crop_frame
 from xdub_core.media.reader import VideoReader
 
@@ -72,14 +73,15 @@ def test_a_change_arrives_where_it_was_made(mode, side):
     frame = np.full((180, 240, 3), 100, np.uint8)
     box = np.array([30.25, 12.5, 30.25 + side, 12.5 + side])
     crop = crop_frame(frame, box, SIZE)
-    generated = crop.copy()
-    generated[28:36, 28:36] += 0.3  # around the middle
+    spot = np.zeros((SIZE, SIZE, 1), np.float32)
+    spot[28:36, 28:36] = 0.3  # around the middle
+    generated = crop + cv2.GaussianBlur(spot, (0, 0), 1.5)[..., None]
     change = paste_back(frame, generated, crop, box, mode).astype(int).sum(axis=2) - 300
     rows, columns = np.nonzero(change > 100)
     centre = (box[:2] + box[2:]) / 2 - 0.5
     assert columns.mean() == pytest.approx(centre[0], abs=0.75)
     assert rows.mean() == pytest.approx(centre[1], abs=0.75)
-    assert change.max() == pytest.approx(3 * 0.3 * 255, rel=0.05)
+    assert change.max() == pytest.approx(3 * 255 * (generated - crop).max(), rel=0.05)
 
 
 def test_grain_survives_a_smooth_change():
@@ -106,13 +108,13 @@ def test_deep_frames_stay_deep():
     frame = np.full((100, 100, 3), 30001, np.uint16)
     box = np.array([10.0, 10, 90, 90])
     crop = crop_frame(frame, box, SIZE)
-    result = paste_back(frame, crop + np.float32(7 / 65535), crop, box)
+    result = paste_back(frame, crop + np.float32(7007 / 65535), crop, box)
     assert result.dtype == np.uint16
-    assert result[50, 50].tolist() == [30008] * 3
+    assert result[50, 50].tolist() == [37008] * 3
 
 
 def test_whites_and_blacks_saturate_without_wrapping():
-    frame = noise_frame()
+    frame = noise_frame() // 16 + 120
     box = np.array([10.0, 10, 90, 90])
     crop = crop_frame(frame, box, SIZE)
     for shift, limit in ((1.0, 255), (-1.0, 0)):
@@ -121,7 +123,7 @@ def test_whites_and_blacks_saturate_without_wrapping():
 
 
 def test_feather_is_zero_at_the_edge_and_one_inside():
-    mask = feather_mask(512)[..., 0]
+    mask = feather_mask(512)
     assert mask[0].max() < 1e-3
     assert mask[:, -1].max() < 1e-3
     assert mask[256, 256] == 1
@@ -155,19 +157,84 @@ def test_real_frames_come_back_exactly(media):
                 assert np.array_equal(paste_back(frame, match_color(crop, crop), crop, box), frame)
 
 
-def test_only_what_the_model_changed_is_carried_over():
-    """The codec blurs the whole crop; the model opened the mouth. The blur stays out of the frame."""
+@pytest.fixture(scope="module")
+def closed_mouth():
+    """A grainy frame with a thin dark line in it, and crops from which the codec and the model have taken it.
+
+    frame, generated, source, unchanged, box; the line is in row 120, columns 70 to 170.
+    """
     rng = np.random.default_rng(4)
-    frame = rng.integers(60, 190, (96, 96, 3), dtype=np.uint8)
-    box = np.array([0.0, 0, 96, 96])
-    source = crop_frame(frame, box, 96)
-    unchanged = cv2.GaussianBlur(source, (0, 0), 2)
+    clean = np.full((240, 240, 3), 150, np.float32)
+    clean[119:122, 70:170] = 60
+    clean[60:63, 70:170] = 60  # brows: unchanged
+    frame = np.round(clean + rng.normal(0, 3, clean.shape)).astype(np.uint8)
+    box = np.array([0.5, 0.5, 239.5, 239.5])
+    source = crop_frame(frame, box, 128)
+    unchanged = cv2.GaussianBlur(source, (0, 0), 0.8)
     generated = unchanged.copy()
-    generated[60:76, 36:60] = 0.05
+    generated[54:74] = unchanged[80:100]
+    return frame, generated, source, unchanged, box
+
+
+def test_nothing_is_left_of_what_was_there_before(closed_mouth):
+    frame, generated, source, unchanged, box = closed_mouth
+    pasted = paste_back(frame, generated, source, box, unchanged=unchanged).astype(float)
+    means = pasted[105:135, 80:160].mean(axis=(1, 2))
+    assert np.abs(means - 150).max() < 1
+
+
+def test_grain_is_put_back_evenly_also_where_something_was(closed_mouth):
+    frame, generated, source, unchanged, box = closed_mouth
+    pasted = paste_back(frame, generated, source, box, unchanged=unchanged).astype(float)
+    for rows in (slice(117, 124), slice(124, 131), slice(131, 138)):
+        assert pasted[rows, 80:160].std() == pytest.approx(3, rel=0.15)
+
+
+def test_what_the_model_did_not_change_stays_bit_by_bit_whatever_the_codec_loses(closed_mouth):
+    frame, generated, source, unchanged, box = closed_mouth
     pasted = paste_back(frame, generated, source, box, unchanged=unchanged)
-    assert np.array_equal(pasted[:44], frame[:44])
-    assert np.abs(pasted[63:73, 40:56] / 255 - 0.05).max() < 0.02
-    assert np.any(paste_back(frame, generated, source, box)[:44] != frame[:44])
+    assert np.array_equal(pasted[:80], frame[:80])
+    assert not np.array_equal(paste_back(frame, generated, source, box, "crop")[:80], frame[:80])
+
+
+def test_the_touched_rectangle_holds_every_change_and_little_else(closed_mouth):
+    frame, generated, source, unchanged, box = closed_mouth
+    region = changed_region(generated, source, unchanged)
+    pasted = paste_back(frame, generated, source, box, "change", unchanged, region)
+    rows, columns = np.nonzero((pasted != frame).any(axis=2))
+    left, top, right, bottom = touched_rectangle(box, frame.shape, region)
+    assert left <= columns.min() <= left + 8
+    assert right - 9 <= columns.max() < right
+    assert top <= rows.min() <= top + 8
+    assert bottom - 9 <= rows.max() < bottom
+
+
+def test_where_nothing_changed_nothing_is_touched(closed_mouth):
+    frame, _, source, unchanged, box = closed_mouth
+    region = changed_region(unchanged, source, unchanged)
+    assert np.array_equal(paste_back(frame, unchanged, source, box, "change", unchanged, region), frame)
+    left, top, right, bottom = touched_rectangle(box, frame.shape, region)
+    assert (right - left) * (bottom - top) == 0
+
+
+@pytest.mark.parametrize("mode", ["change", "crop"])
+@pytest.mark.parametrize("box", [(-30.5, -20, 80.5, 91), (150, 100, 270, 220), (-200, -200, -100, -100)])
+def test_boxes_may_hang_over_the_frames_edge(mode, box):
+    frame, box = noise_frame() // 16 + 120, np.array(box, float)
+    crop = crop_frame(frame, box, SIZE)
+    pasted = paste_back(frame, np.clip(crop + 0.2, 0, 1).astype(np.float32), crop, box, mode)
+    x0, y0, x1, y1 = touched_rectangle(box, frame.shape)
+    outside = np.ones(frame.shape[:2], bool)
+    outside[y0:y1, x0:x1] = False
+    assert np.array_equal(pasted[outside], frame[outside])
+    assert (pasted != frame).any() == (not outside.all())
+
+
+def test_the_grain_of_deep_frames_is_kept_in_16_bits(closed_mouth):
+    frame, generated, source, unchanged, box = closed_mouth
+    shallow = paste_back(frame, generated, source, box, unchanged=unchanged)
+    deep = paste_back(frame.astype(np.uint16) * 257, generated, source, box, unchanged=unchanged)
+    assert np.abs(deep / 257 - shallow).max() <= 0.51
 
 
 @pytest.mark.parametrize("side", [1.0, 1.5, 1.9, 2.5])

@@ -1,8 +1,8 @@
 """Paste-back: the generated crop goes into the full frame (X-DUB facts §5).
 
-The default carries over the *change* and not the crop: generated minus source crop, feathered towards the box's
-edge, resampled, and added to the source frame. Where the model changed nothing, the frame's own pixels stay as they
-were, with their grain, skin and sharpness; a crop that is not changed at all gives the frame back bit by bit.
+By default only what the model *changed* is carried over: within that region (see `region`) the frame comes from the
+generated crop alone, so nothing is left of the old lips and the old jaw, with the source's grain put back (see
+`grain`); everywhere else the frame's own pixels stay as they were, bit by bit. A soft edge lies between.
 """
 
 from __future__ import annotations
@@ -14,20 +14,15 @@ import cv2
 import numpy as np
 
 from xdub_core.compose.border import FRAME_KERNEL, FRAME_RING, blend_border, ring_mask
+from xdub_core.compose.grain import grain_of
+from xdub_core.compose.region import changed_region
 from xdub_core.face.crop import crop_to_frame
+from xdub_core.media.frame import Rectangle, rectangle_around
 
 PasteMode = Literal["change", "crop", "reference"]
 
 FEATHER = 3 / 32
 """Width of the soft edge, as a fraction of the crop's side: 48 of 512 pixels, 32 of which the border lock holds."""
-
-
-_GATE_SIZE = 128
-_MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, dtype=np.float32)
-GATE_BLUR = 1 / 48
-"""Sigma of the blur under which changes are judged, as a fraction of the crop's side."""
-GATE = (0.015, 0.045)
-"""Below the first of these mean absolute differences, of 0..1, nothing has changed; above the second all has."""
 
 
 def paste_back(
@@ -37,79 +32,111 @@ def paste_back(
     box: np.ndarray,
     mode: PasteMode = "change",
     unchanged: np.ndarray | None = None,
+    region: np.ndarray | None = None,
 ) -> np.ndarray:
     """The frame with the generated crop in its box; pixels outside the box are bit-identical to `frame`'s.
 
     `frame`: uint8 or uint16 [height, width, 3], not modified; `generated`, `source`: float32 [size, size, 3] in 0..1,
     the new crop and the one cut from this frame; `box`: xyxy, where `source` was cut.
 
-    "change": add the difference of the two crops, and where `unchanged` is given (the source crop as the codec gives
-    it back, shaped like it) only where the generated one differs from that: see `change_gate`. "crop": blend in the
-    whole generated crop, for those who prefer the model's picture throughout. "reference": as the release does, in
-    8 bits, at whole pixels.
+    "change": put in what the model changed. `unchanged` is the source crop as the codec gives it back, shaped like
+    it; without it, what the codec loses counts as changed. `region`: what `region.with_regions` gives for this frame
+    of a video; without it, this frame is judged by itself. "crop": blend in the whole generated crop, for those who
+    prefer the model's picture throughout. "reference": as the release does, in 8 bits, at whole pixels.
     """
     if mode == "reference":
         return _paste_as_released(frame, generated, source, box)
-    result = frame.copy()
-    rows, columns = _pixels_inside(box, frame.shape)
-    region = result[rows, columns]
-    if not region.size:  # no pixel lies inside the box entirely
-        return result
-    feather = feather_mask(len(generated))
-    scale = float(np.iinfo(frame.dtype).max)
-    if mode == "change":
-        if unchanged is not None:
-            feather = cv2.multiply(feather, change_gate(generated, unchanged))
-        change = cv2.multiply(cv2.subtract(generated, source), feather, scale=scale)
-        layer = _to_frame(change, box, rows, columns)
-    else:
-        alpha = _to_frame(feather, box, rows, columns)
-        layer = (_to_frame(generated * scale, box, rows, columns, cv2.BORDER_REPLICATE) - region) * alpha
-    depth = cv2.CV_8U if frame.dtype == np.uint8 else cv2.CV_16U
-    result[rows, columns] = cv2.add(
-        region, layer.astype(np.float32, copy=False), dtype=depth
-    )  # rounds, saturates
-    return result
+    if mode == "crop":
+        window = _pixels_inside(box, frame.shape)
+        if _is_empty(window):
+            return frame.copy()
+        new = _to_frame(_scaled(generated, frame), box, window, cv2.BORDER_REPLICATE)
+        return _blended(frame, new, _to_frame(feather_mask(len(generated)), box, window), window)
+    region = changed_region(generated, source, unchanged) if region is None else region
+    window = _window_of(region, box, frame.shape)
+    if _is_empty(window):
+        return frame.copy()
+    crops = (_scaled(crop, frame) for crop in (generated, source if unchanged is None else unchanged))
+    new, kept = (_to_frame(crop, box, window, cv2.BORDER_REPLICATE) for crop in crops)
+    changed, replaced = cv2.split(region)
+    alpha, replaced = (
+        _to_frame(mask, box, window) for mask in (changed * feather_mask(len(region)), replaced)
+    )
+    residual = cv2.subtract(frame[window].astype(np.float32), kept, dst=kept)  # in place: pictures are large
+    return _blended(frame, cv2.add(new, grain_of(residual, alpha, replaced), dst=new), alpha, window)
+
+
+def touched_rectangle(box: np.ndarray, shape: tuple[int, ...], region: np.ndarray | None = None) -> Rectangle:
+    """The rectangle outside of which `paste_back` keeps a frame of `shape` as it is, bit by bit.
+
+    With the `region` of mode "change", it is only as large as that; empty where nothing was changed.
+    """
+    if region is None:
+        return rectangle_around(box, shape)
+    rows, columns = _window_of(region, box, shape)
+    return columns.start, rows.start, columns.stop, rows.stop
 
 
 @cache
 def feather_mask(size: int) -> np.ndarray:
-    """How much of a change counts, float32 [size, size, 3]: 0 at the edge, 1 inside, smooth between. Shared."""
+    """How much of a change counts, float32 [size, size]: 0 at the edge, 1 inside, smooth between. Shared."""
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
     ramp = np.clip(distance / (FEATHER * size), 0, 1)
     smooth = ramp * ramp * (3 - 2 * ramp)
-    mask = np.repeat(np.outer(smooth, smooth).astype(np.float32)[..., None], 3, axis=2)
+    mask: np.ndarray = np.outer(smooth, smooth).astype(np.float32)
     mask.setflags(write=False)
     return mask
 
 
-def change_gate(generated: np.ndarray, unchanged: np.ndarray) -> np.ndarray:
-    """Where the model changed the picture: float32 [size, size, 3], 0 (not) to 1 (fully), smooth.
+def _scaled(crop: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """A crop in the unit of a frame's pixels."""
+    return crop * np.float32(np.iinfo(frame.dtype).max)
 
-    Both crops came out of the codec, so what it cannot keep (fine hair, grain, sharp edges) counts as no change.
-    """
-    size = len(generated)
-    difference = cv2.transform(cv2.absdiff(generated, unchanged), _MEAN_OF_CHANNELS)
-    if size > _GATE_SIZE:  # it is blurred anyway
-        difference = cv2.resize(difference, (_GATE_SIZE, _GATE_SIZE), interpolation=cv2.INTER_AREA)
-    difference = cv2.GaussianBlur(difference, (0, 0), GATE_BLUR * len(difference))
-    low, high = GATE
-    ramp = np.clip((difference - low) / (high - low), 0, 1)
-    gate = ramp * ramp * (3 - 2 * ramp)
-    return cv2.merge([gate if size <= _GATE_SIZE else cv2.resize(gate, (size, size))] * 3)
+
+def _blended(
+    frame: np.ndarray, new: np.ndarray, alpha: np.ndarray, window: tuple[slice, slice]
+) -> np.ndarray:
+    """A copy of the frame with `alpha` of `new` in its window; `new` is used up."""
+    result, part = frame.copy(), frame[window].astype(np.float32)
+    layer = cv2.multiply(cv2.subtract(new, part, dst=new), cv2.merge([alpha] * 3), dst=new)
+    depth = cv2.CV_8U if frame.dtype == np.uint8 else cv2.CV_16U
+    result[window] = cv2.add(part, layer, dtype=depth)  # rounds, saturates
+    return result
+
+
+def _is_empty(window: tuple[slice, slice]) -> bool:
+    return any(pixels.start >= pixels.stop for pixels in window)
 
 
 def _pixels_inside(box: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of the frame whose pixels lie inside the box entirely."""
-    x0, y0, x1, y1 = (float(edge) for edge in box)
-    columns = slice(max(0, int(np.ceil(x0))), min(shape[1], int(np.floor(x1))))
-    return slice(max(0, int(np.ceil(y0))), min(shape[0], int(np.floor(y1)))), columns
+    return _pixels_between(np.ceil(box[:2]), np.floor(box[2:]), shape)
+
+
+def _window_of(region: np.ndarray, box: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Those of them that the region's pixels above 0 reach into; empty where there are none."""
+    x, y, width, height = cv2.boundingRect((region[..., 0] > 0).view(np.uint8))
+    if not width:
+        return slice(0, 0), slice(0, 0)
+    scale = (box[2:] - box[:2]) / len(region)
+    low = box[:2] + (np.array([x, y]) - 1) * scale
+    high = box[:2] + (np.array([x + width, y + height]) + 1) * scale
+    low, high = np.maximum(np.floor(low), np.ceil(box[:2])), np.minimum(np.ceil(high), np.floor(box[2:]))
+    return _pixels_between(low, high, shape)
+
+
+def _pixels_between(low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a frame from the point `low` to the point `high`, both (x, y)."""
+    left, top = (max(0, int(edge)) for edge in low)
+    right, bottom = (min(int(edge), size) for edge, size in zip(high, (shape[1], shape[0]), strict=True))
+    return slice(top, max(top, bottom)), slice(left, max(left, right))
 
 
 def _to_frame(
-    crop: np.ndarray, box: np.ndarray, rows: slice, columns: slice, border: int = cv2.BORDER_CONSTANT
+    crop: np.ndarray, box: np.ndarray, window: tuple[slice, slice], border: int = cv2.BORDER_CONSTANT
 ) -> np.ndarray:
-    """Resample a crop onto the frame's pixels in `rows` and `columns`; outside the crop, zero (or replicated)."""
+    """Resample a crop onto a window (rows, columns) of the frame; outside the crop, zero (or replicated)."""
+    rows, columns = window
     shrink = round(len(crop) / max(1.0, box[2] - box[0]))
     if shrink > 1:  # several crop pixels to one of the frame: average them first
         size = len(crop) // shrink
@@ -117,7 +144,8 @@ def _to_frame(
     to_frame = crop_to_frame(box, len(crop))
     to_frame[:, 2] -= (columns.start, rows.start)
     shape = (columns.stop - columns.start, rows.stop - rows.start)
-    return cv2.warpAffine(crop, to_frame, shape, flags=cv2.INTER_LINEAR, borderMode=border)
+    kernel = cv2.INTER_LINEAR if crop.ndim == 2 else cv2.INTER_CUBIC
+    return cv2.warpAffine(crop, to_frame, shape, flags=kernel, borderMode=border)
 
 
 def _paste_as_released(
