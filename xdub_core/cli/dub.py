@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -36,7 +37,8 @@ from xdub_core.media.probe import VideoInfo, scan_video
 from xdub_core.media.sound_place import AudioTrack, place_sound
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.writer import VideoWriter
-from xdub_core.mini.model import Mini
+from xdub_core.mini.likeness import likeness_of_track, load_likeness
+from xdub_core.mini.model import BUILT_IN, Mini
 from xdub_core.model.checkpoint import check_dit_file
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released import (
@@ -51,6 +53,8 @@ from xdub_core.released import (
 from xdub_core.released_files import find_file
 from xdub_core.sampling.plan import FPS, Length, frames_of_audio, output_frames
 from xdub_core.untrained import untrained_features, untrained_model
+
+logger = logging.getLogger(__name__)
 
 RELEASED = "released"
 MINI = "mini"
@@ -158,6 +162,7 @@ def run_dub(job: DubJob) -> None:
         _check_something_is_said(sound, frames)
         on_progress = stack.enter_context(progress_bars())
         track = _track(source, job, scanned.info, on_progress)
+        _warn_of_strange_heads(source, job, track)
         if frames > spoken_frames:
             recording = recording.padded(round(frames / FPS * SAMPLE_RATE))
         features, model = _load(job, recording, stack, on_progress)
@@ -235,6 +240,17 @@ def _track(source: VideoPasses, job: DubJob, info: VideoInfo, on_progress: Progr
         reference=job.settings.reference,
         progress=lambda done: on_progress(Progress(Stage.FACES, done, len(indices))),
     )
+
+
+def _warn_of_strange_heads(source: VideoPasses, job: DubJob, track: FaceTrack) -> None:
+    """Say before the work that a mini is no use for what the video shows."""
+    if job.mini is None:
+        return
+    judge = load_likeness(BUILT_IN)
+    likeness = likeness_of_track(judge, source, source.timeline, track, job.settings.crop_size)
+    if not likeness.is_rendered_head:
+        remedy = f"use --model {RELEASED} instead (`python -m xdub_core models` tells how to get it)"
+        logger.warning("%s", likeness.warning(str(job.video), remedy))
 
 
 def _load(

@@ -78,14 +78,19 @@ class PointNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Points:
         """Pictures [n, 3, 96, 96] in 0..1; see `Points`."""
+        return self.look(pictures)[0]
+
+    def look(self, pictures: Tensor) -> tuple[Points, Tensor]:
+        """The points, and the impression [n, 9 * coarse] that presence and openness are read from."""
         fine = F.silu(self.fold(F.pixel_unshuffle(2 * pictures - 1, _FOLD)))
         fine = fine + F.silu(self.fine(fine))
         coarse = F.silu(self.down(fine))
         for layer in self.wide:
             coarse = coarse + F.silu(layer(coarse))
         up = F.interpolate(self.up(coarse), scale_factor=2, mode="bilinear", align_corners=False)
-        presence, openness = self.summary(F.adaptive_avg_pool2d(coarse, 3).flatten(1)).float().unbind(1)
-        return Points(centres_of_mass(self.maps(fine + up).float()), presence, openness)
+        impression = F.adaptive_avg_pool2d(coarse, 3).flatten(1)
+        presence, openness = self.summary(impression).float().unbind(1)
+        return Points(centres_of_mass(self.maps(fine + up).float()), presence, openness), impression
 
 
 def centres_of_mass(maps: Tensor) -> Tensor:
@@ -119,16 +124,24 @@ class LandmarkFinder:
             return FoundFaces(np.zeros((0, self.near.config.points, 2)), np.zeros(0), np.zeros(0))
         return FoundFaces(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
-    @torch.no_grad()
+    def impressions(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """What both networks see in a few frames, float32 [n, features]; see `PointNet.look`."""
+        return self._look(frames)[1]
+
     def _find(self, frames: Sequence[np.ndarray]) -> FoundFaces:
+        return self._look(frames)[0]
+
+    @torch.no_grad()
+    def _look(self, frames: Sequence[np.ndarray]) -> tuple[FoundFaces, np.ndarray]:
         frames = [eight_bit(frame) for frame in frames]
         squares = np.stack([whole_square(frame.shape[1], frame.shape[0]) for frame in frames])
-        far = self.far(_pictures(frames, squares))
+        far, whole = self.far.look(_pictures(frames, squares))
         squares = close_ups(_in_frame(far.points, squares))
-        near = self.near(_pictures(frames, squares))
-        return FoundFaces(
+        near, close = self.near.look(_pictures(frames, squares))
+        found = FoundFaces(
             _in_frame(near.points, squares), far.presence.sigmoid().numpy(), near.openness.numpy()
         )
+        return found, torch.cat([whole, close], dim=1).numpy()
 
 
 class MiniDetector:

@@ -1,0 +1,109 @@
+"""Is it a rendered head at all? The mini knows nothing else, and on a real face it paints stains and says nothing.
+
+The landmark finder's two networks were trained on rendered heads alone. What they see in a crop (nine averages of each
+map of their coarse layer) tells rendered heads from all else along one direction, which was fitted once
+(`benchmarks/head_likeness.py`) and is kept in `likeness.safetensors`: a logistic regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from xdub_core.dub import FrameSource
+from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.face.crop import crop_frame
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.timeline import Timeline
+from xdub_core.mini.bundle import load_network
+from xdub_core.mini.landmarks import LandmarkFinder
+
+LIKENESS = "likeness.safetensors"
+FRAMES = 8
+"""A handful of crops is enough: what a video shows seldom changes its nature."""
+STRETCH = 250
+"""Frames of the timeline, from the face's first one on, that `likeness_of_track` takes its frames from."""
+THRESHOLD = -1.0
+"""What scores less is no rendered head. Logits; see the card for how the kinds of pictures lie about it."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How like a rendered head some crops are; `score` is a logit: far above 0 for rendered heads, else far below."""
+
+    score: float
+
+    @property
+    def is_rendered_head(self) -> bool:
+        return self.score >= THRESHOLD
+
+    def warning(self, name: str, remedy: str) -> str:
+        """One line for whoever dubs this with the mini. `name`: of the video; `remedy`: what to use instead."""
+        return (
+            f"{name}: this looks like no rendered head (likeness {self.score:.1f}; rendered heads have {THRESHOLD:g} "
+            f"or more), and the built-in model knows nothing else: expect stains and no speech; {remedy}"
+        )
+
+
+@dataclass(frozen=True)
+class HeadLikeness:
+    """Judges crops. `weights` float32 [features], `bias`: of the logistic regression over `finder.impressions`."""
+
+    finder: LandmarkFinder
+    weights: np.ndarray
+    bias: float
+
+    def __call__(self, crops: Sequence[np.ndarray]) -> Likeness:
+        """The middle one of the crops' scores.
+
+        `crops`: square face crops [S, S, 3] as the model gets them, uint8, uint16, or float in 0..1; at most `FRAMES`
+        of them, evenly spread, are looked at. Raises ValueError where there are none.
+        """
+        if not len(crops):
+            raise ValueError("there are no crops to judge")
+        chosen = np.unique(np.linspace(0, len(crops) - 1, min(FRAMES, len(crops))).round().astype(int))
+        seen = self.finder.impressions([_as_integers(crops[number]) for number in chosen])
+        return Likeness(float(np.median(seen @ self.weights + self.bias)))
+
+
+def load_likeness(folder: Path) -> HeadLikeness:
+    """The judge in a mini's folder. Raises MissingModelError or CheckpointError where it is not whole."""
+    path = folder / LIKENESS
+    if not path.is_file():
+        raise MissingModelError(f"xdub-mini lacks {path}: get the folder whole")
+    try:
+        tensors = load_file(path)
+        weights, bias = tensors["weights"], float(tensors["bias"][0])
+    except (SafetensorError, KeyError, IndexError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): get the folder whole") from None
+    finder = LandmarkFinder(load_network("landmarks_far", folder), load_network("landmarks_near", folder))
+    return HeadLikeness(finder, weights, bias)
+
+
+def rendered_head_likeness(crops: Sequence[np.ndarray], folder: Path) -> Likeness:
+    """How like a rendered head the crops are, by the judge in `folder`; see `HeadLikeness` and `load_likeness`."""
+    return load_likeness(folder)(crops)
+
+
+def likeness_of_track(
+    judge: HeadLikeness, source: FrameSource, timeline: Timeline, track: FaceTrack, size: int
+) -> Likeness:
+    """The likeness of a tracked face, by a few frames near its beginning; `size`: pixels of the crops."""
+    there = np.flatnonzero(track.present)
+    there = there[there < there[0] + STRETCH]
+    slots = there[np.unique(np.linspace(0, len(there) - 1, FRAMES).round().astype(int))]
+    frames = source.frames(timeline.source_index[slots])
+    return judge(
+        [crop_frame(frame, track.boxes[slot], size) for slot, frame in zip(slots, frames, strict=True)]
+    )
+
+
+def _as_integers(crop: np.ndarray) -> np.ndarray:
+    if not np.issubdtype(crop.dtype, np.floating):
+        return crop
+    return (np.clip(crop, 0, 1) * 255).round().astype(np.uint8)
