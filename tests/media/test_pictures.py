@@ -19,7 +19,7 @@ def write_pictures(tmp_path, make_video, numbered):
         folder.mkdir(exist_ok=True)
         for number in numbers:
             made = make_video(
-                tmp_path / "one.png",
+                (tmp_path / "one").with_suffix((name % number)[-4:]),
                 [numbered(64)[number]],
                 **{"codec": "png", "pixel_format": "rgb24", **more},
             )
@@ -69,10 +69,25 @@ def test_a_damaged_picture_repeats_the_one_before(write_pictures, shown, caplog)
     assert "1 of 5 frames cannot be decoded" in record.getMessage() and "frame 2" in record.getMessage()
 
 
-def test_deep_pictures_stay_deep(write_pictures):
-    folder = write_pictures("%02d.png", range(3), pixel_format="rgb48be")
-    with VideoReader(folder / "%02d.png") as reader:
-        assert next(reader.frames([0])).dtype == np.uint16
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixel_format", "dtype"),
+    [
+        (".png", "png", "rgb48be", np.uint16),
+        (".tif", "tiff", "rgb48le", np.uint16),
+        (".tif", "tiff", "rgb24", np.uint8),
+        (".jpg", "mjpeg", "yuvj420p", np.uint8),
+        (".bmp", "bmp", "bgr24", np.uint8),
+        (".tga", "targa", "bgr24", np.uint8),
+        (".exr", "exr", "gbrpf32le", np.uint16),
+    ],
+)
+def test_pictures_of_many_formats(write_pictures, shown, suffix, codec, pixel_format, dtype):
+    name = f"%02d{suffix}"
+    folder = write_pictures(name, range(3), codec=codec, pixel_format=pixel_format)
+    with VideoReader(folder / name) as reader:
+        frames = list(reader.frames([0, 1, 2]))
+    assert [shown(frame) for frame in frames] == [0, 1, 2]
+    assert {frame.dtype for frame in frames} == {np.dtype(dtype)}
 
 
 def test_a_folder_names_the_pattern_to_give(write_pictures):

@@ -10,6 +10,7 @@ import pytest
 
 from xdub_core.errors import MediaError
 from xdub_core.media.color import ColorTags
+from xdub_core.media.orientation import Orientation, display_matrix, orientation_from_matrix
 from xdub_core.media.probe import probe_video, scan_video
 
 
@@ -46,6 +47,29 @@ def test_rotation_is_read_and_the_size_is_the_displayed_one(
     info = probe_video(turn(make_video(tmp_path / "a.mp4", numbered(3)), matrix))
     assert (info.rotation, info.mirrored) == (rotation, mirrored)
     assert (info.width, info.height) == ((64, 96) if rotation in (90, 270) else (96, 64))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "rotation"),
+    [((1, 0, 0, 1), 0), ((0, 1, -1, 0), 90), ((-1, 0, 0, -1), 180), ((0, -1, 1, 0), 270)],
+)
+def test_side_data_that_pyav_does_not_know_hides_no_rotation(
+    tmp_path, make_video, numbered, turn, matrix, rotation
+):
+    class Newer:
+        """A frame with side data of a kind that PyAV has no name for."""
+
+        def __init__(self, frame):
+            self.rotation = frame.rotation
+
+        @property
+        def side_data(self):
+            raise ValueError("31 is not a valid Type")
+
+    with av.open(str(turn(make_video(tmp_path / "a.mp4", numbered(3)), matrix))) as container:
+        data = display_matrix(Newer(next(container.decode(video=0))))
+    found = Orientation() if data is None else orientation_from_matrix(data)
+    assert (found.rotation, found.mirrored) == (rotation, False)
 
 
 def test_pixel_shape_follows_the_rotation(tmp_path, make_video, numbered, turn):

@@ -55,5 +55,17 @@ def orientation_from_matrix(matrix: bytes) -> Orientation | None:
 
 def display_matrix(frame: Any) -> bytes | None:
     """The display matrix of a decoded PyAV frame, None where it carries none."""
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV stumbles over kinds of side data that are newer than it (a photograph's EXIF), but knows the angle.
+        return _TURNS.get(-frame.rotation % 360)
     return None if data is None else bytes(data)
+
+
+_UNIT = 1 << 16
+_TURNS = {
+    degrees: struct.pack("=9i", a * _UNIT, b * _UNIT, 0, c * _UNIT, d * _UNIT, 0, 0, 0, 1 << 30)
+    for degrees, (a, b, c, d) in {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}.items()
+}
+"""Display matrices by clockwise degrees."""
