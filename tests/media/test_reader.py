@@ -9,8 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xdub_core.errors import MediaError
-from xdub_core.media.color import ColorTags
 from xdub_core.media.decoder import FrameDecoder
 from xdub_core.media.probe import scan_video
 from xdub_core.media.reader import VideoReader
@@ -161,15 +159,6 @@ def test_millisecond_timestamps_at_25_fps_give_the_identity(tmp_path, make_video
     path = make_video(tmp_path / "a.mkv", numbered(50), pts=pts, time_base=Fraction(1, 1000))
     with VideoReader(path) as reader:
         assert reader.timeline.source_index.tolist() == list(range(50))
-
-
-@pytest.mark.parametrize("transfer", [16, 18])
-def test_hdr_is_refused_with_the_remedy(tmp_path, make_video, numbered, transfer):
-    tags = ColorTags(9, transfer, 9, 1)
-    path = make_video(tmp_path / "a.mp4", numbered(3), codec="libx265", pixel_format="yuv420p10le", tags=tags)
-    with pytest.raises(MediaError, match=r"HDR.*ffmpeg.*tonemap") as caught:
-        VideoReader(path)
-    assert "\n" not in str(caught.value)
 
 
 def test_ten_bits_are_read_as_sixteen(tmp_path, make_video, numbered, shown):

@@ -80,5 +80,5 @@ def _is_full_gpu(error: RuntimeError) -> bool:
 
 
 def _refuse(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)  # noqa: T201
     sys.exit(USER_ERROR)

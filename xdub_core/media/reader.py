@@ -22,6 +22,7 @@ from xdub_core.media.decoder import Decoder
 from xdub_core.media.frame import SourceFrame, StoredPicture
 from xdub_core.media.probe import ScannedVideo, VideoInfo, scan_video
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
+from xdub_core.media.tone import check_tone
 
 _KEPT_BYTES = 200 * 2**20
 _MOST_KEPT = 512
@@ -167,21 +168,6 @@ class VideoReader:
             method = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
             picture = cv2.resize(picture, (info.width, info.height), interpolation=method)
         return sixteen_bits(picture) if info.bit_depth > 8 else eight_bits(picture)
-
-
-def check_tone(info: VideoInfo) -> None:
-    """Refuse HDR: its numbers mean other light than the model learned, and an 8-bit file would damage them.
-
-    Raises:
-        MediaError: with the command that tone-maps the file.
-    """
-    if info.color.hdr is None:
-        return
-    raise MediaError(
-        f"{info.path}: this is HDR video ({info.color.hdr}), which cannot be dubbed without harm to its tones; make "
-        f'it SDR first: ffmpeg -i "{info.path}" -vf "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,'
-        'tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p" -c:v libx264 -crf 14 -c:a copy SDR.mp4'
-    )
 
 
 def _lowest_of_backward_run(ahead: Iterable[int]) -> int:
