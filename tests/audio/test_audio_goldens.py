@@ -14,7 +14,6 @@ from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import load_whisper
 from xdub_core.audio.windows import audio_windows
 
-pytestmark = pytest.mark.goldens
 TOLERANCE = 1e-4
 
 

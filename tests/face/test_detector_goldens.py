@@ -13,8 +13,6 @@ from tests.golden import Goldens
 from tests.golden_detector import NETWORKS, Row, frame_names, golden_keys, measure_people, measure_pose
 from xdub_core.face.pose import FLIP_INDICES, crop_window, decode_simcc, openpose_order
 
-pytestmark = pytest.mark.goldens
-
 
 @pytest.fixture(scope="module")
 def folder(goldens: Goldens) -> Path:

@@ -32,12 +32,10 @@ def motions(goldens):
     } | {"index": tensors["face_index"]}
 
 
-@pytest.mark.goldens
 def test_the_face_points_are_the_releases(motions):
     assert motions["index"].tolist() == list(FACE_INDEX)
 
 
-@pytest.mark.goldens
 def test_filtered_keypoints_equal_the_release_exactly(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
@@ -46,7 +44,6 @@ def test_filtered_keypoints_equal_the_release_exactly(motions):
         ), kind
 
 
-@pytest.mark.goldens
 def test_raw_boxes_equal_the_release(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
@@ -54,7 +51,6 @@ def test_raw_boxes_equal_the_release(motions):
         np.testing.assert_allclose(boxes, motion["raw_boxes"], rtol=0, atol=1e-9, err_msg=kind)
 
 
-@pytest.mark.goldens
 def test_cases_and_boxes_equal_the_release_exactly(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]

@@ -19,7 +19,6 @@ def on_screen(seconds, k, fps=25):
     return max(i for i, time in enumerate(seconds) if time - seconds[0] <= k / fps + 0.002)
 
 
-@pytest.mark.goldens
 def test_ping_pong_equals_the_release(goldens):
     for case, expected in json.loads((goldens / "pingpong.json").read_text()).items():
         frames, length = map(int, case.split("->"))
