@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import folder_paths
 from comfy_api.latest import io
 
 from . import sockets
+from .comfy_bridge.model_files import found
 from .inputs import UNCONNECTED
 
 AUTOMATIC = "automatic"
@@ -71,8 +71,7 @@ class EmptyPrompt(io.ComfyNode):
         from .comfy_bridge import prompt
 
         if source != AUTOMATIC and source in _sources():
-            path = Path(folder_paths.get_full_path_or_raise("text_encoders", source))
-            context = prompt.prompt_from_file(path)
+            context = prompt.prompt_from_file(found("text_encoders", source))
         elif prompt.kept_prompt().is_file():
             context = padded_context(load_empty_prompt(prompt.kept_prompt()))
         elif clip is not None:

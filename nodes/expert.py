@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import folder_paths
@@ -12,6 +11,7 @@ from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
 
 from . import sockets
 from .comfy_bridge.experts import with_expert
+from .comfy_bridge.model_files import found
 from .inputs import check_choice
 
 FROM_FILE, LIP, TEXTURE, CUSTOM = "as the file says", "lip (0.8 to 0.4)", "texture (0.3 to 0)", "custom"
@@ -96,7 +96,7 @@ class LoraExpert(io.ComfyNode):
     def execute(
         cls, model: Any, expert: str, strength: float, noise_range: str, from_noise: float, to_noise: float
     ) -> io.NodeOutput:
-        path = Path(folder_paths.get_full_path_or_raise("loras", expert))
+        path = found("loras", expert)
         if noise_range == FROM_FILE:
             info = stated_expert(path)
             lowest, highest = info.lowest, info.highest

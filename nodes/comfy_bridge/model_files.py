@@ -7,7 +7,7 @@ from pathlib import Path
 
 import folder_paths
 
-from xdub_core.errors import XDubError
+from xdub_core.errors import MissingModelError, XDubError
 from xdub_core.weights.identify import describe_file
 from xdub_core.weights.kinds import Kind
 
@@ -21,7 +21,9 @@ def choices(folder: str, *words: str) -> list[str]:
 
 
 def found(folder: str, name: str) -> Path:
-    """The path of a file in one of ComfyUI's folders of that kind."""
+    """A file that one of ComfyUI's folders of that kind has. Raises MissingModelError for any other name."""
+    if name not in folder_paths.get_filename_list(folder):  # a linked name may be anything
+        raise MissingModelError(f"there is no {name!r} in models/{folder}: choose a file that is there")
     return Path(folder_paths.get_full_path_or_raise(folder, name))
 
 

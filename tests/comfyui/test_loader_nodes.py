@@ -10,6 +10,7 @@ import torch
 from minis import speech
 from safetensors.torch import save_file
 
+from xdub_core.errors import MissingModelError
 from xdub_core.progress import Stage
 
 
@@ -102,7 +103,7 @@ def test_right_encoder_files_pass(loader, encoder_files):
 def test_missing_detector_files_say_which_to_get(pack):
     loader = pack("face_detector").LoadFaceDetector
     assert "yolox_l_8x8_300e_coco" in loader.validate_inputs("", "", "built in")
-    assert "mmengine==0.10.7" in loader.validate_inputs("", "", "openmmlab")
+    assert "needs mmengine, mmcv, mmdet, mmpose" in loader.validate_inputs("", "", "openmmlab")
 
 
 def test_a_mistyped_backend_is_told(pack):
@@ -130,3 +131,16 @@ def test_short_vram_keeps_encoders_on_the_cpu_but_detectors_on_the_gpu(pack, mon
     assert detector.patchers[0].load_device == gpu
     assert detector.patchers[0].offload_device == cpu
     assert pack("comfy_bridge.listening").held(torch.nn.Linear(1, 1)).load_device == cpu
+
+
+def test_names_of_files_that_are_not_offered_are_not_looked_for(pack, encoder_files, monkeypatch):
+    """A name may come by a link, which nobody has validated."""
+    asked = []
+    monkeypatch.setattr(folder_paths, "get_full_path_or_raise", lambda *args: asked.append(args))
+    monkeypatch.setattr(folder_paths, "get_full_path", lambda *args: asked.append(args))
+    found = pack("comfy_bridge.model_files").found
+    for name in ("/etc/passwd", "../../x.safetensors", "\\\\host\\share\\x.pt", ""):
+        with pytest.raises(MissingModelError, match="there is no"):
+            found("audio_encoders", name)
+        assert "is missing" in pack("audio_encoders").LoadAudioEncoders.validate_inputs(name)
+    assert asked == []

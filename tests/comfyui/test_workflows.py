@@ -357,3 +357,22 @@ def test_the_api_twin_is_what_the_canvas_would_send(server):
             assert values == []
             plain = {name: value for name, value in wanted.items() if not isinstance(value, list)}
             assert plain == {name: found[name] for name in plain}
+
+
+def test_workflows_made_with_core_s_load_clip_are_still_accepted(server, empty_files):
+    prompt = load(RELEASED[0])
+    _, loader = the(prompt, "XDubLoadTextEncoder")
+    loader["class_type"] = "CLIPLoader"
+    loader["inputs"] |= {"type": "wan", "device": "default"}
+    assert server.run(prompt)["outcome"] == "execution_error"  # which asserts that /prompt took it
+
+
+@pytest.mark.parametrize("kind", ["XDubLoadFolder", "XDubLoadMini"])
+@pytest.mark.parametrize("folder", ["/etc", "../../../../../../etc", "//host/share", "~root"])
+def test_a_stranger_s_workflow_learns_nothing_of_the_server(server, kind, folder):
+    inputs = {"folder": folder, "experts": False}
+    prompt = {"1": {"class_type": kind, "inputs": inputs}}
+    prompt["2"] = {"class_type": "PreviewAny", "inputs": {"source": ["1", 2]}}
+    status, answer = server.post("/prompt", {"prompt": prompt})
+    assert status == 400
+    assert "passwd" not in json.dumps(answer) and str(server.base) not in json.dumps(answer)
