@@ -46,10 +46,10 @@ def _run(debug: bool) -> None:
         if debug:
             raise
         _refuse(str(error))
-    except RuntimeError as error:
-        if debug or not _is_full_gpu(error):
+    except (RuntimeError, MemoryError) as error:
+        if debug or not (full := _full_memory(error)):
             raise
-        _refuse("the GPU's memory is full: try --low-memory and --crop-size 384 (of dub), or --device cpu")
+        _refuse(full)
     except OSError as error:  # what no part of the program foresaw
         if debug:
             raise
@@ -73,10 +73,15 @@ def _load_app() -> Callable[[], None]:
     return app
 
 
-def _is_full_gpu(error: RuntimeError) -> bool:
+def _full_memory(error: RuntimeError | MemoryError) -> str:
+    """What to say of an allocation that failed; empty for any other error."""
     import torch
 
-    return isinstance(error, torch.cuda.OutOfMemoryError) or "MPS backend out of memory" in str(error)
+    if isinstance(error, torch.cuda.OutOfMemoryError) or "MPS backend out of memory" in str(error):
+        return "the GPU's memory is full: try --low-memory and --crop-size 384 (of dub), or --device cpu"
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return "the computer's memory is full: try --low-memory and --crop-size 384 (of dub), or close other programs"
+    return ""
 
 
 def _refuse(message: str) -> NoReturn:

@@ -172,7 +172,11 @@ def dub_command(
         ),
     ] = "auto",
     dtype: Annotated[
-        DType, typer.Option(help="auto: bfloat16 on a GPU, else float32.", rich_help_panel="Model")
+        DType,
+        typer.Option(
+            help="auto: bfloat16 on a GPU, and on a CPU for a model of over a billion parameters; else float32.",
+            rich_help_panel="Model",
+        ),
     ] = DType.AUTO,
     low_memory: Annotated[
         bool,
@@ -326,7 +330,7 @@ def dub_command(
             audio_offset=audio_offset,
             length=length,
             device=chosen_device,
-            dtype=_dtype(dtype, chosen_device),
+            dtype=_dtype(dtype),
             batched=not low_memory,
             preview=preview,
             overwrite=overwrite,
@@ -370,7 +374,5 @@ def _device(name: str) -> str:
     return name
 
 
-def _dtype(chosen: DType, device: str) -> torch.dtype:
-    if chosen is DType.AUTO:
-        return torch.float32 if device == "cpu" else torch.bfloat16
-    return getattr(torch, chosen.value)
+def _dtype(chosen: DType) -> torch.dtype | None:
+    return None if chosen is DType.AUTO else getattr(torch, chosen.value)

@@ -51,6 +51,7 @@ from xdub_core.released import (
     require_files,
 )
 from xdub_core.released_files import find_file
+from xdub_core.released_memory import Plan, chosen_dtype
 from xdub_core.sampling.plan import FPS, Length, frames_of_audio, output_frames
 from xdub_core.untrained import untrained_features, untrained_model
 
@@ -135,7 +136,8 @@ class DubJob:
     audio_offset: float = 0.0
     length: Length = Length.AUDIO
     device: str = "cpu"
-    dtype: torch.dtype = torch.float32
+    dtype: torch.dtype | None = None
+    """What the released model is computed in; None: what suits the model and the device."""
     batched: bool = True
     preview: bool = False
     overwrite: bool = False
@@ -152,7 +154,7 @@ def run_dub(job: DubJob) -> None:
     _check_outputs(job)
     scanned = scan_video(job.video, job.video_stream)
     plan_encoding(job.out, job.encoding, source=source_format(scanned.info))
-    _check_models(job)
+    job = _with_checked_models(job)
     source = VideoPasses(scanned)
     with ExitStack() as stack:
         sound = place_sound(job.audio, scanned.info, job.audio_stream, job.audio_offset)
@@ -189,7 +191,8 @@ def _check_something_is_said(sound: AudioTrack, frames: int) -> None:
         )
 
 
-def _check_models(job: DubJob) -> None:
+def _with_checked_models(job: DubJob) -> DubJob:
+    """The job with its dtype, when all its models' files are there and fit into the device's memory."""
     if job.mini is not None:
         check_sizes(job.settings, job.mini.model)
     elif job.settings.crop_size % CROP_STEP:
@@ -197,13 +200,13 @@ def _check_models(job: DubJob) -> None:
     if job.face.needs_detector and job.mini is None:
         require_files(job.models_dir, DETECTOR_FILES)
     if job.model == UNTRAINED or job.mini is not None:
-        return
-    checkpoint_given = job.model != RELEASED
-    if checkpoint_given:
-        check_dit_file(job.model)
-    require_files(job.models_dir, [key for key in DUB_FILES if not (key == "model" and checkpoint_given)])
-    if not checkpoint_given:
-        check_dit_file(find_file("model", job.models_dir))
+        return job
+    dit = check_dit_file(job.model) if job.model != RELEASED else None
+    require_files(job.models_dir, [key for key in DUB_FILES if not (key == "model" and dit)])
+    dit = dit or check_dit_file(find_file("model", job.models_dir))
+    dtype = job.dtype or chosen_dtype(dit, job.device)
+    Plan(job.models_dir, dit, job.settings, job.device, dtype, job.batched).check()
+    return replace(job, dtype=dtype)
 
 
 def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
@@ -274,7 +277,7 @@ def _load(
         job.models_dir,
         None if job.model == RELEASED else Path(job.model),
         device=job.device,
-        dtype=job.dtype,
+        dtype=job.dtype or torch.float32,
         batched=job.batched,
         loading=_loading(Stage.MODEL, on_progress),
     )

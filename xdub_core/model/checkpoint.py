@@ -63,10 +63,14 @@ def load_dit(
     return model.eval().requires_grad_(False)
 
 
-def check_dit_file(path: Path | str) -> None:
-    """Raise CheckpointError, as `load_dit` would, after a look at the file's names and shapes: nothing is loaded."""
+def check_dit_file(path: Path | str) -> FileDescription:
+    """Raise CheckpointError, as `load_dit` would, after a look at the file's names and shapes: nothing is loaded.
+
+    Returns what was seen.
+    """
     found = _described(path)
     check_checkpoint(XDubDiT(checkpoint_config(found), device="meta"), found)
+    return found
 
 
 def save_dit(model: XDubDiT, path: Path | str) -> None:
