@@ -115,12 +115,23 @@ def test_short_clips_joined_do_not_mix(tmp_path, make_video, numbered, shown):
         assert [shown(frame) for frame in reader.frames(range(reader.info.frames))] == list(range(30))
 
 
-@pytest.mark.parametrize("suffix", [".mpg", ".ts", ".vob"])
-def test_going_back_in_mpeg_streams_seeks(tmp_path, make_video, numbered, shown, suffix):
-    path = make_video(
-        tmp_path / f"a{suffix}", numbered(120), codec="mpeg2video", options={"g": "12", "bf": "2"}
-    )
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        (".mpg", "mpeg2video", MPEG),
+        (".ts", "mpeg2video", MPEG),
+        (".avi", "mpeg4", MPEG),
+        (".avi", "libx264", X264),
+        (".avi", "libx264", PLAIN),
+        (".avi", "libx264", {**X264, "x264-params": "open-gop=1"}),
+    ],
+)
+def test_going_back_seeks(tmp_path, make_video, numbered, shown, suffix, codec, options):
+    path = make_video(tmp_path / f"a{suffix}", numbered(120), codec=codec, options=options)
     decoder = scan_video(path).open_decoder()
-    decoder.seek(100)
-    assert 80 < decoder.position <= 100
+    for wanted in (100, 50, 24, 25, 119):
+        decoder.seek(wanted)
+        assert wanted - 20 < decoder.position <= wanted
+        number, frame = decoder.read()
+        assert shown(frame.to_ndarray(format="rgb24")) == number
     decoder.close()

@@ -101,7 +101,7 @@ class FrameDecoder:
     def _seek(self, frame: int) -> None:
         keyframe = self._index.keyframe_before(frame)
         for _ in range(_MOST_JUMPS):
-            if keyframe == 0 or self._index.pts is None:
+            if keyframe == 0:
                 break
             if self._jump(keyframe):
                 return
@@ -110,11 +110,10 @@ class FrameDecoder:
         self._restart()
 
     def _jump(self, keyframe: int) -> bool:
-        assert self._index.pts is not None
         if self._one_thread != self._damage.found:
             self._restart()
-        target = int(self._index.pts[keyframe])
-        for margin in _SEEK_MARGINS:
+        target = self._index.stamp(keyframe)
+        for margin in _SEEK_MARGINS if self._index.pts is not None else _SEEK_MARGINS[:1]:
             try:
                 early = target - round(margin / self._index.time_base)
                 self._container.seek(early, stream=self._stream)
@@ -165,8 +164,10 @@ class FrameDecoder:
 
     def _numbered_frames(self, first: int) -> Iterator[tuple[int, Any]]:
         """Frames from `first` on, in ascending order."""
-        counted, due, clean = 0, first, False
+        counted, due, clean = first, first, False
         for frame in surviving_frames(self._container, self._stream, self._note_error):
+            if self._index.pts is None and counted == first > 0 and not frame.key_frame:
+                continue  # shown before the keyframe from which counting starts
             number = counted if self._index.pts is None else self._index.number(frame.pts)
             counted += 1
             if number is None or not due <= number < len(self._index):

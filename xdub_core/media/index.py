@@ -32,6 +32,7 @@ class FrameIndex:
             (frames are then known by their number from the start).
         seconds: float64 times of appearance, the first frame at 0.
         keyframes: int64 ascending numbers of the frames from which decoding can start.
+        stamps: int64 timestamps by which the keyframes are found in the file.
         last_duration: seconds for which the last frame stays.
         start: seconds of the first frame on the container's own clock.
     """
@@ -39,6 +40,7 @@ class FrameIndex:
     pts: np.ndarray | None
     seconds: np.ndarray
     keyframes: np.ndarray
+    stamps: np.ndarray
     time_base: Fraction
     last_duration: float
     start: float
@@ -61,6 +63,10 @@ class FrameIndex:
         """The number of the last keyframe at or before a frame (0 where none is known)."""
         at = int(np.searchsorted(self.keyframes, frame, side="right")) - 1
         return int(self.keyframes[at]) if at >= 0 else 0
+
+    def stamp(self, keyframe: int) -> int:
+        """The timestamp to seek for a keyframe."""
+        return int(self.stamps[np.searchsorted(self.keyframes, keyframe)])
 
 
 @dataclass
@@ -216,14 +222,15 @@ def _build(
 ) -> FrameIndex:
     """The index of frames that appear at `ticks` of the time base; without a clock they stay for their durations."""
     time_base = float(facts.time_base)
+    stamps = ticks[:1] if pts is None else pts[keyframes]
     if facts.bare:
         stay = np.where(durations > 0, durations * time_base, facts.frame_seconds)
         seconds = np.concatenate([[0.0], np.cumsum(stay[:-1])])
-        return FrameIndex(pts, seconds, keyframes, facts.time_base, float(stay[-1]), 0.0)
+        return FrameIndex(pts, seconds, keyframes, stamps, facts.time_base, float(stay[-1]), 0.0)
     seconds = (ticks - ticks[0]) * time_base
     typical = float(np.median(np.diff(seconds))) if len(seconds) > 1 else facts.frame_seconds
     duration = typical if facts.dts_clock else float(durations[-1]) * time_base or typical
-    return FrameIndex(pts, seconds, keyframes, facts.time_base, duration, float(ticks[0] * time_base))
+    return FrameIndex(pts, seconds, keyframes, stamps, facts.time_base, duration, float(ticks[0] * time_base))
 
 
 def _agrees(index: FrameIndex, decoded: Sequence[Any]) -> bool:
@@ -244,11 +251,20 @@ def _from_decoding(
     start = np.zeros(1, np.int64)
     if facts.dts_clock and _is_sound(_sorted_known(packets.dts), (), facts.time_base):
         ticks = _decoding_clock(packets, len(frames), frames.dts[0])
-        return _build(None, ticks, durations, start, facts)
+        index = _build(None, ticks, durations, start, facts)
+        return _with_keyframes(index, np.flatnonzero(frames.keyframe), packets)
     return replace(
         _build(None, np.zeros(1), durations, start, replace(facts, bare=True)),
         start=float((frames.pts[0] or 0) * facts.time_base),
     )
+
+
+def _with_keyframes(index: FrameIndex, keyframes: np.ndarray, packets: _Times) -> FrameIndex:
+    """The index with the keyframes that came out of the decoder, if the file has as many packets of them."""
+    stamps = [dts for dts, key in zip(packets.dts, packets.keyframe, strict=True) if key and dts is not None]
+    if len(stamps) != len(keyframes):
+        return index
+    return replace(index, keyframes=keyframes, stamps=np.array(stamps, dtype=np.int64))
 
 
 def _sorted_known(stamps: Iterable[int | None]) -> np.ndarray:

@@ -47,9 +47,8 @@ class Pictures:
     def index(self) -> FrameIndex:
         """Every picture is a frame at the model's rate from which decoding can start."""
         numbers = np.arange(len(self.files), dtype=np.int64)
-        return FrameIndex(
-            numbers, numbers / MODEL_FPS, numbers, Fraction(1, int(MODEL_FPS)), 1 / MODEL_FPS, 0.0
-        )
+        tick = Fraction(1, int(MODEL_FPS))
+        return FrameIndex(numbers, numbers / MODEL_FPS, numbers, numbers, tick, 1 / MODEL_FPS, 0.0)
 
 
 class PictureDecoder:

@@ -60,12 +60,11 @@ class AnimatedWebP:
         stay = np.array([frame.milliseconds for frame in self.frames])
         stay = np.where(stay <= _SHORTEST, _INSTEAD, stay)
         starts = np.concatenate([[0], np.cumsum(stay[:-1])]).astype(np.int64)
-        whole = [
-            number for number, frame in enumerate(self.frames) if number == 0 or self._replaces_all(frame)
-        ]
-        return FrameIndex(
-            starts, starts / 1000, np.array(whole, np.int64), _MILLISECOND, float(stay[-1]) / 1000, 0.0
+        whole = np.array(
+            [number for number, frame in enumerate(self.frames) if not number or self._replaces_all(frame)]
         )
+        last = float(stay[-1]) / 1000
+        return FrameIndex(starts, starts / 1000, whole, starts[whole], _MILLISECOND, last, 0.0)
 
     def _replaces_all(self, frame: _Frame) -> bool:
         covers = (frame.x, frame.y, frame.width, frame.height) == (0, 0, self.width, self.height)
