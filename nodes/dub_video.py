@@ -96,6 +96,7 @@ class DubVideo(io.ComfyNode):
         from .comfy_bridge import whole_dub
         from .comfy_bridge.faces import CropSettings, check_track
         from .comfy_bridge.footage import footage
+        from .comfy_bridge.likeness import warn_of_strange_face
         from .comfy_bridge.progress import NodeProgress
         from .comfy_bridge.result import video_of
 
@@ -108,6 +109,7 @@ class DubVideo(io.ComfyNode):
         cropped = CropSettings(settings.crop_size, as_released=as_released)
         face = face_track or whole_dub.seen_face(video, source, face_detector, cropped, progress, image_fps)
         check_track(face, source)
+        warn_of_strange_face(model, source, face, settings.crop_size)
         heard = whole_dub.heard_speech(audio, audio_encoders, Length(length), len(face.timeline), progress)
         scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)
         return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))

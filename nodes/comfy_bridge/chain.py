@@ -15,6 +15,7 @@ from ..types import ReferenceLatents, RunReference, SpeechFeatures
 from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
 from .guidance_patches import warn_of_idle_patches
 from .guider import require_fit
+from .likeness import warn_of_strange_crops
 from .progress import interruptible
 
 
@@ -34,6 +35,7 @@ def sample_runs(
     """
     require_fit(model, reference, speech)
     warn_of_idle_patches(model)
+    warn_of_strange_crops(model, reference)
     preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
     sampler = ComfyClipSampler(model, context, choices, preview)
     chain = ClipChain(

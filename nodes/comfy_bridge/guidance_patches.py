@@ -12,7 +12,6 @@ come before it, just as in core.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from xdub_core.sampling.guidance import Guidance
 
-logger = logging.getLogger(__name__)
+from .telling import warn
 
 PREDICT, BEFORE, INSTEAD, AFTER = (
     "sampler_calc_cond_batch_function",
@@ -106,7 +105,7 @@ def warn_of_idle_patches(model: Any) -> None:
     idle = _idle_patches(model.model_options)
     if idle:
         named = "; ".join(f"{node} ({reason})" for node, reason in idle.items())
-        logger.warning("X-Dub: these nodes do nothing to it and may be taken out: %s", named)
+        warn(f"these nodes do nothing to X-Dub and may be taken out: {named}")
 
 
 def _idle_patches(options: Mapping[str, Any]) -> dict[str, str]:

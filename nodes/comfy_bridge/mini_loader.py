@@ -15,6 +15,7 @@ from xdub_core.mini.landmarks import LandmarkFinder, MiniDetector
 from xdub_core.mini.model import EXPERT_FILES, EXPERTS, MiniCard, load_card
 
 from .experts import with_expert
+from .likeness import HEADS_ONLY
 from .listening import MiniEncoders
 from .mini_vae import MiniVae
 from .whole_dub import SETTINGS
@@ -38,6 +39,7 @@ def load_mini_parts(folder: Path, experts: bool = True) -> MiniParts:
     if model is None:
         raise CheckpointError(f"{folder / DIT} is no X-Dub model: get the folder whole")
     model.set_attachments(SETTINGS, card.settings)
+    model.set_attachments(HEADS_ONLY, True)
     model.model.model_sampling.set_parameters(shift=card.shift)  # what ComfyUI's schedulers go by
     for name in EXPERTS if experts else ():
         if (folder / EXPERT_FILES[name]).is_file():
