@@ -1,11 +1,16 @@
 """Core's own loader takes X-Dub's files for what they are."""
 
 import json
+from dataclasses import asdict
 
+import folder_paths
 import pytest
 import torch
 from models import RELEASED_HEADS, load_model, put_model, random_state
+from safetensors.torch import save_file
 
+from xdub_core.errors import CheckpointError
+from xdub_core.model.checkpoint import load_dit
 from xdub_core.model.config import RELEASED, config_from_values
 
 
@@ -60,3 +65,30 @@ def test_wan_without_audio_is_still_wan():
     }
     model = load_model(put_model("wan.safetensors", state))
     assert type(model.model).__name__ == "WAN22"
+
+
+STATED = json.loads(json.dumps(asdict(RELEASED_HEADS)))
+NO_SIZES = {
+    "null": None,
+    "a list": [1],
+    "an unknown field": STATED | {"rope": 1},
+    "a field too few": {name: value for name, value in STATED.items() if name != "patch"},
+    "text for a number": STATED | {"heads": "2"},
+    "an absurd size": STATED | {"ffn_dim": 10**12},
+    "a size that is not the tensors'": STATED | {"ffn_dim": 60_000},
+    "layers that are not there": STATED | {"layers": 3},
+}
+
+
+@pytest.mark.parametrize("case", NO_SIZES)
+def test_metadata_of_another_writer_is_the_same_line_of_error_as_on_the_command_line(case):
+    name = put_model("odd.safetensors", random_state(RELEASED_HEADS))
+    path = folder_paths.get_full_path("diffusion_models", name)
+    metadata = {"config": json.dumps({"transformer": {"xdub": NO_SIZES[case]}})}
+    save_file(random_state(RELEASED_HEADS), path, metadata=metadata)
+    with pytest.raises(Exception, match="the checkpoint's metadata") as here:
+        load_model(name)
+    with pytest.raises(CheckpointError, match="its metadata") as there:
+        load_dit(path)
+    told = str(there.value).removeprefix(f"{path}: its metadata")
+    assert str(here.value).removeprefix("the checkpoint's metadata") == told
