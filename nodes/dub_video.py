@@ -105,6 +105,7 @@ class DubVideo(io.ComfyNode):
         settings, progress = whole_dub.dub_settings(model, choices), NodeProgress()
         dubbing = whole_dub.dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
         check_sizes(settings, dubbing)
+        check_sizes(settings, dubbing)
         source = footage(video, image_fps)
         cropped = CropSettings(settings.crop_size, as_released=as_released)
         face = face_track or whole_dub.seen_face(video, source, face_detector, cropped, progress, image_fps)

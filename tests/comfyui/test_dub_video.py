@@ -1,5 +1,6 @@
 """Dub Video: the whole dub in one node, with a mini of random weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import comfy.model_management as management
@@ -123,7 +124,7 @@ def test_interrupting_stops_within_a_step_and_leaves_no_file(dubbed, video, part
     assert dubbed(video, speech(0.4)).get_frame_count() == 10
 
 
-def test_what_does_not_belong_together_is_told_before_the_work(pack, dubbed, video, parts):
+def test_what_does_not_belong_together_is_told_before_the_work(pack, dubbed, video, parts, track):
     class Deaf:
         width = 2048
 
@@ -137,6 +138,9 @@ def test_what_does_not_belong_together_is_told_before_the_work(pack, dubbed, vid
     other = type("Patcher", (), {"model": torch.nn.Linear(1, 1)})()
     with pytest.raises(SettingsError, match="model of another kind"):
         dubbed(video, model=other)
+    face = replace(track, crop_size=40)
+    with pytest.raises(SettingsError, match="a crop size of 40"):
+        dubbed(video, face_track=face)
     assert "connect a face detector" in pack("dub_video").DubVideo.validate_inputs(length="audio")
 
 
@@ -178,8 +182,6 @@ def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
 
 
 def test_the_dub_is_made_at_the_track_s_crop_size(pack, parts, dubbed, video, monkeypatch):
-    from dataclasses import replace
-
     face = pack("face_crop").FaceCrop.execute(video, "box", 64, "8,4,56,52", 1, False, 25.0).args[0]
     encoded = []
     codec = pack("comfy_bridge.vae_codec").VaeCodec
