@@ -106,6 +106,21 @@ def test_chroma_is_never_less_than_the_source_has(tmp_path, source_format, suffi
     assert probe_video(path).pixel_format.replace("yuvj", "yuv") == expected
 
 
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("pixel_format", ["gray", "gray10le"])
+def test_grey_is_read_as_it_is_tagged_and_keeps_its_numbers_beside_chroma(tmp_path, full, pixel_format):
+    source = stored_video(tmp_path / "in.mkv", pixel_format, full=full)
+    with VideoReader(source) as reader:
+        (picture,) = reader.frames([0])
+    luma = samples_of(source)[0][0][0].astype(float) / (1 if pixel_format == "gray" else 4)
+    expected = luma if full else np.clip((luma - 16) * 255 / 219, 0, 255)
+    assert np.abs(picture[..., 1] / (np.iinfo(picture.dtype).max / 255) - expected).max() < 1.3
+    path = copy_whole(
+        source, tmp_path / "out.mkv", EncodeSettings("ffv1", pixel_format=f"yuv420p{pixel_format[4:]}")
+    )
+    assert np.array_equal(samples_of(path)[0][0][0], samples_of(source)[0][0][0])
+
+
 def test_a_pixel_format_that_is_asked_for_is_taken(tmp_path, caplog):
     source = stored_video(tmp_path / "in.mkv", "yuv444p")
     path = copy_whole(source, tmp_path / "out.mp4", replace(LOSSLESS, pixel_format="yuv420p"))

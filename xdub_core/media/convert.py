@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from xdub_core.media.color import LUMA_COEFFICIENTS, UNSPECIFIED, YuvMeaning
+from xdub_core.media.pixel_layout import PixelLayout, chroma_of
 
 _SCALER = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _SCALER_MATRIX = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
@@ -44,6 +45,12 @@ class ToRgb:
         self.accepts = (pixel_format, width, height)
         self._yuv = yuv
         self._bits, is_rgb = _depth(pixel_format)
+        self._widen: Scaler | None = None
+        if chroma_of(pixel_format) == "gray" and not yuv.full_range:
+            # swscale takes all grey for full range; with chroma it asks.
+            wide = PixelLayout("444", self._bits).name
+            self._widen = Scaler(pixel_format, wide, width, height, "in_range=full:out_range=full")
+            pixel_format = wide
         ranges = "full" if yuv.full_range else "limited"
         if self._bits <= 8:
             target = "rgb24"
@@ -60,6 +67,8 @@ class ToRgb:
 
     def __call__(self, frame: Any) -> np.ndarray:
         """[H, W, 3] RGB of a frame."""
+        if self._widen is not None:
+            frame = self._widen(frame)
         if self._scaler is not None:
             frame = self._scaler(frame)
         if not self._planar:

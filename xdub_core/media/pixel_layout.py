@@ -59,6 +59,12 @@ def layout_of(pixel_format: str) -> PixelLayout | None:
     return None if chroma is None else PixelLayout(chroma, bits, alpha)
 
 
+def chroma_of(pixel_format: str) -> str | None:
+    """`PixelLayout.chroma` of a format; None where it has no such layout."""
+    layout = layout_of(pixel_format)
+    return None if layout is None else layout.chroma
+
+
 def format_has_alpha(pixel_format: str) -> bool:
     """Whether a format has an alpha channel; the colours of a palette may have one."""
     form = av.VideoFormat(pixel_format, _FULL_SAMPLES, _FULL_SAMPLES)

@@ -28,6 +28,7 @@ from xdub_core.media.pictures import (
     is_wildcard,
     suggestion,
 )
+from xdub_core.media.pixel_layout import chroma_of
 from xdub_core.media.sound_stream import best_audio
 from xdub_core.media.streams import first_frames
 from xdub_core.media.webp import AnimatedWebP, WebPDecoder, find_frames
@@ -279,6 +280,8 @@ def _color_tags(stream: Any, frame: Any, path: Path) -> ColorTags:
             f"{path}: Dolby Vision cannot be read as ordinary colour; export it as SDR (BT.709) first"
         )
     full = frame.format.name.startswith("yuvj") or frame.format.is_rgb
+    if chroma_of(frame.format.name) == "gray" and not int(context.color_range):
+        full = True  # as pictures have it, and FFmpeg takes it
     return ColorTags(
         matrix=int(context.colorspace),
         transfer=int(context.color_trc),

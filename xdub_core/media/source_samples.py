@@ -11,7 +11,7 @@ from xdub_core.media.color import HD_VIDEO, YuvMeaning
 from xdub_core.media.convert import Scaler, plane_samples
 from xdub_core.media.frame import StoredPicture
 from xdub_core.media.orientation import UPRIGHT, Orientation
-from xdub_core.media.pixel_layout import PixelLayout, format_has_alpha, layout_of
+from xdub_core.media.pixel_layout import PixelLayout, chroma_of, format_has_alpha, layout_of
 
 
 class SourceSamples:
@@ -65,7 +65,9 @@ class SourceSamples:
             return frame
         key = (source, target, frame.width, frame.height)
         if key not in self._scalers:
-            self._scalers[key] = Scaler(*key, self._options)
+            grey = "gray" in (chroma_of(source), chroma_of(target))  # which swscale takes for full range
+            options = "in_range=full:out_range=full" if grey else self._options
+            self._scalers[key] = Scaler(*key, options)
         return self._scalers[key](frame)
 
 
