@@ -1,4 +1,4 @@
-"""Frames per second of crop + colour match + paste-back.
+"""Frames per second of crop + colour match + paste-back, and milliseconds of what is done to a finished frame then.
 
 python benchmarks/compose_speed.py --width 1920 --height 1080 --box 600 --frames 200
 """
@@ -19,8 +19,14 @@ from rich.table import Table
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import paste_back
 from xdub_core.face.crop import crop_frame
+from xdub_core.media.color import HD_VIDEO
+from xdub_core.media.convert import FromRgb, ToRgb
+from xdub_core.media.finish import ToEncode
+from xdub_core.media.frame import FinishedFrame, SourceFrame, StoredPicture, made_of, untouched
 
 STAGES = ("crop", "colour match", "paste-back")
+ENCODED = ("to YUV, dubbed", "to YUV, untouched", "to YUV from RGB alone")
+"""The writer's step before the encoder: with the source's own samples, and as it is for pictures without a source."""
 
 
 def measure(
@@ -54,6 +60,29 @@ def measure(
     return seconds
 
 
+def measure_encoded(width: int, height: int, box_size: int, frames: int, deep: bool = False) -> Counter[str]:
+    """Seconds of wall time for `frames` frames of each kind in ENCODED."""
+    random = np.random.default_rng(0)
+    pixel_format = "yuv420p10le" if deep else "yuv420p"
+    picture = cv2.GaussianBlur(random.integers(0, 255, (height, width, 3), dtype=np.uint8), (0, 0), 3)
+    samples = FromRgb(pixel_format, width, height, HD_VIDEO)(picture)
+    source = SourceFrame(ToRgb(pixel_format, width, height, HD_VIDEO)(samples), StoredPicture(samples))
+    x0, y0 = (width - box_size) // 2, (height - box_size) // 2
+    box = (x0, y0, x0 + box_size, y0 + box_size)
+    dubbed = source.rgb.copy()
+    dubbed[y0 : box[3], x0 : box[2]] = dubbed[y0 : box[3], x0 : box[2]][::-1]
+    to_encode = ToEncode(pixel_format, width, height, (0, 0), HD_VIDEO, HD_VIDEO)
+    finished = (FinishedFrame(dubbed, source, (box,)), untouched(source), made_of(dubbed))
+    seconds: Counter[str] = Counter()
+    for name, frame in zip(ENCODED, finished, strict=True):
+        to_encode(frame)  # warm up
+        start = time.perf_counter()
+        for _ in range(frames):
+            to_encode(frame)
+        seconds[name] = time.perf_counter() - start
+    return seconds
+
+
 def table(width: int, height: int, box: int, crop: int, frames: int, deep: bool = False) -> Table:
     """Measure, and tell milliseconds per stage and frames per second."""
     measure(width, height, box, crop, 5, deep)  # warm up
@@ -67,6 +96,7 @@ def table(width: int, height: int, box: int, crop: int, frames: int, deep: bool 
         *((stage, seconds[stage]) for stage in STAGES),
         ("together", total),
         ("CPU", seconds["CPU"]),
+        *measure_encoded(width, height, box, frames, deep).items(),
     ):
         result.add_row(name, f"{1000 * value / frames:.2f}", f"{frames / value:.0f}")
     return result

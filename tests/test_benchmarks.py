@@ -44,6 +44,7 @@ def test_forward_is_measured():
 def test_stages_of_composing_are_timed():
     seconds = compose_speed.measure(160, 120, 60, 64, frames=2)
     assert set(seconds) == {*compose_speed.STAGES, "CPU"}
+    assert set(compose_speed.measure_encoded(160, 120, 60, frames=2)) == set(compose_speed.ENCODED)
     assert all(value > 0 for value in seconds.values())
 
 
