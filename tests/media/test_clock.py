@@ -115,6 +115,22 @@ def test_short_clips_joined_do_not_mix(tmp_path, make_video, numbered, shown):
         assert [shown(frame) for frame in reader.frames(range(reader.info.frames))] == list(range(30))
 
 
+@pytest.mark.skipif(int(av.__version__.split(".")[0]) < 15, reason="needs PyAV 15 to make the test's file")
+def test_two_frames_at_one_time_keep_the_clock(tmp_path, make_video, numbered, shown):
+    pts = [0, 40, 100, 100, 300, 310, 500]
+    source = make_video(tmp_path / "b.mkv", numbered(7), codec="mjpeg", pixel_format="yuvj420p")
+    path = tmp_path / "a.mkv"
+    with av.open(str(source)) as read, av.open(str(path), "w") as written:
+        copy = written.add_stream_from_template(read.streams.video[0])
+        for packet, stamp in zip(read.demux(video=0), pts, strict=False):
+            packet.pts = packet.dts = stamp
+            packet.stream = copy
+            written.mux(packet)
+    with VideoReader(path) as reader:
+        assert reader._index.seconds == pytest.approx(np.array(pts) / 1000)
+        assert [shown(frame) for frame in reader.frames([*range(7), 5, 3])] == [*range(7), 5, 3]
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "options"),
     [

@@ -245,18 +245,24 @@ def _from_decoding(
     if not len(frames):
         raise MediaError(f"{path}: no frame of this video can be decoded; the file is damaged")
     durations = np.array(frames.duration, dtype=np.int64)
-    stamps = None if None in frames.pts else np.array(frames.pts, dtype=np.int64)
-    if stamps is not None and np.all(np.diff(stamps) > 0) and _is_sound(stamps, (), facts.time_base):
-        return _build(stamps, stamps, durations, np.flatnonzero(frames.keyframe), facts)
     start = np.zeros(1, np.int64)
     if facts.dts_clock and _is_sound(_sorted_known(packets.dts), (), facts.time_base):
         ticks = _decoding_clock(packets, len(frames), frames.dts[0])
         index = _build(None, ticks, durations, start, facts)
         return _with_keyframes(index, np.flatnonzero(frames.keyframe), packets)
-    return replace(
-        _build(None, np.zeros(1), durations, start, replace(facts, bare=True)),
-        start=float((frames.pts[0] or 0) * facts.time_base),
-    )
+    stamps = None if None in frames.pts else np.array(frames.pts, dtype=np.int64)
+    if stamps is None or _starts_again(stamps, float(facts.time_base)):
+        index = _build(None, start, durations, start, replace(facts, bare=True))
+        return replace(index, start=float((frames.pts[0] or 0) * facts.time_base))
+    if np.all(np.diff(stamps) > 0):
+        return _build(stamps, stamps, durations, np.flatnonzero(frames.keyframe), facts)
+    return _build(None, np.maximum.accumulate(stamps), durations, start, facts)
+
+
+def _starts_again(stamps: np.ndarray, second: float) -> bool:
+    """Whether timestamps of frames in the order shown jump back, or forward by hours."""
+    steps = np.diff(stamps) * second
+    return bool(len(steps)) and bool(steps.min() < -_DECODING_STEP_BACK or steps.max() > _GAP_SECONDS)
 
 
 def _with_keyframes(index: FrameIndex, keyframes: np.ndarray, packets: _Times) -> FrameIndex:

@@ -124,6 +124,8 @@ def scan_video(path: str | Path, stream: int | None = None) -> ScannedVideo:
     path = Path(path)
     check_input_path(path)
     damage = Damage(path)
+    if stream and (is_pattern(path) or find_frames(path)):
+        raise MediaError(f"{path}: there is no video stream {stream} in it; pictures have but one, 0")
     if is_pattern(path):
         return _scan_pictures(find_pictures(path), damage)
     animation = find_frames(path)
