@@ -90,7 +90,7 @@ class DubVideo(io.ComfyNode):
         guidance: Any = None,
         empty_prompt: Any = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub import Scene, check_sizes, dub
+        from xdub_core.dub import Scene, check_sizes, dub, plan_runs
         from xdub_core.sampling.plan import Length
 
         from .comfy_bridge import whole_dub
@@ -104,13 +104,19 @@ class DubVideo(io.ComfyNode):
         choices = whole_dub.DubChoices(seed, steps, guidance, as_released, size)
         settings, progress = whole_dub.dub_settings(model, choices), NodeProgress()
         dubbing = whole_dub.dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
-        check_sizes(settings, dubbing)
-        check_sizes(settings, dubbing)
+        geometry = check_sizes(settings, dubbing)
         source = footage(video, image_fps)
         cropped = CropSettings(settings.crop_size, as_released=as_released)
         face = face_track or whole_dub.seen_face(video, source, face_detector, cropped, progress, image_fps)
         check_track(face, source)
         warn_of_strange_face(model, source, face, settings.crop_size)
-        heard = whole_dub.heard_speech(audio, audio_encoders, Length(length), len(face.timeline), progress)
+        heard = whole_dub.heard_speech(
+            audio,
+            audio_encoders,
+            Length(length),
+            len(face.timeline),
+            progress,
+            lambda frames: plan_runs(face.track, frames, geometry),  # tells where there is no face so soon
+        )
         scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)
         return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))

@@ -154,7 +154,7 @@ def _functions(options: Mapping[str, Any], kind: str) -> Iterator[Callable[[dict
 
 
 def _all(options: Mapping[str, Any], kind: str) -> list[Callable[[dict[str, Any]], Any]]:
-    found = options.get(kind, [])
+    found = options.get(kind) or []
     return list(found) if isinstance(found, list | tuple) else [found]
 
 

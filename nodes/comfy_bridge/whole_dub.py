@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,12 +96,17 @@ def seen_face(
 
 
 def heard_speech(
-    audio: dict[str, Any], encoders: AudioEncoders, length: Length, frames: int, progress: NodeProgress
+    audio: dict[str, Any],
+    encoders: AudioEncoders,
+    length: Length,
+    frames: int,
+    progress: NodeProgress,
+    check: Callable[[int], object],
 ) -> SpeechFeatures:
-    """What the encoders hear of a recording, or heard before; `frames`: the video's. Raises MediaError."""
+    """What the encoders hear of a recording, or heard before; see `listen`. `frames`: the video's."""
     key = sound_key(audio)
     return FEATURES.get(
         encoders,
         None if key is None else (key, length, None if length is Length.AUDIO else frames),
-        lambda: listen(audio, encoders, length, frames, progress),
+        lambda: listen(audio, encoders, length, frames, progress, check),
     )

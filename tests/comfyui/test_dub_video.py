@@ -158,10 +158,11 @@ def test_a_face_that_appears_after_the_speech_is_told_and_leaves_no_file(pack, d
         def detect(self, frames, numbers=None):
             return [Detection(np.array([8.0, 4, 56, 52]), 1.0) if n >= 20 else None for n in numbers]
 
-    before = temporary_files()
+    before, listener = temporary_files(), Listener(parts.encoders)
     with pytest.raises(FaceError, match="no face in the first 10 frames"):
-        dubbed(video, speech(0.4), face_track=None, face_detector=Late())
+        dubbed(video, speech(0.4), face_track=None, face_detector=Late(), audio_encoders=listener)
     assert temporary_files() == before
+    assert listener.asked == 0
     options = {"crop_size": 32, "box": "", "detect_every": 1, "as_released": False, "image_fps": 25.0}
     face, crops, _ = (
         pack("face_crop").FaceCrop.execute(video, "find it", **options, face_detector=Late()).args
