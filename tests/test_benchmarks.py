@@ -15,6 +15,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import compose_speed
 import dit_forward
 import engine
+import paste_oracle
 import peak_memory
 
 SMALL = dit_forward.Case(48, 2, 2, frames=3, size=8)
@@ -48,13 +49,27 @@ def test_stages_of_composing_are_timed():
     assert all(value > 0 for value in seconds.values())
 
 
+def test_the_oracle_sees_the_old_mouth_where_the_difference_is_added_and_not_in_what_is_done_now():
+    clip = paste_oracle.make_clip("plain", 480, frames=2, grain=3.0)
+    crops = paste_oracle.dubbed_crops(clip, "blur", 256)
+    added, whole, now = (
+        paste_oracle.measure(clip, list(paste_oracle.pasted(clip, crops, way))) for way in paste_oracle.WAYS
+    )
+    assert added["edges"] > 0.3
+    assert max(now["edges"], whole["edges"]) < 0.08
+    assert now["dB"] > max(added["dB"], whole["dB"]) + 1
+    assert now["grain"] == pytest.approx(1, abs=0.15)
+    assert now["kept"] > 0.98
+
+
 def test_the_full_size_case_is_the_released_model():
     case = engine.FULL_SIZE
     assert (case.dim, case.heads, case.layers, case.tokens) == (3072, 24, 30, 10240)
 
 
 @pytest.mark.parametrize(
-    "name", ["engine", "dit_forward", "compose_speed", "audio_memory", "dub_memory", "full_size"]
+    "name",
+    ["engine", "dit_forward", "compose_speed", "paste_oracle", "audio_memory", "dub_memory", "full_size"],
 )
 def test_every_benchmark_is_a_program_with_help(name):
     path = BENCHMARKS / f"{name}.py"

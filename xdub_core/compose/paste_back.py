@@ -62,8 +62,8 @@ def paste_back(
     alpha, replaced = (
         _to_frame(mask, box, window) for mask in (changed * feather_mask(len(region)), replaced)
     )
-    residual = cv2.subtract(frame[window].astype(np.float32), kept, dst=kept)  # in place: pictures are large
-    return _blended(frame, cv2.add(new, grain_of(residual, alpha, replaced), dst=new), alpha, window)
+    grain = grain_of(frame[window].astype(np.float32), kept, alpha, replaced)
+    return _blended(frame, cv2.add(new, grain, dst=new), alpha, window)
 
 
 def touched_rectangle(box: np.ndarray, shape: tuple[int, ...], region: np.ndarray | None = None) -> Rectangle:
