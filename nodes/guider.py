@@ -59,14 +59,12 @@ class DubGuider(io.ComfyNode):
     ) -> io.NodeOutput:
         import torch
 
-        from .comfy_bridge.guidance_patches import warn_of_idle_patches
         from .comfy_bridge.guider import ClipGuider, clip_inputs
         from .comfy_bridge.likeness import warn_of_strange_crops
         from .comfy_bridge.prompt import context_for
         from .comfy_bridge.whole_dub import own_settings
 
         given = clip_inputs(model, reference, audio_features, clip, frames_before)
-        warn_of_idle_patches(model)
         if clip == 1:
             warn_of_strange_crops(model, reference)
         guidance = guidance or own_settings(model).sampler.guidance

@@ -13,7 +13,6 @@ from xdub_core.sampling.chain import ClipChain, FinishCrop
 
 from ..types import ReferenceLatents, RunReference, SpeechFeatures
 from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
-from .guidance_patches import warn_of_idle_patches
 from .guider import require_fit
 from .likeness import warn_of_strange_crops
 from .progress import interruptible
@@ -34,7 +33,6 @@ def sample_runs(
     model.
     """
     require_fit(model, reference, speech)
-    warn_of_idle_patches(model)
     warn_of_strange_crops(model, reference)
     preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
     sampler = ComfyClipSampler(model, context, choices, preview)

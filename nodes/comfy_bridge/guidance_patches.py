@@ -46,6 +46,9 @@ IDLE = {
 }
 """Core's nodes whose patches have no meaning for X-Dub, and why: they are left out."""
 
+NAMED = "xdub_idle_patches_named"
+"""Attachment of a MODEL: the nodes that the artist has been told of."""
+
 Conds = Mapping[str, Any]
 """CONDITIONING of the branches, as core processed it, by core's names."""
 
@@ -101,11 +104,13 @@ def patched_guidance(step: Step, guidance: Guidance) -> Tensor:
 
 
 def warn_of_idle_patches(model: Any) -> None:
-    """Name the nodes whose patches in a MODEL do nothing for X-Dub, in one line. To be called once a dub."""
-    idle = _idle_patches(model.model_options)
+    """Name the nodes whose patches in a MODEL do nothing for X-Dub, in one line, and each of them once."""
+    named = model.get_attachment(NAMED) or frozenset()
+    idle = {node: reason for node, reason in _idle_patches(model.model_options).items() if node not in named}
     if idle:
-        named = "; ".join(f"{node} ({reason})" for node, reason in idle.items())
-        warn(f"these nodes do nothing to X-Dub and may be taken out: {named}")
+        model.set_attachments(NAMED, named | idle.keys())
+        told = "; ".join(f"{node} ({reason})" for node, reason in idle.items())
+        warn(f"these nodes do nothing to X-Dub and may be taken out: {told}")
 
 
 def _idle_patches(options: Mapping[str, Any]) -> dict[str, str]:

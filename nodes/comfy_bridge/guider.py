@@ -23,7 +23,7 @@ from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs
 
 from ..types import ReferenceLatents, SpeechFeatures
-from .guidance_patches import Step, is_patched, patched_guidance
+from .guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
 from .model import AUDIO, REFERENCE, require_xdub
 
 BRANCHES = ("positive", "middle", "negative")
@@ -51,6 +51,7 @@ class ClipGuider(CFGGuider):
         self, model: Any, guidance: Guidance, clip: ClipInputs, context: Tensor, border: int = 1
     ) -> None:
         require_xdub(model)
+        warn_of_idle_patches(model)
         super().__init__(model)
         self.guidance = guidance
         self.clip = clip

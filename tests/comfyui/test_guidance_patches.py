@@ -219,11 +219,11 @@ IDLE = [
 
 
 @pytest.mark.parametrize("node", IDLE)
-def test_nodes_without_a_meaning_are_named_and_left_out(pack, model, sampled, node, caplog):
-    given = idle(node, model)
-    assert torch.equal(sampled(given), sampled(model))
+def test_nodes_without_a_meaning_are_left_out_and_named_once(pack, model, sampled, node, caplog):
+    given, expected = idle(node, model), sampled(model)
     with caplog.at_level(logging.WARNING):
-        pack("comfy_bridge.guidance_patches").warn_of_idle_patches(given)
+        assert torch.equal(sampled(given), expected)
+        sampled(given)
     (line,) = [record.getMessage() for record in caplog.records if "X-Dub" in record.getMessage()]
     assert node in line and "\n" not in line
 
@@ -233,3 +233,13 @@ def test_nodes_with_a_meaning_are_not_warned_of(pack, model, caplog):
         for node in NODES:
             pack("comfy_bridge.guidance_patches").warn_of_idle_patches(patched(node, model))
     assert not caplog.records
+
+
+def test_a_node_that_is_added_later_is_named_too(pack, model, caplog):
+    warn = pack("comfy_bridge.guidance_patches").warn_of_idle_patches
+    one = idle("HyperTile", model)
+    with caplog.at_level(logging.WARNING):
+        warn(one)
+        warn(idle("PerpNeg", one))
+    assert ["HyperTile" in record.getMessage() for record in caplog.records] == [True, False]
+    assert "PerpNeg" in caplog.records[1].getMessage()
