@@ -124,6 +124,15 @@ def test_a_still_face_keeps_one_box():
     assert len(np.unique(boxes, axis=0)) == 1
 
 
+def test_boxes_that_are_to_follow_are_not_fixed():
+    center = 0.5 + 0.01 * np.sin(np.arange(100) / 10)[:, None] * (1, 0)
+    fixed, case = smooth_boxes(face(100, center), (640, 640))
+    assert case is SmoothingCase.STILL and np.ptp(fixed, axis=0).max() == 0
+    following, case = smooth_boxes(face(100, center), (640, 640), follow=True)
+    assert case is SmoothingCase.MOVING
+    assert np.ptp(following[:, 0]) > 5
+
+
 def test_a_walking_face_keeps_its_size():
     center = np.stack([np.linspace(0.2, 0.8, 80), np.full(80, 0.5)], 1)
     boxes, case = smooth_boxes(face(80, center), (640, 640))

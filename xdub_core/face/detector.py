@@ -52,6 +52,9 @@ class FaceDetector(Protocol):
 
     Backends that look at pixels treat every frame alone and ignore `numbers`. Backends made of given boxes or
     landmarks look the frame up by its number; without `numbers` they count the frames that they are shown.
+
+    A detector whose attribute `follow` is true is for a model that was trained on crops that follow the face closely:
+    a face that hardly moves gets no fixed box then.
     """
 
     def detect(

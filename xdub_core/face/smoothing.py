@@ -68,16 +68,18 @@ class SmoothedBoxes(NamedTuple):
     case: SmoothingCase
 
 
-def smooth_boxes(face: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
+def smooth_boxes(
+    face: np.ndarray, size: tuple[int, int], reference: bool = False, follow: bool = False
+) -> SmoothedBoxes:
     """Boxes of one face in consecutive frames.
 
     `face`: its 68 points [frames, 68, 3] (`FACE_POINTS` of the 134) of x, y as fractions of the frame's width and
     height, and score; `size`: (width, height) in pixels. With `reference`, edges are on whole pixels, floor and ceil,
     as in the release (and so not always square); without, they stay where they are, so that crops do not tremble by
-    single pixels.
+    single pixels. With `follow`, boxes follow a face that hardly moves too; see `settle`.
     """
     raw = raw_boxes(filter_keypoints(face), size)
-    boxes, case = settle(raw, size, reference)
+    boxes, case = settle(raw, size, reference, follow)
     if reference:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
@@ -117,18 +119,21 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _squared(moving_mean(boxes, BOX_MEAN).astype(np.float32)).astype(np.float64)
 
 
-def settle(raw: np.ndarray, size: tuple[int, int], reference: bool = False) -> SmoothedBoxes:
+def settle(
+    raw: np.ndarray, size: tuple[int, int], reference: bool = False, follow: bool = False
+) -> SmoothedBoxes:
     """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
 
     `raw`: from `raw_boxes`. With `reference`, boxes that change their size grow from their top left corner, as the
-    release's do, and may be cut off at the frame; without, they grow around their centre.
+    release's do, and may be cut off at the frame; without, they grow around their centre. With `follow`, every face is
+    one that moves.
     """
     calm = moving_mean(raw, CALM_MEAN)
-    if _is_still(raw):
+    if not follow and _is_still(raw):
         union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])[None]
         box = _boxes(_centers(union), (union[:, 2:] - union[:, :2]).max(axis=1), size)
         return SmoothedBoxes(np.repeat(box, len(raw), axis=0), SmoothingCase.STILL)
-    if _is_steady(raw):
+    if not follow and _is_steady(raw):
         sides = np.full(len(raw), (calm[:, 2] - calm[:, 0]).max())
         return SmoothedBoxes(
             _boxes(_smoothed(_centers(calm), CENTER_MEANS), sides, size), SmoothingCase.STEADY_SIZE

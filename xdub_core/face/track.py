@@ -82,10 +82,11 @@ def track_faces(
     spans = [range(seen[shot.start], seen[shot.stop - 1] + 1) for shot in shots]
     values = found.values
     boxes, cases = np.empty((count, 4)), []
+    follow = getattr(detector, "follow", False) and not reference
     for shot, span in zip(shots, spans, strict=True):
         given = _interpolated(np.asarray(span), seen[shot.start : shot.stop], values[shot.start : shot.stop])
         if given.ndim == 3:
-            boxes[span.start : span.stop], case = smooth_boxes(given, size, reference)
+            boxes[span.start : span.stop], case = smooth_boxes(given, size, reference, follow)
             cases.append(case)
         else:
             boxes[span.start : span.stop] = integer_boxes(given, size) if reference else given

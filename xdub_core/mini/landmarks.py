@@ -148,8 +148,10 @@ class MiniDetector:
     """The `FaceDetector` of rendered heads. It knows nothing of real people.
 
     Its keypoints are those of `face_keypoints`: tracked and smoothed as RTMW's are, they give crops `crop_factor` times
-    as large as the face box.
+    as large as the face box. They follow the head, as the mini's training crops do.
     """
+
+    follow = True
 
     def __init__(
         self, finder: LandmarkFinder, threshold: float = 0.5, crop_factor: float = CROP_FACTOR
