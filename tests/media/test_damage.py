@@ -59,6 +59,19 @@ def test_holes_at_both_ends(noisy, shown, first, last):
     assert found == sorted(found) and count >= 27 and len(found) == count
 
 
+def test_a_damaged_start_keeps_its_time(noisy, shown, caplog):
+    """The very first picture's header is gone: the first good one is shown from the start, and nothing moves."""
+    overwrite(noisy, 0, 1, 30)
+    with VideoReader(noisy) as reader:
+        found = [shown(picture) for picture in reader.frames(range(reader.info.frames))]
+        assert reader.info.frames == 30 and reader.info.duration == pytest.approx(1.2)
+        again = [shown(picture) for picture in reader.frames([0, 29, 1])]
+    first = found[0]
+    assert 1 <= first <= 4 and found == [first] * first + list(range(first, 30))
+    assert again == [first, 29, first]
+    assert "frames 0 to" in caplog.text or "frame 0 at 0.00 s" in caplog.text
+
+
 def test_all_passes_agree_and_one_warns(noisy, caplog):
     overwrite(noisy, 11, 12, 30)
     passes = VideoPasses(scan_video(noisy))

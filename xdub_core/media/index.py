@@ -14,6 +14,7 @@ import numpy as np
 from xdub_core.errors import MediaError
 from xdub_core.media.containers import FFmpegError, open_input, reason
 from xdub_core.media.damage import Damage, surviving_frames, use_threads
+from xdub_core.media.streams import Head
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,11 @@ class _Times:
 
 @dataclass(frozen=True)
 class _StreamFacts:
-    """`dts_clock`: AVI files hold no more than the packets' order on a clock, that of decoding. `bare`: no clock."""
+    """What a container says of a stream.
+
+    `dts_clock`: AVI files hold no more than the packets' order on a clock, that of decoding. `bare`: no clock at all.
+    `joinable`: may begin anywhere, where the decoder refuses what lacks its headers.
+    """
 
     time_base: Fraction
     frame_seconds: float
@@ -102,28 +107,32 @@ class _StreamFacts:
     codec: str
     dts_clock: bool
     bare: bool
+    joinable: bool
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> _StreamFacts:
         # Of a bare stream FFmpeg's average is a default; the guess comes from the stream's own header.
         rate = stream.guessed_rate or stream.average_rate or stream.base_rate or Fraction(25)
+        bare = bool(container.format.flags & _NO_TIMESTAMPS)
         return cls(
             time_base=stream.time_base or Fraction(1, 1000),
             frame_seconds=float(1 / rate),
             stated_frames=stream.frames,
             codec=stream.codec_context.name,
             dts_clock=container.format.name == "avi",
-            bare=bool(container.format.flags & _NO_TIMESTAMPS),
+            bare=bare,
+            joinable=bare or container.format.name in ("mpegts", "mpeg"),
         )
 
 
-def index_frames(path: Path, stream_number: int, decoded: Sequence[Any], damage: Damage) -> FrameIndex:
+def index_frames(path: Path, stream_number: int, head: Head, damage: Damage) -> FrameIndex:
     """Index a video by its packets, which is cheap.
 
     Args:
         stream_number: the stream's place among all of the file's.
-        decoded: the first frames that a decoder gave: they must be the first ones of the index. Where they are not,
-            or where packets lack timestamps, all frames are decoded once to count them, which is slow but true.
+        head: the stream's beginning. What a decoder gave of it must be the first frames of the index, but for a
+            damaged start. Where they are not, or where packets lack timestamps, all frames are decoded once to
+            count them, which is slow but true.
         damage: learns of what the counting finds.
 
     Frames that an edit list hides, hidden reference frames (VP8), packets before the first keyframe, and a last
@@ -132,9 +141,9 @@ def index_frames(path: Path, stream_number: int, decoded: Sequence[Any], damage:
     with open_input(path) as container:
         stream = container.streams[stream_number]
         facts = _StreamFacts.of(container, stream)
-        packets = _read_packets(container, stream, facts, path)
-    index = _from_packets(packets, facts, decoded)
-    if index is None or not _agrees(index, decoded):
+        packets = _read_packets(container, stream, facts, () if facts.joinable else head.refused, path)
+    index = _from_packets(packets, facts, head)
+    if index is None or not _agrees(index, head.frames):
         log.info("%s: timestamps of packets cannot be relied on: counting frames by decoding them all", path)
         index = _from_decoding(path, stream_number, packets, facts, damage)
     if facts.stated_frames and facts.stated_frames != len(index):
@@ -144,7 +153,9 @@ def index_frames(path: Path, stream_number: int, decoded: Sequence[Any], damage:
     return index
 
 
-def _read_packets(container: Any, stream: Any, facts: _StreamFacts, path: Path) -> _Times:
+def _read_packets(
+    container: Any, stream: Any, facts: _StreamFacts, refused: Sequence[int], path: Path
+) -> _Times:
     packets = _Times()
     started = False
     last_is_cut = False
@@ -152,7 +163,8 @@ def _read_packets(container: Any, stream: Any, facts: _StreamFacts, path: Path) 
         for packet in container.demux(stream):
             if not packet.size:
                 continue
-            started = started or packet.is_keyframe
+            # A damaged keyframe is called none, but the decoder refuses it.
+            started = started or packet.is_keyframe or packet.pts in refused
             if not started or packet.is_discard or _is_hidden(packet, facts.codec):
                 continue
             last_is_cut = packet.is_corrupt
@@ -170,16 +182,17 @@ def _is_hidden(packet: Any, codec: str) -> bool:
     return codec in ("vp8", "libvpx") and not bytes(packet)[0] & 0x10
 
 
-def _from_packets(packets: _Times, facts: _StreamFacts, decoded: Sequence[Any]) -> FrameIndex | None:
-    first_pts = decoded[0].pts
+def _from_packets(packets: _Times, facts: _StreamFacts, head: Head) -> FrameIndex | None:
+    first_pts = head.frames[0].pts
     if not len(packets) or first_pts is None or None in packets.pts:
         return None
     pts = np.array(packets.pts, dtype=np.int64)
     if not _is_sound(pts, packets.dts, facts.time_base):
         return None
     order = np.argsort(pts, kind="stable")
-    # What precedes the first frame that decodes needs pictures that are not in the file (an open group cut off).
-    order = order[pts[order] >= first_pts]
+    # What is shown before the first keyframe needs pictures that are not in the file (an open group cut off), unless
+    # it decodes; what is damaged keeps its time.
+    order = order[pts[order] >= min(pts[0], first_pts)]
     if not len(order):
         return None
     keyframes = np.flatnonzero(np.array(packets.keyframe)[order])
@@ -188,7 +201,7 @@ def _from_packets(packets: _Times, facts: _StreamFacts, decoded: Sequence[Any]) 
     durations = np.array(packets.duration, dtype=np.int64)[order]
     ticks = pts[order]
     if facts.dts_clock:
-        ticks = _decoding_clock(packets, len(ticks), decoded[0].dts)
+        ticks = _decoding_clock(packets, len(ticks), head.frames[0].dts)
     return _build(pts[order], ticks, durations, keyframes, facts)
 
 
@@ -234,8 +247,12 @@ def _build(
 
 
 def _agrees(index: FrameIndex, decoded: Sequence[Any]) -> bool:
-    known = index.pts[: len(decoded)].tolist() if index.pts is not None else []
-    return known == [frame.pts for frame in decoded][: len(known)]
+    stamps = [frame.pts for frame in decoded]
+    if index.pts is None or stamps[0] not in index.pts:
+        return False
+    first = int(np.searchsorted(index.pts, stamps[0]))
+    known = index.pts[first : first + len(stamps)].tolist()
+    return bool(known == stamps[: len(known)])
 
 
 def _from_decoding(

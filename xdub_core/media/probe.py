@@ -146,7 +146,7 @@ def _scan_container(path: Path, wanted: int | None, damage: Damage) -> ScannedVi
         codec, number = stream.codec_context.name, stream.index
         alpha = side_alpha_shows_through(stream, head.packets)
         audio_start = _audio_start(container)
-    index = index_frames(path, number, head.frames, damage)
+    index = index_frames(path, number, head, damage)
 
     def open_decoder() -> Decoder:
         return FrameDecoder(path, number, index, damage)

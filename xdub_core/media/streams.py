@@ -18,11 +18,18 @@ _HEAD_PACKETS = 500
 
 @dataclass(frozen=True)
 class Head:
-    """A video stream's beginning: its first packets, and the first frames that could be decoded (never none)."""
+    """A video stream's beginning.
+
+    Attributes:
+        packets: the first ones.
+        frames: the first ones that could be decoded, never none.
+        refused: timestamps of the packets before them that the decoder refused.
+    """
 
     stream: Any
     packets: list[Any]
     frames: list[Any]
+    refused: list[int]
 
 
 def first_frames(container: Any, path: Path, wanted: int | None) -> Head:
@@ -84,7 +91,7 @@ def _decode_head(container: Any, stream: Any) -> Head | str:
     """The stream's head, or why it has none."""
     if stream.codec_context is None:
         return "unknown codec"
-    head = Head(stream, [], [])
+    head = Head(stream, [], [], [])
     trouble = "it holds no frames"
     try:
         for number, packet in enumerate(container.demux(stream)):
@@ -92,10 +99,12 @@ def _decode_head(container: Any, stream: Any) -> Head | str:
                 head.frames.extend(packet.decode())
             except FFmpegError as error:
                 trouble = reason(error)
+                if not head.frames and packet.pts is not None:
+                    head.refused.append(packet.pts)
             if packet.size and len(head.packets) < _HEAD_FRAMES:
                 head.packets.append(packet)
             if len(head.frames) >= _HEAD_FRAMES or (number >= _HEAD_PACKETS and not head.frames):
                 break
     except (FFmpegError, OSError) as error:
         trouble = reason(error)
-    return Head(stream, head.packets, head.frames[:_HEAD_FRAMES]) if head.frames else trouble
+    return Head(stream, head.packets, head.frames[:_HEAD_FRAMES], head.refused) if head.frames else trouble
