@@ -30,6 +30,9 @@ from xdub_core.media.probe import VideoInfo
 log = logging.getLogger(__name__)
 
 _DEFAULTS = EncodeSettings()
+_BITEXACT = (
+    1 << 10
+)  # FFmpeg's flag for muxers: without it, Matroska files differ by random numbers in every run
 _FURTHEST_REORDERING = 64  # frames
 _DISK_ERRORS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
 
@@ -176,6 +179,7 @@ class VideoWriter:
         self._container = av.open(
             file_url(self._hidden.path), "w", format=self._plan.container.format, container_options=faststart
         )
+        self._container.flags |= _BITEXACT
         width, height = self._size[0] + self._padding[1], self._size[1] + self._padding[0]
         self._tags, meaning = self._colors(width, height)
         self._stream = self._add_video(width, height)
