@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import av
+import numpy as np
 
 from xdub_core.media.containers import FFmpegError
+from xdub_core.media.decoder import OpenDecoder
+from xdub_core.media.index import FrameIndex
 from xdub_core.media.pixel_layout import format_has_alpha
 
 ALPHA_IS_DROPPED = "its transparency (alpha channel) is dropped"
 
+_SAMPLES = 6  # pictures that are looked at, spread over the video
 _OPAQUE = 254  # of 255: encoders round
 _BLOCK_ADDITION_HEADER = 8  # bytes of BlockAddID before the alpha channel's own VP8 or VP9 packet
 
@@ -26,6 +30,25 @@ def shows_through(frame: Any) -> bool:
     if not has_alpha_channel(frame):
         return False
     return bool(frame.reformat(format="rgba").to_ndarray()[..., 3].min() < _OPAQUE)
+
+
+def is_transparent(head: Sequence[Any], index: FrameIndex, open_decoder: OpenDecoder) -> bool:
+    """Whether any of the first frames, or of some that are quickly decoded, is transparent anywhere."""
+    if not has_alpha_channel(head[0]):
+        return False
+    if any(shows_through(frame) for frame in head):
+        return True
+    places = np.linspace(0, len(index) - 1, _SAMPLES).astype(int)
+    decoder = open_decoder()
+    try:
+        for keyframe in sorted({index.keyframe_before(int(place)) for place in places}):
+            decoder.seek(keyframe)
+            found = decoder.read()
+            if found is not None and shows_through(found[1]):
+                return True
+    finally:
+        decoder.close()
+    return False
 
 
 def side_alpha_shows_through(stream: Any, packets: Iterable[Any]) -> bool:

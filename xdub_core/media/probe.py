@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through, side_alpha_shows_through
+from xdub_core.media.alpha import (
+    ALPHA_IS_DROPPED,
+    has_alpha_channel,
+    is_transparent,
+    side_alpha_shows_through,
+)
 from xdub_core.media.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
 from xdub_core.media.containers import is_there, open_input
 from xdub_core.media.damage import Damage
@@ -35,7 +39,6 @@ from xdub_core.media.webp import AnimatedWebP, WebPDecoder, find_frames
 
 log = logging.getLogger(__name__)
 
-_ALPHA_SAMPLES = 6
 _DOLBY_VISION_TAGS = ("dvhe", "dvh1", "dav1", "dva1", "dvav")
 
 
@@ -151,7 +154,7 @@ def _scan_container(path: Path, wanted: int | None, damage: Damage) -> ScannedVi
     def open_decoder() -> Decoder:
         return FrameDecoder(path, number, index, damage)
 
-    alpha = alpha or _is_transparent(head.frames, index, open_decoder)
+    alpha = alpha or is_transparent(head.frames, index, open_decoder)
     info = _info(path, head.frames[0], index, codec=codec, color=color, sar=sar, has_alpha=alpha)
     info = replace(
         info, stream=number, audio_start=None if audio_start is None else audio_start - index.start
@@ -170,7 +173,7 @@ def _scan_pictures(pictures: Pictures, damage: Damage) -> ScannedVideo:
         head = first_frames(container, first, None)
         color, sar = _color_tags(head.stream, head.frames[0], first), _pixel_shape(head.stream)
         codec = head.stream.codec_context.name
-    alpha = _is_transparent(head.frames, index, open_decoder)
+    alpha = is_transparent(head.frames, index, open_decoder)
     info = _info(pictures.pattern, head.frames[0], index, codec=codec, color=color, sar=sar, has_alpha=alpha)
     if pictures.gaps:
         log.warning(
@@ -192,7 +195,7 @@ def _scan_animation(animation: AnimatedWebP, damage: Damage) -> ScannedVideo:
     frame = found[1]
     if damage.found:
         raise MediaError(f"{animation.path}: its first frame cannot be decoded; the file is damaged")
-    alpha = _is_transparent([frame], index, open_decoder)
+    alpha = is_transparent([frame], index, open_decoder)
     info = _info(
         animation.path,
         frame,
@@ -254,25 +257,6 @@ def _info(
         start=index.start,
         stream=None,
     )
-
-
-def _is_transparent(head: Sequence[Any], index: FrameIndex, open_decoder: OpenDecoder) -> bool:
-    """Whether any of the first frames, or of some that are quickly decoded, is transparent anywhere."""
-    if not has_alpha_channel(head[0]):
-        return False
-    if any(shows_through(frame) for frame in head):
-        return True
-    places = np.linspace(0, len(index) - 1, _ALPHA_SAMPLES).astype(int)
-    decoder = open_decoder()
-    try:
-        for keyframe in sorted({index.keyframe_before(int(place)) for place in places}):
-            decoder.seek(keyframe)
-            found = decoder.read()
-            if found is not None and shows_through(found[1]):
-                return True
-    finally:
-        decoder.close()
-    return False
 
 
 def _color_tags(stream: Any, frame: Any, path: Path) -> ColorTags:
