@@ -19,6 +19,7 @@ class HeldDetector:
 
     def __init__(self, detector: FaceDetector, networks: Sequence[nn.Module]) -> None:
         self._detector = detector
+        self.follow: bool = getattr(detector, "follow", False)
         self.patchers = tuple(_held(network) for network in networks)
 
     def detect(
