@@ -132,7 +132,7 @@ def encode_empty_prompt(
         )
     try:
         embedding = _encode(weights, dtype)
-    except RuntimeError as error:
+    except (RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{path} holds tensors that do not fit together ({reason}): get it again"
@@ -173,11 +173,12 @@ class _Weights:
             problem = f"1 missing ({' or '.join(_NAMES['embedding'])})"
             raise wrong_file(file, "a umt5 text encoder", [problem], f"choose {released_file('text').name}")
         self._naming = namings[0]
-        self.tokens = file.shapes[self.name("embedding")][0]
+        self.tokens = (*file.shapes[self.name("embedding")], 0)[0]
         value = self.name("value")
         prefix = value.split("{}")[0]
-        numbers = {int(n[len(prefix) :].split(".")[0]) for n in file.shapes if n.startswith(prefix)}
-        self.blocks = max(numbers, default=0) + 1
+        self.blocks = (
+            len({n.removeprefix(prefix).split(".")[0] for n in file.shapes if n.startswith(prefix)}) or 1
+        )
         missing = [name for b in range(self.blocks) if (name := value.format(b)) not in file.shapes]
         if missing:
             problem = f"{len(missing)} missing ({some(missing)})"

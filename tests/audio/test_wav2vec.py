@@ -171,6 +171,43 @@ class TestFiles:
         with pytest.raises(CheckpointError, match=r"of another size \(.* is .*, not \[32"):
             load_wav2vec(folder)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"hidden_size": "16"},
+            {"hidden_size": None},
+            {"num_hidden_layers": 10**9},
+            {"num_hidden_layers": 3},
+            {"num_attention_heads": 0},
+            {"num_attention_heads": 3},
+            {"conv_stride": 5},
+            {"conv_stride": [5, 2]},
+            {"conv_dim": [10**12] * 7},
+            {"hidden_act": "text"},
+            {"feat_extract_norm": "none"},
+            {"layer_norm_eps": float("nan")},
+            {"do_stable_layer_norm": 1},
+        ],
+    )
+    def test_a_config_of_another_writer_is_one_line(self, folder, change):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | change))
+        with pytest.raises(CheckpointError) as caught:
+            load_wav2vec(folder)
+        assert "\n" not in str(caught.value)
+
+    def test_what_a_config_says_of_training_is_not_looked_at(self, folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(
+            json.dumps(config | {"mask_time_length": 3.5, "vocab_size": None})
+        )
+        load_wav2vec(folder)
+
+    def test_a_preprocessor_of_another_writer_is_one_line(self, folder):
+        (folder / "preprocessor_config.json").write_text('{"do_normalize": "no"}')
+        with pytest.raises(CheckpointError, match="do_normalize as 'no'"):
+            load_wav2vec(folder)
+
     def test_a_broken_config(self, folder):
         (folder / "config.json").write_text("{")
         with pytest.raises(CheckpointError, match=r"config\.json is not readable JSON"):

@@ -159,20 +159,29 @@ def _encoder_names(stored: TensorFile) -> dict[str, str]:
 
 def _sizes(stored: TensorFile, names: dict[str, str]) -> WhisperSizes:
     """Sizes from the tensors; the number of heads, which no tensor shows, from `dims` or config.json."""
-    width, mels, _ = stored.shapes[names["conv1.weight"]]
+
+    def shape(name: str, axes: int) -> tuple[int, ...]:
+        found = stored.shapes[names[name]]
+        if len(found) != axes or not all(found):
+            raise wrong_file(stored, _WHOLE, [f"1 of another size ({names[name]} is {list(found)})"])
+        return found
+
+    width, mels, _ = shape("conv1.weight", 3)
     config = json_beside(stored, "config.json")
     if config.get("model_type") != "whisper":
         config = {}
     dims = stored.extras.get("dims")
     stated = dims.get("n_audio_head") if isinstance(dims, dict) else None
-    heads = stated or config.get("encoder_attention_heads") or width // _HEAD_WIDTH
-    if heads < 1 or width % heads:
-        raise CheckpointError(f"{stored.path}: {heads} attention heads do not divide a width of {width}.")
+    heads = stated or config.get("encoder_attention_heads") or max(1, width // _HEAD_WIDTH)
+    if type(heads) is not int or heads < 1 or width % heads:
+        raise CheckpointError(
+            f"{stored.path}: {heads!r:.40} attention heads do not divide a width of {width}."
+        )
     return WhisperSizes(
         mels=mels,
-        positions=stored.shapes[names["embed_positions.weight"]][0],
+        positions=shape("embed_positions.weight", 2)[0],
         width=width,
-        heads=int(heads),
+        heads=heads,
         layers=len({name.split(".")[1] for name in names if name.startswith("layers.")}),
-        inner=stored.shapes[names["layers.0.fc1.weight"]][0],
+        inner=shape("layers.0.fc1.weight", 2)[0],
     )

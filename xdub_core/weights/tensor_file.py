@@ -70,11 +70,17 @@ class TensorFile:
 
     def read(self, name: str) -> Tensor:
         """The tensor as it is stored, on the CPU: it may be a view of the mapped file. Raises CheckpointError."""
-        return self._find(name).read()
+        try:
+            return self._find(name).read()
+        except UNREADABLE as error:
+            raise unreadable(self.path, error) from error
 
     def rows(self, name: str, start: int, stop: int) -> Tensor:
         """A copy of rows start..stop of a tensor, without reading the others. Raises CheckpointError."""
-        return self._find(name).rows(slice(start, stop)).clone()
+        try:
+            return self._find(name).rows(slice(start, stop)).clone()
+        except UNREADABLE as error:
+            raise unreadable(self.path, error) from error
 
     def _find(self, name: str) -> _Stored:
         if name not in self._stored:
