@@ -12,7 +12,8 @@ from tests.media.clicks import AT, CONTAINERS, clicks, dub, heard, played, write
 from xdub_core.audio.decode import decode_waveform
 from xdub_core.audio.recording import open_recording
 from xdub_core.errors import MediaError
-from xdub_core.media.channels import mix_to_layout, written_layout
+from xdub_core.media.channels import mix_to_layout, mono_weights, written_layout
+from xdub_core.media.resample import packed_frame
 from xdub_core.media.sound import SoundReport, sound_blocks
 from xdub_core.media.sound_place import AudioTrack
 
@@ -264,3 +265,15 @@ def test_a_track_without_samples_is_one_line(tmp_path):
         with pytest.raises(MediaError) as caught:
             read(path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "layout", ["2.1", "4.0", "quad", "5.1(side)", "hexagonal", "6.1(front)", "7.1(wide)", "octagonal"]
+)
+def test_the_mono_mix_weighs_every_layout_as_ffmpeg_does(layout):
+    channels = av.AudioLayout(layout)
+    alone = packed_frame(np.repeat(0.1 * np.eye(channels.nb_channels), 8, axis=1), 16000, layout)
+    (mixed,) = av.AudioResampler(format="flt", layout="mono").resample(alone)
+    expected = mixed.to_ndarray()[0, ::8]
+    weights = mono_weights(channels.nb_channels, [channel.name for channel in channels.channels])
+    np.testing.assert_allclose(weights, expected / expected.sum(), atol=1e-4)

@@ -126,7 +126,7 @@ class _Taken:
             self.left_out.append(_named(stream))
 
     def _add_sound(self, number: int, stream: Any) -> None:
-        track = place_sound(self._path, self._tracks.video, number)
+        track = place_sound(self._path, self._tracks.video, number, tell=False)
         muxer = open_audio(self._output, track, self._container, self._settings)
         self._keep(_Until(muxer, self._tracks.seconds), stream)
 
