@@ -1,9 +1,11 @@
 """`python -m xdub_core dub`: what it makes, and how it refuses."""
 
+import io
 import json
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -246,6 +248,16 @@ def test_output_and_preview_are_both_finished_before_either_appears(run, files, 
     monkeypatch.setattr(VideoWriter, "finish", failing)
     assert_refused(dub(run, files, "--preview"), files, "disk is full")
     assert len(finished) == 2
+
+
+def test_a_dub_with_a_name_that_the_console_lacks(run, files, monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", write_through=True)
+    monkeypatch.setattr(sys, "stdout", console)
+    out = files / "出力.mp4"
+    arguments = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", out)
+    assert run("dub", *arguments, *QUICK).code == 0
+    assert out.stat().st_size > 1000
+    assert b"\\u51fa\\u529b.mp4" in console.buffer.getvalue()
 
 
 def test_names_in_square_brackets_are_told_as_they_are(run, files):

@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from xdub_core.errors import SettingsError, XDubError
+from xdub_core.streams import forgiving_streams
 from xdub_core.text import load_empty_prompt, padded_context
 from xdub_core.training.attention import training_attention
 from xdub_core.training.config import load_config
@@ -33,11 +34,12 @@ USER_ERROR = 2
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        _train(options, _device(options.device))
-    except XDubError as error:
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        return USER_ERROR
+    with forgiving_streams():
+        try:
+            _train(options, _device(options.device))
+        except XDubError as error:
+            sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
+            return USER_ERROR
     return 0
 
 
