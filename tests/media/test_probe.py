@@ -177,6 +177,15 @@ def test_what_is_no_video_is_named_in_one_line(tmp_path, make_click):
         assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_an_mp4_without_its_index_broke_off(tmp_path, make_video, numbered):
+    path = make_video(tmp_path / "a.mp4", numbered(20))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") - 20])
+    with pytest.raises(MediaError, match="broke off before its index") as caught:
+        probe_video(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_video_without_one_decodable_frame(tmp_path, make_video, numbered):
     path = make_video(tmp_path / "a.mp4", numbered(20))
     data = bytearray(path.read_bytes())

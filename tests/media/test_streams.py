@@ -141,6 +141,8 @@ def test_alpha_that_begins_later_is_told_when_it_is_seen(tmp_path, make_transpar
 @pytest.mark.parametrize("alpha", [255, 100])
 def test_alpha_of_webm_is_noticed(tmp_path, make_transparent, alpha, caplog):
     path = make_transparent(tmp_path / "a.webm", alpha=alpha, codec="libvpx-vp9", pixel_format="yuva420p")
+    if alpha == 255 and not hasattr(av.Packet, "iter_sidedata"):
+        pytest.skip("PyAV before 15 does not show the alpha channel")
     info = probe_video(path)
     assert info.has_alpha is (alpha < 255)
     assert ("transparency" in caplog.text) is (alpha < 255)

@@ -8,7 +8,7 @@ from typing import Any
 import av
 
 from xdub_core.errors import MediaError
-from xdub_core.media.input_file import OPEN_OPTIONS, check_input_path, is_list
+from xdub_core.media.input_file import OPEN_OPTIONS, check_input_path, has_lost_its_index, is_list
 
 # The class of all FFmpeg errors; some of them are not OSErrors.
 FFmpegError = av.error.FFmpegError
@@ -60,6 +60,11 @@ def open_input(path: Path, part: Any = None) -> Any:
         if is_list(path):
             raise MediaError(
                 f"{path}: this is a list of other files, which are not opened; give the video or recording itself"
+            ) from error
+        if has_lost_its_index(path):
+            raise MediaError(
+                f"{path}: the recording or download of this file broke off before its index was written; get it "
+                "again, or repair it with a tool such as untrunc"
             ) from error
         raise MediaError(f"{path}: not a readable video or audio file ({reason(error)})") from error
 

@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from xdub_core.errors import MediaError
 
@@ -59,6 +60,7 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 _HEAD_BYTES = 1024
+_MOST_BOXES = 100
 _LISTS = re.compile(
     rb"ffconcat version|#EXTM3U|\[playlist\]|\[Reference\]|v=0\r?\n|(<\?xml[^>]*>|<!--.*?-->|\s)*"
     rb"<(MPD|playlist|asx|smil|SmoothStreamingMedia|AssetMap|CompositionPlaylist)\b|file '[^\n]*'\s",
@@ -96,6 +98,29 @@ def check_input_path(path: Path) -> None:
             raise MediaError(
                 f"{path}: this is {name}, which can be read only once; save it as a file and give that"
             )
+
+
+def has_lost_its_index(path: Path) -> bool:
+    """Whether a file begins as MP4 or MOV and lacks the index (moov), which many writers put at the end."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            return _lacks_index(file, end)
+    except OSError:
+        return False
+
+
+def _lacks_index(file: BinaryIO, end: int) -> bool:
+    place = 0
+    seen: list[bytes] = []
+    while place + 8 <= end and len(seen) < _MOST_BOXES:
+        file.seek(place)
+        header = file.read(16)
+        size, name = int.from_bytes(header[:4], "big"), header[4:8]
+        seen.append(name)
+        size = int.from_bytes(header[8:], "big") if size == 1 else size
+        place = end if size < 8 else place + size
+    return seen[:1] == [b"ftyp"] and b"moov" not in seen
 
 
 def is_list(path: Path) -> bool:
