@@ -10,7 +10,7 @@ from models import RELEASED_HEADS, load_model, put_model, random_state, relative
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.schedule import flow_sigmas
 
-SIGMAS = flow_sigmas(3)
+SIGMAS = flow_sigmas(2)
 CONSTANT = Guidance(1.0, 3.0, dynamic=False)
 """With the reference followed once, X-Dub's guidance is core's: none counts for nothing."""
 
@@ -146,7 +146,7 @@ def untouched(model, kind):
         Guidance(1.5, 0.0, dynamic=False),
         Guidance(2.0, 1.0, dynamic=False),
         Guidance(3.0, 3.0, dynamic=False),
-        Guidance(start=0.95, end=0.9),
+        Guidance(start=0.95, end=0.8),
     ],
     ids=["dynamic", "constant", "no speech", "speech once", "equal scales", "an interval"],
 )
@@ -172,7 +172,7 @@ def test_branches_that_count_for_nothing_are_still_not_computed(model, sampled):
     sampled(counted, CONSTANT)
     sampled(counted, Guidance(2.0, 3.0, dynamic=False))
     sampled(counted, Guidance(1.0, 1.0, dynamic=False))
-    assert rows == [2, 2, 2, 3, 3, 3, 1, 1, 1]
+    assert rows == [2, 2, 3, 3, 1, 1]
 
 
 def test_functions_know_cond_from_uncond_as_in_core(model, sampled):
