@@ -59,13 +59,12 @@ class Damage:
         """Warn of what has been found and was not told yet; `seconds` are the frames' times."""
         lost, patched = self.lost - self._told, self._patched - self.lost - self._told
         if lost:
-            because = f" ({self._reason})" if self._reason else ""
             log.warning(
-                "%s: %d of %d frames cannot be decoded%s: %s; the picture before is shown in their place",
+                "%s: %d of %d frames %s: %s; the picture before is shown in their place",
                 self._path,
                 len(lost),
                 len(seconds),
-                because,
+                f"cannot be decoded ({self._reason})" if self._reason else "hold no picture",
                 _places(lost, seconds),
             )
         if patched:
