@@ -94,7 +94,7 @@ def write_transparent(
 ) -> Path:
     """Numbered pictures with an alpha channel of one value throughout."""
     with av.open(str(path), "w") as container:
-        options = {"cpu-used": "8", "auto-alt-ref": "0"} if codec == "libvpx-vp9" else {}
+        options = {"cpu-used": "8", "auto-alt-ref": "0"} if codec.startswith("libvpx") else {}
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 96, 64, pixel_format
         for number in range(count):

@@ -139,10 +139,21 @@ def test_alpha_that_begins_later_is_told_when_it_is_seen(tmp_path, make_transpar
 
 @pytest.mark.skipif("libvpx-vp9" not in av.codecs_available, reason="PyAV without VP9's encoder")
 @pytest.mark.parametrize("alpha", [255, 100])
-def test_alpha_of_webm_is_noticed(tmp_path, make_transparent, alpha, caplog):
-    path = make_transparent(tmp_path / "a.webm", alpha=alpha, codec="libvpx-vp9", pixel_format="yuva420p")
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_alpha_of_webm_is_noticed_and_decoded(tmp_path, make_transparent, codec, alpha, caplog):
+    path = make_transparent(tmp_path / "a.webm", alpha=alpha, codec=codec, pixel_format="yuva420p")
     if alpha == 255 and not hasattr(av.Packet, "iter_sidedata"):
         pytest.skip("PyAV before 15 does not show the alpha channel")
     info = probe_video(path)
     assert info.has_alpha is (alpha < 255)
-    assert ("transparency" in caplog.text) is (alpha < 255)
+    if alpha < 255:
+        assert info.pixel_format == "yuva420p"
+    assert "transparency" not in caplog.text  # what an output cannot keep of it is told by the writer
+
+
+@pytest.mark.skipif("libvpx-vp9" not in av.codecs_available, reason="PyAV without VP9's encoder")
+def test_alpha_of_webm_that_nothing_decodes_is_told(tmp_path, make_transparent, monkeypatch, caplog):
+    path = make_transparent(tmp_path / "a.webm", alpha=100, codec="libvpx-vp9", pixel_format="yuva420p")
+    monkeypatch.setattr("xdub_core.media.decoding._WITH_ALPHA", {})
+    assert probe_video(path).has_alpha
+    assert "transparency" in caplog.text

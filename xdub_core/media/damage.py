@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xdub_core.media.containers import FFmpegError
+from xdub_core.media.decoding import decoding
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +92,11 @@ def surviving_frames(container: Any, stream: Any, on_error: Callable[[Exception]
     `on_error` hears of each packet that is refused and of a file that ends early, but not of those before the first
     frame: a file may begin amid a group.
     """
-    started = False
+    started, decode = False, decoding(stream)
     try:
         for packet in container.demux(stream):
             try:
-                for frame in packet.decode():
+                for frame in decode(packet):
                     started = True
                     yield frame
             except FFmpegError as error:

@@ -38,7 +38,7 @@ def tell_limits(path: Path, plan: EncodePlan, size: tuple[int, int], like: Video
         )
     if plan.drops_alpha:
         log.warning(
-            "%s: the source's transparency is lost; --codec prores in a .mov file, or --codec ffv1 in .mkv, keeps it",
+            "%s: the source's transparency is lost; .webm keeps it, and so do --codec prores (.mov) and ffv1 (.mkv)",
             path,
         )
     if like is not None and like.sample_aspect_ratio != 1 and not plan.keeps_pixel_shape:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xdub_core.errors import MediaError
 from xdub_core.media.containers import FFmpegError, by_preference, is_default, reason, video_streams
+from xdub_core.media.decoding import decoding
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +93,11 @@ def _decode_head(container: Any, stream: Any) -> Head | str:
     if stream.codec_context is None:
         return "unknown codec"
     head = Head(stream, [], [], [])
-    trouble = "it holds no frames"
+    trouble, decode = "it holds no frames", decoding(stream)
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:
-                head.frames.extend(packet.decode())
+                head.frames.extend(decode(packet))
             except FFmpegError as error:
                 trouble = reason(error)
                 if not head.frames and packet.pts is not None:
