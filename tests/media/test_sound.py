@@ -15,7 +15,7 @@ from xdub_core.errors import MediaError
 from xdub_core.media.channels import mix_to_layout, mono_weights, written_layout
 from xdub_core.media.resample import packed_frame
 from xdub_core.media.sound import SoundReport, sound_blocks
-from xdub_core.media.sound_place import AudioTrack
+from xdub_core.media.sound_place import AudioTrack, place_sound
 
 
 def report_of(path):
@@ -194,6 +194,13 @@ def test_a_file_that_was_cut_off_gives_what_is_there(tmp_path, codec):
     times, seconds = heard(path)
     assert times[0] == pytest.approx(AT[0], abs=0.005)
     assert 0.9 < seconds < 1.9
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".opus", "a\0b.opus", ".", "http://127.0.0.1/a.opus"])
+def test_what_is_no_file_is_one_line(tmp_path, name):
+    with pytest.raises(MediaError) as caught:
+        place_sound(tmp_path / name if "//" not in name else name)
+    assert "\n" not in str(caught.value)
 
 
 def test_junk_after_a_wav_is_no_sound(tmp_path):

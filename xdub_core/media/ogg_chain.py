@@ -37,9 +37,9 @@ def open_links(path: Path) -> Generator[Any, None, None]:
 
 def _link_starts(path: Path) -> list[int]:
     """Where the links of an Ogg file begin, in bytes; nothing for other files."""
-    if not path.is_file():
-        return []
     try:
+        if not path.is_file():
+            return []
         with path.open("rb") as file:
             if file.read(len(_CAPTURE)) != _CAPTURE:
                 return []
