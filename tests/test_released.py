@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.model.conftest import SMALL
 from xdub_core import released
@@ -36,6 +37,7 @@ def test_model_is_ready_to_sample(monkeypatch, tmp_path, batched):
     torch.manual_seed(0)
     save_dit(XDubDiT(SMALL), tmp_path / "dit.safetensors")
     save_empty_prompt(tmp_path / EMPTY_PROMPT_FILE, torch.randn(1, SMALL.text_dim))
+    save_file({"a": torch.zeros(1)}, tmp_path / "vae")
     files = {"vae": tmp_path / "vae", "text": tmp_path / EMPTY_PROMPT_FILE}
     monkeypatch.setattr(released, "find_file", lambda key, folder: files[key])
     monkeypatch.setattr(released, "load_wan_vae", lambda path, device, dtype: CosineCodec(4))

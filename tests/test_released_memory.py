@@ -17,7 +17,7 @@ from xdub_core.errors import SettingsError
 from xdub_core.model.config import RELEASED
 from xdub_core.model.dit import XDubDiT
 from xdub_core.released_files import released_file
-from xdub_core.released_memory import CACHED_PER_PIXEL, Plan, chosen_dtype
+from xdub_core.released_memory import CACHED_PER_PIXEL, Plan, chosen_dtype, chosen_vae_dtype
 from xdub_core.text import save_empty_prompt
 from xdub_core.weights.identify import describe_file
 
@@ -90,6 +90,14 @@ def test_on_a_cpu_the_large_model_is_the_mapped_file_and_a_small_one_stays_in_fl
     assert chosen_dtype(whole, "cpu") is torch.float32  # the file's own numbers
     assert chosen_dtype(half, "cpu") is torch.bfloat16
     assert {chosen_dtype(found, "cuda") for found in (large, small, whole, half)} == {torch.bfloat16}
+
+
+def test_on_a_cpu_the_vae_stays_in_its_files_float32(models, tmp_path):
+    vae = describe_file(models / released_file("vae").path)
+    half = describe_file(write_hollow(tmp_path / "half.safetensors", {"a": (1000,)}, "F16"))
+    assert chosen_vae_dtype(vae, "cpu", torch.bfloat16) is torch.float32
+    assert chosen_vae_dtype(vae, "cuda", torch.bfloat16) is torch.bfloat16
+    assert chosen_vae_dtype(half, "cpu", torch.bfloat16) is torch.bfloat16
 
 
 def test_what_is_mapped_is_not_owned(models):

@@ -24,8 +24,10 @@ from xdub_core.released_files import (
     missing_file_message,
     released_file,
 )
+from xdub_core.released_memory import chosen_vae_dtype
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.text import EMPTY_PROMPT_FILE, empty_prompt_context
+from xdub_core.weights.identify import describe_file
 
 DUB_FILES = ("model", "vae", "text", "whisper", "wav2vec")
 DETECTOR_FILES = ("person_detector", "pose")
@@ -102,7 +104,8 @@ def released_model(
     loading("X-Dub")
     dit = load_dit(checkpoint or find_file("model", models_dir), device=device, dtype=dtype)
     loading("the Wan2.2 VAE")
-    codec = load_wan_vae(find_file("vae", models_dir), device, dtype)
+    vae = find_file("vae", models_dir)
+    codec = load_wan_vae(vae, device, chosen_vae_dtype(describe_file(vae), device, dtype))
     loading("the empty prompt")
     text = find_file("text", models_dir)
     context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=dit.config.text_dim)

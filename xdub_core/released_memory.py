@@ -89,12 +89,13 @@ class Plan:
 
     def _dubbing(self) -> tuple[Part, ...]:
         vae = describe_file(find_file("vae", self.models_dir))
-        sampling, pixels = sampling_bytes(self), self.dtype.itemsize * self.settings.crop_size**2
+        vae_dtype = chosen_vae_dtype(vae, self.device, self.dtype)
+        sampling, pixels = sampling_bytes(self), vae_dtype.itemsize * self.settings.crop_size**2
         decoding, kept = DECODED_PER_PIXEL * pixels, STREAMS * CACHED_PER_PIXEL * pixels
         working = max(sampling, decoding) + kept if self._on_cpu else max(sampling, decoding + kept)
         return (
-            Part("the model", self._owned(self.dit)),
-            Part("its VAE", self._owned(vae)),
+            Part("the model", self._owned(self.dit, self.dtype)),
+            Part("its VAE", self._owned(vae, vae_dtype)),
             Part("what is computed with them", working),
         )
 
@@ -102,9 +103,9 @@ class Plan:
     def _on_cpu(self) -> bool:
         return torch.device(self.device).type == "cpu"
 
-    def _owned(self, found: FileDescription) -> int:
+    def _owned(self, found: FileDescription, dtype: torch.dtype) -> int:
         """What a file's tensors take: nothing on a CPU where the mapped file serves as it is."""
-        itemsize, name = self.dtype.itemsize, _NAMES[self.dtype]
+        itemsize, name = dtype.itemsize, _NAMES[dtype]
         if not self._on_cpu:
             return itemsize * found.parameters
         return sum(
@@ -136,8 +137,19 @@ def chosen_dtype(dit: FileDescription, device: str) -> torch.dtype:
     """
     if torch.device(device).type != "cpu":
         return torch.bfloat16
-    in_float32 = sum(dtype == "F32" for dtype in dit.dtypes.values()) > len(dit.dtypes) / 2
-    return torch.float32 if in_float32 or dit.parameters <= LARGE else torch.bfloat16
+    return torch.float32 if _in_float32(dit) or dit.parameters <= LARGE else torch.bfloat16
+
+
+def chosen_vae_dtype(vae: FileDescription, device: torch.device | str, dtype: torch.dtype) -> torch.dtype:
+    """What the VAE is computed in beside a model in `dtype`: on a CPU in float32, where its file is.
+
+    No copy of the file is needed then, and PyTorch's convolutions in bfloat16 are many times slower on most CPUs.
+    """
+    return torch.float32 if torch.device(device).type == "cpu" and _in_float32(vae) else dtype
+
+
+def _in_float32(found: FileDescription) -> bool:
+    return sum(dtype == "F32" for dtype in found.dtypes.values()) > len(found.dtypes) / 2
 
 
 def _numbers(path: Path, start: str = "") -> int:
