@@ -250,7 +250,7 @@ def _warn_of_strange_heads(source: VideoPasses, job: DubJob, track: FaceTrack) -
     if job.mini is None:
         return
     judge = load_likeness(BUILT_IN)
-    likeness = likeness_of_track(judge, source, source.timeline, track, job.settings.crop_size)
+    likeness = likeness_of_track(judge, source, source.timeline, track, job.mini.card.crop)
     if not likeness.is_rendered_head:
         remedy = f"use --model {RELEASED} instead (`python -m xdub_core models` tells how to get it)"
         logger.warning("%s", likeness.warning(str(job.video), remedy))
