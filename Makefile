@@ -56,6 +56,7 @@ $(READY): pyproject.toml Makefile
 # no longer builds and is never used; and they all ask for an OpenCV of their own beside ours.
 $(OPENMMLAB)/.ready: pyproject.toml Makefile
 	$(call environment,$(OPENMMLAB),$(TORCH) $(TORCHVISION))
+	$(OPENMMLAB)/bin/python -c "import torchvision" # before the long work: it must be of one build with torch
 	$(OPENMMLAB)/bin/pip install --quiet --editable ".[dev]" "setuptools<82" wheel cython ninja \
 	  addict matplotlib packaging pillow pyyaml termcolor yapf \
 	  json_tricks munkres pycocotools shapely six terminaltables

@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="a line for every clip")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    console, mini = Console(highlight=False), load_mini(BUILT_IN)
+    console, mini = Console(highlight=False, soft_wrap=True, width=120), load_mini(BUILT_IN)
     heads = rendered_heads("train" if args.fit else "held-out", args.people)
     others = [*files(args.files), *drawn(0 if args.fit else 1)]
     if args.fit:
