@@ -84,17 +84,25 @@ class AlphaSamples:
         if not format_has_alpha(frame.format.name):
             return None
         bits = max(component.bits for component in frame.format.components)
-        if len(frame.planes) < 4:
-            bits = 16 if bits > 8 else 8
-            frame = self._with_a_plane_of_it(frame, "gbrap16le" if bits > 8 else "gbrap")
-        alpha = stored.orientation.apply(plane_samples(frame.planes[3], bits))
+        if len(frame.planes) == 4:
+            samples = plane_samples(frame.planes[3], bits)
+        elif bits <= 8:
+            bits, packed = 8, self._as(frame, "rgba").planes[0]
+            rows = np.frombuffer(packed, np.uint8)[: packed.height * packed.line_size]
+            samples = rows.reshape(packed.height, packed.line_size)[:, 3 : 4 * packed.width : 4]
+        else:
+            bits = 16
+            samples = plane_samples(self._as(frame, "gbrap16le").planes[3], bits)
+        alpha = stored.orientation.apply(samples)
         if bits == self._bits:
             return alpha
         scale = ((1 << self._bits) - 1) / ((1 << bits) - 1)
         return np.rint(alpha * np.float32(scale)).astype(np.uint8 if self._bits <= 8 else np.uint16)
 
-    def _with_a_plane_of_it(self, frame: Any, target: str) -> Any:
+    def _as(self, frame: Any, target: str) -> Any:
         key = (frame.format.name, frame.width, frame.height)
+        if key[0] == target:
+            return frame
         if key not in self._scalers:
             options = "in_range=full:out_range=full"
             self._scalers[key] = Scaler(key[0], target, *key[1:], options)
