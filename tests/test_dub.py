@@ -113,6 +113,23 @@ def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_codec_lose
     assert not np.array_equal(np.stack(blurred), source_of(a_scene))
 
 
+@pytest.mark.parametrize("reference", [False, True])
+def test_frames_name_the_rectangle_outside_of_which_they_are_the_sources(reference):
+    settings = replace(SETTINGS, reference=reference)
+    for frame in dub(scene(frames=13), DubModel(CosineCodec(48), Inventing()), settings):
+        outside = np.ones((HEIGHT, WIDTH), bool)
+        for left, top, right, bottom in frame.changed:
+            outside[top:bottom, left:right] = False
+        assert outside.any()
+        assert np.array_equal(frame.rgb[outside], frame.source.rgb[outside])
+
+
+def test_a_dub_that_changes_nothing_names_no_pixel():
+    model = DubModel(CosineCodec(48), Copying())
+    for frame in dub(scene(frames=9), model, replace(SETTINGS, keep_unchanged=True)):
+        assert all(left >= right or top >= bottom for left, top, right, bottom in frame.changed)
+
+
 def test_frames_without_a_face_pass_through_untouched():
     present = np.ones(40, bool)
     present[[5, 6, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]] = False
