@@ -3,7 +3,7 @@
     python benchmarks/dit_forward.py                     # several sizes
     python benchmarks/dit_forward.py --dim 3072 --heads 24 --layers 2 --device cuda --dtype bfloat16
 
-"Per token" is the same model, but with a modulation row for every token, as the release computes it (X-DUB facts §2).
+"Per token" is the same model, but with a modulation row for each token, as the release computes it (released model §2).
 Memory is what the forward adds to the weights, inputs and the clip's constants.
 """
 

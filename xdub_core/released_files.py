@@ -1,6 +1,6 @@
 """The files of the released X-Dub: what they are, where they belong, and which are there.
 
-Reading only; `released_download.py` gets the missing ones when told to. Source: X-DUB facts §1 (about 30 GB).
+Reading only; `released_download.py` gets the missing ones when told to. Source: released model §1 (about 30 GB).
 """
 
 import json

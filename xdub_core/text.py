@@ -2,7 +2,7 @@
 
 X-Dub's prompt is always empty, so its context is a constant: one embedded token (the end-of-sequence token, id 1,
 which is all that the tokenizer makes of "") and 511 zero rows, because the padding is zeroed *after* encoding
-(X-DUB facts §2). All 512 rows take part in the model's cross-attention.
+(released model §2). All 512 rows take part in the model's cross-attention.
 
 No tokenizer and no text encoder are needed for that. A token that attends only to itself has attention weight 1, so
 each self-attention is o(v(norm(x))) and queries, keys and position biases play no part. What is left is a

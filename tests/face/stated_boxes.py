@@ -1,4 +1,4 @@
-"""The three cases of face boxes as X-DUB facts §6 state them, step by step and slowly: what the engine is held to."""
+"""The three cases of face boxes as released model §6 states them, step by step: the engine is held to them."""
 
 from __future__ import annotations
 

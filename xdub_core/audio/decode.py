@@ -13,7 +13,7 @@ from xdub_core.media.resample import Resampler
 from xdub_core.media.sound import SoundReport, sound_blocks
 from xdub_core.media.sound_place import AudioTrack
 
-SAMPLE_RATE = 16000  # X-DUB facts §3: both encoders hear 16 kHz mono
+SAMPLE_RATE = 16000  # released model §3: both encoders hear 16 kHz mono
 
 
 def decode_mono(track: AudioTrack, report: SoundReport) -> Iterator[np.ndarray]:

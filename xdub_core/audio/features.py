@@ -96,7 +96,7 @@ class ChunkedFeatures:
 
 
 class JoinedFeatures:
-    """Several features side by side; each clamps to its own first and last row (X-DUB facts §3)."""
+    """Several features side by side; each clamps to its own first and last row (released model §3)."""
 
     def __init__(self, parts: Sequence[AudioFeatures]) -> None:
         if not parts:

@@ -1,4 +1,4 @@
-"""Whisper's log-mel spectrogram of a whole recording, computed block by block (X-DUB facts §3).
+"""Whisper's log-mel spectrogram of a whole recording, computed block by block (released model §3).
 
     M = log10(max(1e-10, F |STFT(x)|²)),   out = (max(M, max M - 8) + 4) / 4
 

@@ -1,4 +1,4 @@
-"""wav2vec2 over recordings of any length in bounded memory: 50 features a second (X-DUB facts §3).
+"""wav2vec2 over recordings of any length in bounded memory: 50 features a second (released model §3).
 
 wav2vec2 hears the whole recording at three points. Two of them are kept exact here at any length:
 

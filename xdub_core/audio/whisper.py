@@ -1,4 +1,4 @@
-"""Whisper's audio encoder, up to the last block: 50 features a second (X-DUB facts §3).
+"""Whisper's audio encoder, up to the last block: 50 features a second (released model §3).
 
 The text decoder is neither built nor read. Loads OpenAI's `.pt` (`dims` + `model_state_dict`), a Hugging Face
 folder, or one safetensors file with Hugging Face's or OpenAI's names.

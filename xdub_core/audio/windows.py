@@ -1,4 +1,4 @@
-"""The window of audio features that each latent frame attends to (X-DUB facts §3)."""
+"""The window of audio features that each latent frame attends to (released model §3)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A host hands one of these to the pipeline: ComfyUI wraps the user's own VAE, the command line the Wan2.2 VAE
 (`wan.py`) or the weight-free `cosine.py`. All of them are causal in time: the first latent frame of a stream holds one
 video frame and every later one holds `temporal` frames, so that F video frames make f = (F - 1) / temporal + 1 latent
-frames (X-DUB facts §1). A dub's geometry comes from its codec; the numbers below are Wan2.2's.
+frames (released model §1). A dub's geometry comes from its codec; the numbers below are Wan2.2's.
 """
 
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Border blend: the generated crop turns into its source crop towards the rim (X-DUB facts §5)."""
+"""Border blend: the generated crop turns into its source crop towards the rim (released model §5)."""
 
 from __future__ import annotations
 

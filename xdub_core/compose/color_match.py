@@ -1,4 +1,4 @@
-"""Colour matching of a generated crop to its source crop (X-DUB facts §5)."""
+"""Colour matching of a generated crop to its source crop (released model §5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paste-back: the generated crop goes into the full frame (X-DUB facts §5).
+"""Paste-back: the generated crop goes into the full frame (released model §5).
 
 By default only what the model *changed* is carried over: within that region (see `region`) the frame comes from the
 generated crop alone, so nothing is left of the old lips and the old jaw, with the source's grain put back (see

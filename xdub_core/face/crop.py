@@ -1,4 +1,4 @@
-"""Square crops of a face box: sub-pixel by one affine warp, or as the release cuts them (X-DUB facts §5, §6)."""
+"""Square crops of a face box: sub-pixel by one affine warp, or as the release cuts them (released model §5, §6)."""
 
 from __future__ import annotations
 

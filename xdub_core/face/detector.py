@@ -2,7 +2,7 @@
 
 All backends answer in the same units, so that tracking and smoothing need not know which one spoke: pixels of the
 frame, and scores of about 0 to 1. RTMW's raw scores run to about 10 (its SimCC logits), so its backends divide them
-by 10 (X-DUB facts §6: "scores / 10"); DWPose's and MediaPipe's already run to about 1 and are left alone.
+by 10 (released model §6: "scores / 10"); DWPose's and MediaPipe's already run to about 1 and are left alone.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from xdub_core.face.detector import FACE_POINTS, KEYPOINTS, Detection, detection
 from xdub_core.face.given import GivenFaces
 
 FACE_MARGIN = 1.45
-"""The crop's side over the face's, as the release takes it (X-DUB facts §6)."""
+"""The crop's side over the face's, as the release takes it (released model §6)."""
 
 _JAW = (162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389)
 _BROWS = (71, 63, 105, 66, 107, 336, 296, 334, 293, 301)

@@ -1,6 +1,6 @@
 """From a person's box to 134 keypoints: the crop, the flip test, SimCC decoding and the OpenPose order.
 
-FACES facts, "The reference recipe": box padded by 1.25 and fixed to 288:384, bilinear warp with zeros outside, flip
+released model §6, "Detector networks": box padded by 1.25 and fixed to 288:384, bilinear warp with zeros outside, flip
 test on, argmax per axis, score = the smaller of the two maxima.
 """
 

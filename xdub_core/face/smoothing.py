@@ -1,4 +1,4 @@
-"""From jittery keypoints to calm square boxes: the release's recipe (X-DUB facts §6).
+"""From jittery keypoints to calm square boxes: the release's recipe (released model §6).
 
     keypoints ─ one-pole filter ─ Savitzky-Golay, moving means ─ square boxes ─ one of three cases ─ boxes
 

@@ -1,4 +1,4 @@
-"""Following one face through a video: detections in, one calm square box a frame out (X-DUB facts §6).
+"""Following one face through a video: detections in, one calm square box a frame out (released model §6).
 
 A *shot* is a run of frames over which the face moves without a jump. Shots are smoothed on their own, so that no box
 glides through a cut. Frames without a face keep a box (for the crops that bridge short gaps) but are marked absent.

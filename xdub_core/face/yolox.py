@@ -1,7 +1,7 @@
 """YOLOX-L, the person detector (arXiv 2107.08430), in plain PyTorch with mmdet's tensor names.
 
 `YOLOX` takes letterboxed frames and gives raw outputs per level; `letterbox` and `decode_people` are the two ends of
-the recipe (FACES facts: "The reference recipe").
+the recipe (released model §6, "Detector networks").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Self-attention over both halves, and the text and audio cross-attentions (X-DUB facts §2, step 5)."""
+"""Self-attention over both halves, and the text and audio cross-attentions (released model §2, step 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audio projection: encoder features to the DiT's audio tokens (X-DUB facts §2, "Audio projection")."""
+"""The audio projection: encoder features to the DiT's audio tokens (released model §2, "Audio projection")."""
 
 from __future__ import annotations
 

@@ -13,12 +13,12 @@ from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.weights.stated import stated
 
 AUDIO_TOKENS_PER_LATENT = 8
-"""Feature rows (50 a second) that one latent frame attends to (X-DUB facts §3)."""
+"""Feature rows (50 a second) that one latent frame attends to (released model §3)."""
 
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """Sizes of the DiT and its audio projection. The defaults are the released model's (X-DUB facts §1, §2).
+    """Sizes of the DiT and its audio projection. The defaults are the released model's (docs/released-model.md §1, §2).
 
     `dim` must be divisible by `heads`, and the head dimension must be even (RoPE turns pairs of channels).
 

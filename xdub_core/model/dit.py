@@ -1,6 +1,6 @@
 """X-Dub's DiT: Wan2.2-TI2V-5B that sees the source video beside the noise and hears the new speech.
 
-The story of a forward (X-DUB facts §2; paper section 3.2):
+The story of a forward (released model §2; paper section 3.2):
 
     reference latents ++ noised latents, along frames        -> tokens (frame, row, column)
     per block: self-attention over both halves
@@ -398,7 +398,7 @@ def gate(x: Tensor, gates: Tensor, clean_tokens: int) -> Tensor:
 
 
 def timestep_sinusoid(timestep: Tensor, dim: int) -> Tensor:
-    """Sinusoid of `timestep` [...] -> [..., dim], cosines first (X-DUB facts §2, step 3).
+    """Sinusoid of `timestep` [...] -> [..., dim], cosines first (released model §2, step 3).
 
     Computed in float64, and returned so where the timestep's device has it, else as float32.
     """

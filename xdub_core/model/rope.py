@@ -1,4 +1,4 @@
-"""3D rotary positions, with the reference shifted in space (paper section 3.2; X-DUB facts §2, step 4)."""
+"""3D rotary positions, with the reference shifted in space (paper section 3.2; released model §2, step 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The border lock: the crop's rim is held to the reference, so that it fits its surroundings (X-DUB facts §4)."""
+"""The border lock: the crop's rim is held to the reference, so that it fits its surroundings (released model §4)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The chain of clips: sampled one after the other, each continuing the last, decoded as one stream.
 
 Nothing here grows with the video's length: at any time one clip's crops and latents exist, one provisional latent,
-and the decoder's cache (X-DUB facts §5).
+and the decoder's cache (released model §5).
 """
 
 from __future__ import annotations

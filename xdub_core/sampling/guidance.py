@@ -1,4 +1,4 @@
-"""Dynamic three-way guidance: how far to follow the reference and the audio at each noise level (X-DUB facts §4)."""
+"""Dynamic three-way guidance: how far to follow the reference and the audio at each noise level (released model §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clip plan: which frames and which latents belong to which clip. Made once, read by everybody (X-DUB facts §5).
+"""The clip plan: which frames and which latents belong to which clip. Made once, read by everybody (released model §5).
 
 As released, a clip of 77 frames is 20 latent frames: the first holds one frame, every other one four. Each clip after
 the first begins with the last 5 frames (2 latents) of the clip before, its motion frames, so a new clip starts every 72

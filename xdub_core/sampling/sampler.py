@@ -1,4 +1,4 @@
-"""Sampling one clip: Euler steps along the guided velocity (X-DUB facts §4)."""
+"""Sampling one clip: Euler steps along the guided velocity (released model §4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noise schedule: flow-matching sigmas, shifted towards noise (X-DUB facts §4)."""
+"""The noise schedule: flow-matching sigmas, shifted towards noise (released model §4)."""
 
 from __future__ import annotations
 

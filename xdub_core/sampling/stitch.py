@@ -1,4 +1,4 @@
-"""Latent stitching: clips to one seamless run of latents, as they come (X-DUB facts §5)."""
+"""Latent stitching: clips to one seamless run of latents, as they come (released model §5)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Conditions:
 class ConditionDropout:
     """How often conditions are left out: the audio alone, or both the audio and the reference.
 
-    A missing condition is all zeros, as in the three branches of the sampler (X-DUB facts §4): "reference" is trained
+    A missing condition is zeros, as in the three branches of the sampler (released model §4): "reference" is trained
     by `audio`, "none" by `both`. The probabilities are not in the paper.
     """
 
