@@ -17,7 +17,7 @@ test: $(READY)
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 # OpenMMLab's own detector beside ours, in an environment of its own: compiles mmcv, which takes a C++ compiler and
-# some quarter of an hour, and then compares the two.
+# some quarter of an hour, and then compares the two where the detector's goldens are.
 openmmlab: $(OPENMMLAB)/.ready
 	$(OPENMMLAB)/bin/python -m pytest tests/face/test_openmmlab_packages.py
 
