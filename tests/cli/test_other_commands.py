@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from xdub_core import __version__
+from xdub_core.cli.console import answer
 from xdub_core.face.yolox import YOLOX
 from xdub_core.media.reader import VideoReader
 from xdub_core.mini.model import BUILT_IN
@@ -58,7 +59,7 @@ def flat(text):
 
 
 def test_models_tells_a_substitutes_own_size_and_place(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(answer, "width", 300)
     save_empty_prompt(tmp_path / "kept" / "empty_prompt.safetensors", torch.zeros(1, 4096))
     text = flat(run("models", "--models-dir", tmp_path).out)
     assert "kept/empty_prompt.safetensors16kBthetextencoder" in text
@@ -66,7 +67,7 @@ def test_models_tells_a_substitutes_own_size_and_place(run, tmp_path, monkeypatc
 
 
 def test_models_calls_damaged_files_damaged_and_names_the_folder_to_mend(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(answer, "width", 300)
     folder = tmp_path / "my models"
     (folder / "whisper" / "large-v2.pt").mkdir(parents=True)
     (folder / "X-Dub_model.safetensors").write_bytes(b"\x05\0\0\0\0\0\0\0{]}!!")

@@ -20,7 +20,7 @@ from rich.progress import Progress as Bars
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
 answer = Console()
-"""What was asked for: standard output."""
+"""What was asked for: standard output. Lines that name a file go with soft_wrap: no name may be broken in two."""
 chatter = Console(stderr=True)
 """Progress: standard error."""
 

@@ -48,9 +48,8 @@ def run_demo(out: Path, overwrite: bool = False) -> None:
         overwrite=overwrite,
     )
     run_dub(job)
-    answer.print(
-        f"[green]{escape(str(job.preview_path))}[/]: the sample and its dub side by side", highlight=False
-    )
+    told = f"[green]{escape(str(job.preview_path))}[/]: the sample and its dub side by side"
+    answer.print(told, highlight=False, soft_wrap=True)
     with VideoReader(video) as reader:
         track = track_faces(reader.frames(reader.timeline.source_index), mini.detector)
     before, after, best = (
@@ -60,6 +59,7 @@ def run_demo(out: Path, overwrite: bool = False) -> None:
         f"Sync of lips and recording: {_told(before)} before, {_told(after)} after "
         f"(the true dub, rendered: {_told(best)}).",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -174,7 +174,11 @@ def run_dub(job: DubJob) -> None:
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
         for frame in dub(scene, model, job.settings, on_progress):
             write(frame)
-    answer.print(f"[green]{escape(str(job.out))}[/]: {frames} frames, {frames / FPS:.2f} s", highlight=False)
+    answer.print(
+        f"[green]{escape(str(job.out))}[/]: {frames} frames, {frames / FPS:.2f} s",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _check_outputs(job: DubJob) -> None:

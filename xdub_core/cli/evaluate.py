@@ -51,7 +51,7 @@ def evaluate_mini(
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     answer.print(behaviour.text(), highlight=False)
     for path in written:
-        answer.print(f"[green]{escape(str(path))}[/]", highlight=False)
+        answer.print(f"[green]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
 
 
 @evaluate_app.command("ablations")
@@ -89,7 +89,7 @@ def evaluate_ablations(
         report = evaluation.ablations(ablations.generator, variants)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     for path in write_report(report, folder / "evaluation", "ablations"):
-        answer.print(f"[green]{escape(str(path))}[/]", highlight=False)
+        answer.print(f"[green]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
 
 
 @contextmanager

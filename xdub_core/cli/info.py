@@ -32,10 +32,10 @@ def show_info(path: Path) -> None:
     file.
     """
     if is_mini(path):
-        answer.print(f"[bold]{escape(path.name)}[/]: {_mini(path)}", highlight=False)
+        answer.print(f"[bold]{escape(path.name)}[/]: {_mini(path)}", highlight=False, soft_wrap=True)
         return
     found = describe_file(path, read_checkpoint)
-    answer.print(f"[bold]{escape(found.path.name)}[/]: {found.kind.value}", highlight=False)
+    answer.print(f"[bold]{escape(found.path.name)}[/]: {found.kind.value}", highlight=False, soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _facts(found):
         table.add_row(name, escape(value))

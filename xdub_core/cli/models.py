@@ -93,10 +93,11 @@ def download_models(
     wanted = [file for file in FILES if not (without_detector and file.key in ("person_detector", "pose"))]
     plan = plan_download(folder, wanted)
     if not plan.files:
-        answer.print(f"Everything is in {escape(str(folder))} already.")
+        answer.print(f"Everything is in {escape(str(folder))} already.", soft_wrap=True)
         return
     place = escape(str(folder))
-    answer.print(f"From huggingface.co/{REPOSITORY} to {place}, about {human_size(plan.size_bytes)}:")
+    told = f"From huggingface.co/{REPOSITORY} to {place}, about {human_size(plan.size_bytes)}:"
+    answer.print(told, soft_wrap=True)
     for file in plan.files:
         answer.print(f"  {file.path}  [dim]{human_size(file.size_bytes)}, {file.purpose}[/]")
     check_disk_space(plan)

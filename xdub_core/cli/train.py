@@ -69,7 +69,7 @@ def train_mini(
     chosen = chosen if start is None else chosen.further()
     with fit_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
-    answer.print(f"[green]{escape(str(shipped))}[/] holds the model.")
+    answer.print(f"[green]{escape(str(shipped))}[/] holds the model.", soft_wrap=True)
 
 
 @contextmanager
