@@ -91,10 +91,12 @@ def test_benchmarks_can_be_imported_where_there_is_no_posix():
 
 def test_peak_memory_is_the_systems_own():
     peak_memory.reset_peak()
-    before = peak_memory.peak_bytes()
     block = torch.ones(2**24)
-    assert peak_memory.peak_bytes() - before > 0.8 * block.nbytes
-    assert peak_memory.resident_bytes() > block.nbytes
+    resident = peak_memory.resident_bytes()  # the system may have taken other memory back meanwhile
+    assert resident > block.nbytes
+    del block
+    assert peak_memory.peak_bytes() >= resident
+    assert peak_memory.peak_bytes() < 2**40
 
 
 def test_on_windows_psutil_tells_the_peak(monkeypatch, tmp_path):
