@@ -92,9 +92,7 @@ def test_benchmarks_can_be_imported_where_there_is_no_posix():
 def test_peak_memory_is_the_systems_own():
     peak_memory.reset_peak()
     block = torch.ones(2**24)
-    resident = (
-        peak_memory.resident_bytes()
-    )  # and not what it was before: the system takes memory back by itself
+    resident = peak_memory.resident_bytes()  # not what it was before: the system takes memory back by itself
     assert resident > block.nbytes
     del block
     counted = 2**22  # the kernel's count is off by as much as each thread has not handed in yet
