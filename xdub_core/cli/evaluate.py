@@ -49,7 +49,7 @@ def evaluate_mini(
         written = write_report(report, out)
         behaviour = evaluation.behaviour(seconds)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
-    answer.print(behaviour.text(), highlight=False)
+    answer.print(behaviour.text(), highlight=False, soft_wrap=True)
     for path in written:
         answer.print(f"[green]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
 
