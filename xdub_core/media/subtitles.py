@@ -61,6 +61,7 @@ class Subtitles:
         self._pending: Any = None
 
     def packets(self, until: float) -> Iterator[Any]:
+        """Packets of the texts that begin before `until` (seconds of the output) and were not given yet."""
         while True:
             if self._pending is None:
                 self._pending = next(self._packets, None)
@@ -70,9 +71,11 @@ class Subtitles:
             yield packet
 
     def last_packets(self) -> Iterator[Any]:
+        """Nothing: texts are not held back, as an encoder's packets are."""
         return iter(())
 
     def close(self) -> None:
+        """Close the source."""
         self._source.close()
 
     def _read(self, stream: Any) -> Iterator[Any]:

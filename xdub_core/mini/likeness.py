@@ -40,6 +40,7 @@ class Likeness:
 
     @property
     def is_rendered_head(self) -> bool:
+        """Whether the score reaches the threshold."""
         return self.score >= THRESHOLD
 
     def warning(self, name: str, remedy: str) -> str:
