@@ -188,7 +188,7 @@ def write_inputs(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write_release(models)
-    from xdub_core.mini.model import BUILT_IN
+    from xdub_core.mini.loading import BUILT_IN
 
     (folder / "mini").mkdir()
     for part in MINI_PARTS:
@@ -202,11 +202,11 @@ def write_release(models: Path) -> None:
     """One small file or folder for each of the released ones."""
     from safetensors.torch import save_file
 
-    from xdub_core.model.checkpoint import save_dit
     from xdub_core.model.config import DiTConfig
     from xdub_core.model.dit import XDubDiT
-    from xdub_core.released_files import released_file
-    from xdub_core.text import save_empty_prompt
+    from xdub_core.model.dit_file import save_dit
+    from xdub_core.released.empty_prompt import save_empty_prompt
+    from xdub_core.released.manifest import released_file
 
     config = DiTConfig(
         dim=48, heads=2, layers=2, ffn_dim=96, frequency_dim=32, text_dim=8, audio_dim=WHISPER + WAV2VEC,
@@ -224,7 +224,7 @@ def write_release(models: Path) -> None:
 
 
 def small_vae() -> torch.nn.Module:
-    from xdub_core.codec.wan import wan_network_class
+    from xdub_core.vae.wan import wan_network_class
 
     return partial(wan_network_class(), dim=8, z_dim=LATENTS, dec_dim=8, num_res_blocks=1)()
 
@@ -242,7 +242,7 @@ def small_rtmw() -> torch.nn.Module:
 
 
 def small_umt5(width: int = 8) -> dict[str, torch.Tensor]:
-    from xdub_core.text import UMT5_VOCABULARY
+    from xdub_core.released.empty_prompt import UMT5_VOCABULARY
 
     tensors = {
         "token_embedding.weight": torch.randn(UMT5_VOCABULARY, width),
@@ -313,8 +313,8 @@ def save_wav2vec(folder: Path) -> None:
 
 def write_media(folder: Path) -> None:
     """Five frames and a fifth of a second of sound."""
-    from xdub_core.media.writer import VideoWriter
-    from xdub_core.sample import AUDIO_RATE, make_voice
+    from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
+    from xdub_core.media.output.writer import VideoWriter
 
     y, x = np.mgrid[:80, :96]
     with VideoWriter(folder / "video.mp4", 96, 80, 25) as writer:
@@ -327,10 +327,10 @@ def write_media(folder: Path) -> None:
 
 def build_small() -> None:
     """Let this process' command line take files of any size, and build the networks that small files are of."""
-    from xdub_core import released_files
     from xdub_core.cli import info
-    from xdub_core.codec import wan
     from xdub_core.face import rtmw_detector
+    from xdub_core.released import manifest as released_files
+    from xdub_core.vae import wan
 
     released_files._SIZE_TOLERANCE = 1.0
     class_of_vae = wan.wan_network_class()

@@ -23,8 +23,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from xdub_core.media.writer import VideoWriter
-from xdub_core.sample import AUDIO_RATE, FPS, HEIGHT, SAMPLE_BOX, WIDTH, draw_head, make_voice
+from xdub_core.heads.drawn_head import AUDIO_RATE, FPS, HEIGHT, SAMPLE_BOX, WIDTH, draw_head, make_voice
+from xdub_core.media.output.writer import VideoWriter
 
 GROWTH_ALLOWED = 0.10
 TRACK_MB_PER_FRAME = 0.008

@@ -23,7 +23,7 @@ from xdub_core.audio.encoded import ChunkedFeatures, measure_features, wav2vec_f
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.audio.wav2vec import Wav2VecEncoder
 from xdub_core.audio.whisper import WhisperAudioEncoder, WhisperSizes
-from xdub_core.sample import AUDIO_RATE, make_voice
+from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
 
 FULL_SIZE = dit_forward.Case(3072, 24, 30, frames=20, size=32)
 SECONDS = 30.0

@@ -32,14 +32,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from xdub_core.codec.wan import wan_network_class
 from xdub_core.face.rtmw import RTMW
 from xdub_core.face.yolox import YOLOX
+from xdub_core.heads.drawn_head import SAMPLE_BOX, write_sample
 from xdub_core.model.config import RELEASED
 from xdub_core.model.dit import XDubDiT
-from xdub_core.released_files import find_files, human_size, released_file
-from xdub_core.sample import SAMPLE_BOX, write_sample
-from xdub_core.text import UMT5_VOCABULARY
+from xdub_core.released.empty_prompt import UMT5_VOCABULARY
+from xdub_core.released.manifest import find_files, human_size, released_file
+from xdub_core.vae.wan import wan_network_class
 
 LARGEST_OWNED = 4_000_000_000
 """What a dub may own at most, in bytes."""
@@ -51,8 +51,8 @@ TILE = 2**20
 KEEP_PROMPT = """
 import sys
 from pathlib import Path
-from xdub_core.released_files import find_file
-from xdub_core.text import EMPTY_PROMPT_FILE, empty_prompt_context
+from xdub_core.released.manifest import find_file
+from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, empty_prompt_context
 folder = Path(sys.argv[1])
 empty_prompt_context(folder / EMPTY_PROMPT_FILE, find_file("text", folder))
 """

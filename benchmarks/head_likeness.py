@@ -32,11 +32,11 @@ from xdub_core.errors import FaceError
 from xdub_core.face.boxes import FixedBox
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.track import track_faces
-from xdub_core.mini.dataset import HeadsConfig, TalkingHeads
+from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
+from xdub_core.heads.drawn_head import SAMPLE_BOX, draw_head
+from xdub_core.heads.performance import CropCamera, SceneCamera, render
 from xdub_core.mini.likeness import THRESHOLD, load_likeness
-from xdub_core.mini.model import BUILT_IN, Mini, load_mini
-from xdub_core.mini.performance import CropCamera, SceneCamera, render
-from xdub_core.sample import SAMPLE_BOX, draw_head
+from xdub_core.mini.loading import BUILT_IN, Mini, load_mini
 
 FRAMES = 4
 SCENES = (
@@ -110,7 +110,7 @@ def drawn(seed: int, count: int = 12) -> Iterator[Clip]:
 
 
 def cartoon() -> Iterator[Clip]:
-    """The drawn head of `xdub_core.sample`: flat ellipses."""
+    """The drawn head of `xdub_core.heads.drawn_head`: flat ellipses."""
     frames = [draw_head(second) for second in (0.0, 0.7, 1.9, 3.1)]
     yield Clip("drawn head of the sample", "sample", frames, tuple(map(float, SAMPLE_BOX)))
 

@@ -40,15 +40,15 @@ from rich.table import Table
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import feather_mask, paste_back
 from xdub_core.compose.region import with_regions
+from xdub_core.dub.clip_chain import DubbedCrop
 from xdub_core.face.crop import crop_frame, crop_to_frame
-from xdub_core.mini.bundle import load_network
-from xdub_core.mini.codec import MiniCodec
-from xdub_core.mini.heads import View
-from xdub_core.mini.identity import make_identity
-from xdub_core.mini.model import BUILT_IN
-from xdub_core.mini.mouth import PhonemeInterval, mouth_track
-from xdub_core.mini.performance import Performance, crop_window, make_performance, render
-from xdub_core.sampling.chain import DubbedCrop
+from xdub_core.heads.identity import make_identity
+from xdub_core.heads.performance import Performance, crop_window, make_performance, render
+from xdub_core.heads.renderer import View
+from xdub_core.heads.visemes import PhonemeInterval, mouth_track
+from xdub_core.mini.loading import BUILT_IN
+from xdub_core.mini.network_files import load_network
+from xdub_core.mini.vae import MiniCodec
 
 HEAD = 0.54
 """The head's height as a share of the frame's: at 1440 lines the face box has some 730 pixels."""

@@ -67,7 +67,7 @@ class LoadAudioEncoders(io.ComfyNode):
         from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
         from xdub_core.audio.whisper import load_whisper
 
-        from .comfy_bridge.listening import ReleasedEncoders
+        from .comfy_bridge.audio_encoders import ReleasedEncoders
 
         dtype = PRECISIONS[precision]
         encoders = ReleasedEncoders(

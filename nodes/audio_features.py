@@ -55,10 +55,10 @@ class AudioFeatures(io.ComfyNode):
         length: str,
         face_track: TrackedFace | None = None,
     ) -> io.NodeOutput:
-        from xdub_core.sampling.plan import Length
+        from xdub_core.dub.clip_plan import Length
 
+        from .comfy_bridge.audio_features import listen
         from .comfy_bridge.progress import NodeProgress
-        from .comfy_bridge.speech import listen
 
         frames = None if face_track is None else len(face_track.timeline)
         return io.NodeOutput(listen(audio, audio_encoders, Length(length), frames, NodeProgress()))

@@ -37,7 +37,7 @@ class ColorMatch(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: list[Tensor], reference: list[ReferenceLatents]) -> io.NodeOutput:
-        from .comfy_bridge.crops import matched_colors, runs_of_crops
+        from .comfy_bridge.paste_back import matched_colors, runs_of_crops
         from .comfy_bridge.progress import counted
 
         plan = inputs.only(reference, "reference")

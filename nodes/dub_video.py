@@ -90,11 +90,11 @@ class DubVideo(io.ComfyNode):
         guidance: Any = None,
         empty_prompt: Any = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub import Scene, check_sizes, dub, plan_runs
-        from xdub_core.sampling.plan import Length
+        from xdub_core.dub.clip_plan import Length
+        from xdub_core.dub.pipeline import Scene, check_sizes, dub, plan_runs
 
-        from .comfy_bridge import whole_dub
-        from .comfy_bridge.faces import CropSettings, check_track
+        from .comfy_bridge import dub_video as whole_dub
+        from .comfy_bridge.face_crop import CropSettings, check_track
         from .comfy_bridge.footage import footage
         from .comfy_bridge.likeness import warn_of_strange_face
         from .comfy_bridge.progress import NodeProgress

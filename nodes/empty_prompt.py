@@ -47,13 +47,13 @@ class EmptyPrompt(io.ComfyNode):
 
     @classmethod
     def check_lazy_status(cls, source: str, clip: Any = None) -> list[str]:
-        from .comfy_bridge.prompt import kept_prompt
+        from .comfy_bridge.empty_prompt import kept_prompt
 
         return ["clip"] if source == AUTOMATIC and clip is None and not kept_prompt().is_file() else []
 
     @classmethod
     def validate_inputs(cls, source: str | None = None, clip: Any = UNCONNECTED) -> bool | str:
-        from .comfy_bridge.prompt import HOW_TO_GET_IT, kept_prompt
+        from .comfy_bridge.empty_prompt import HOW_TO_GET_IT, kept_prompt
 
         if source not in (None, *_sources()) and not kept_prompt().is_file():
             return (
@@ -66,9 +66,9 @@ class EmptyPrompt(io.ComfyNode):
     @classmethod
     def execute(cls, source: str, clip: Any = None) -> io.NodeOutput:
         from xdub_core.errors import MissingModelError
-        from xdub_core.text import load_empty_prompt, padded_context
+        from xdub_core.released.empty_prompt import load_empty_prompt, padded_context
 
-        from .comfy_bridge import prompt
+        from .comfy_bridge import empty_prompt as prompt
 
         if source != AUTOMATIC and source in _sources():
             context = prompt.prompt_from_file(found("text_encoders", source))

@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
 
 from . import sockets
-from .comfy_bridge.experts import with_expert
+from .comfy_bridge.expert import with_expert
 from .comfy_bridge.model_files import found
 from .inputs import check_choice
 

@@ -118,7 +118,7 @@ class FaceCrop(io.ComfyNode):
     ) -> io.NodeOutput:
         from xdub_core.face.boxes import WholeFrame
 
-        from .comfy_bridge.faces import (
+        from .comfy_bridge.face_crop import (
             CropSettings,
             boxes_in_mask,
             boxes_in_text,

@@ -118,7 +118,7 @@ class LoadFaceDetector(io.ComfyNode):
 def _built_in(files: tuple[Any, Any], settings: Any, dtype: torch.dtype) -> Any:
     from xdub_core.face.rtmw_detector import load_rtmw_detector
 
-    from .comfy_bridge.detecting import HeldDetector
+    from .comfy_bridge.face_detector import HeldDetector
 
     detector = load_rtmw_detector(*files, dtype=dtype, settings=settings)
     return HeldDetector(detector, (detector.people, detector.pose))

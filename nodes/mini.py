@@ -55,7 +55,7 @@ class LoadMini(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, folder: str | None = None) -> bool | str:
         from xdub_core.errors import XDubError
-        from xdub_core.mini.model import load_card
+        from xdub_core.mini.loading import load_card
 
         try:
             load_card(_folder(folder or ""))
@@ -65,7 +65,7 @@ class LoadMini(io.ComfyNode):
 
     @classmethod
     def execute(cls, experts: bool, folder: str = "") -> io.NodeOutput:
-        from .comfy_bridge.mini_loader import load_mini_parts
+        from .comfy_bridge.mini import load_mini_parts
 
         parts = load_mini_parts(_folder(folder), experts)
         return io.NodeOutput(
@@ -82,9 +82,9 @@ class LoadMini(io.ComfyNode):
 
 def _folder(text: str) -> Path:
     """Raises SettingsError for a folder that is not there or that workflows may not read, whole."""
-    from xdub_core.mini.model import BUILT_IN
+    from xdub_core.mini.loading import BUILT_IN
 
-    from .comfy_bridge.folders import files_in, model_folder
+    from .comfy_bridge.readable_folders import files_in, model_folder
 
     if not text.strip():
         return BUILT_IN

@@ -88,9 +88,9 @@ class PasteBack(io.ComfyNode):
     ) -> io.NodeOutput:
         from comfy_execution.graph_utils import ExecutionBlocker
 
-        from .comfy_bridge.crops import pasted, runs_of_crops
-        from .comfy_bridge.faces import check_track
+        from .comfy_bridge.face_crop import check_track
         from .comfy_bridge.footage import footage
+        from .comfy_bridge.paste_back import pasted, runs_of_crops
         from .comfy_bridge.progress import counted
         from .comfy_bridge.result import image_of, video_of
 

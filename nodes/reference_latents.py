@@ -62,8 +62,8 @@ class EncodeReference(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, clip_frames: int | None = None, motion_frames: int | None = None) -> bool | str:
+        from xdub_core.dub.clip_plan import ClipGeometry
         from xdub_core.errors import SettingsError
-        from xdub_core.sampling.plan import ClipGeometry
 
         if clip_frames is None or motion_frames is None:
             return True
@@ -83,12 +83,12 @@ class EncodeReference(io.ComfyNode):
         clip_frames: int,
         motion_frames: int,
     ) -> io.NodeOutput:
-        from xdub_core.dub import plan_runs
+        from xdub_core.dub.clip_plan import ClipGeometry
+        from xdub_core.dub.pipeline import plan_runs
         from xdub_core.errors import SettingsError
-        from xdub_core.sampling.plan import ClipGeometry
 
         from .comfy_bridge.progress import counted
-        from .comfy_bridge.vae_codec import VaeCodec
+        from .comfy_bridge.vae import VaeCodec
 
         if len(crops) != len(face_track.track):
             raise SettingsError(

@@ -83,13 +83,13 @@ class DubSampler(io.ComfyNode):
         sampler: Any = None,
         sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub import crop_finisher
+        from xdub_core.dub.pipeline import crop_finisher
         from xdub_core.sampling.schedule import flow_sigmas
 
-        from .comfy_bridge.chain import sample_runs
         from .comfy_bridge.clip_sampler import SamplingChoices, euler
-        from .comfy_bridge.prompt import context_for
-        from .comfy_bridge.whole_dub import own_settings
+        from .comfy_bridge.dub_video import own_settings
+        from .comfy_bridge.empty_prompt import context_for
+        from .comfy_bridge.sampler import sample_runs
 
         own = own_settings(model).sampler
         choices = SamplingChoices(

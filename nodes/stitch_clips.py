@@ -37,7 +37,7 @@ class StitchClips(io.ComfyNode):
 
     @classmethod
     def execute(cls, latents: list[dict[str, Any]], reference: list[ReferenceLatents]) -> io.NodeOutput:
-        from xdub_core.sampling.stitch import stitch
+        from xdub_core.dub.stitch import stitch
 
         plan = inputs.only(reference, "reference")
         _check_runs(latents, plan)

@@ -40,7 +40,7 @@ class LoadTextEncoder(io.ComfyNode):
     def validate_inputs(cls, clip_name: str | None = None) -> bool | str:
         from xdub_core.weights.kinds import Kind
 
-        from .comfy_bridge.prompt import kept_prompt
+        from .comfy_bridge.empty_prompt import kept_prompt
 
         if kept_prompt().is_file():  # then nothing is loaded
             return True
@@ -49,6 +49,6 @@ class LoadTextEncoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip_name: str) -> io.NodeOutput:
-        from .comfy_bridge.prompt import load_text_encoder
+        from .comfy_bridge.empty_prompt import load_text_encoder
 
         return io.NodeOutput(load_text_encoder(found(FOLDER, clip_name)))

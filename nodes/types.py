@@ -22,11 +22,11 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import Recording
-from xdub_core.codec.protocol import VideoCodec
+from xdub_core.dub.clip_plan import Clip, ClipGeometry
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline
 from xdub_core.progress import ProgressCallback
-from xdub_core.sampling.plan import Clip, ClipGeometry
+from xdub_core.vae.protocol import VideoCodec
 
 
 class AudioEncoders(Protocol):

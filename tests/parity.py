@@ -30,19 +30,19 @@ from xdub_core.audio.recording import open_recording
 from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import load_whisper
 from xdub_core.audio.windows import audio_windows
-from xdub_core.compose.border import blend_border
+from xdub_core.compose.border_blend import blend_border
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import paste_back, truncated
+from xdub_core.dub.clip_plan import ClipGeometry, frames_of_audio, padded_frames
+from xdub_core.dub.stitch import stitch
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import BODY_EYES, filter_keypoints, raw_boxes, smooth_boxes
 from xdub_core.media.timeline import ping_pong
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.plan import ClipGeometry, frames_of_audio, padded_frames
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.schedule import flow_sigmas
-from xdub_core.sampling.stitch import stitch
 
 RELATIVE = 1e-4
 SCHEDULE = 1e-6

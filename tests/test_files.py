@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from tests.training.conftest import tiny_dit
 from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
 from xdub_core.files import write_whole
-from xdub_core.mini.model import CARD, MiniCard, save_card
-from xdub_core.model.checkpoint import save_dit
+from xdub_core.mini.loading import CARD, MiniCard, save_card
+from xdub_core.model.dit_file import save_dit
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no such modes")

@@ -1,4 +1,4 @@
-"""Which folders a workflow may name. Needs no ComfyUI; `folders.py` says which these are.
+"""Which folders a workflow may name. Needs no ComfyUI; `readable_folders.py` says which these are.
 
 Workflows come from strangers: whoever opens one runs it on his own machine, or on a server for others. So a folder that
 is named in one is judged as text first, and a link on the way by what it says, before anything of it is touched: on

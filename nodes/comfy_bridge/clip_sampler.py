@@ -12,7 +12,6 @@ import torch
 from comfy.samplers import sampler_object
 from torch import Tensor
 
-from xdub_core.codec.protocol import VideoCodec
 from xdub_core.errors import SamplingError
 from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
 from xdub_core.sampling.guidance import Guidance
@@ -25,6 +24,7 @@ from xdub_core.sampling.sampler import (
     clip_noise,
 )
 from xdub_core.sampling.schedule import flow_sigmas
+from xdub_core.vae.protocol import VideoCodec
 
 from .guider import ClipGuider
 

@@ -13,9 +13,9 @@ import folder_paths
 from comfy_api.latest import InputImpl
 from torch import Tensor
 
-from xdub_core.media.passes import VideoPasses
-from xdub_core.media.probe import scan_video
 from xdub_core.media.timeline import MODEL_FPS
+from xdub_core.media.video.passes import VideoPasses
+from xdub_core.media.video.video_info import scan_video
 
 from .frames import Footage, footage_from_images
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.dub import FrameSource
+from xdub_core.dub.pipeline import FrameSource
 from xdub_core.errors import MediaError
-from xdub_core.media.probe import VideoInfo
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
+from xdub_core.media.video.video_info import VideoInfo
 
 
 @dataclass(frozen=True)

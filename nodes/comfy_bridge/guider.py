@@ -17,14 +17,14 @@ from torch import Tensor
 
 from xdub_core.audio.windows import audio_windows
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.sampling.border import BorderLock
+from xdub_core.sampling.border_lock import BorderLock
 from xdub_core.sampling.denoiser import dit_needs
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs
 
 from ..types import ReferenceLatents, SpeechFeatures
 from .guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
-from .model import AUDIO, REFERENCE, require_xdub
+from .xdub_model import AUDIO, REFERENCE, require_xdub
 
 BRANCHES = ("positive", "middle", "negative")
 """Core's names for the three predictions: reference and audio, reference, none. For core, 0 is cond and 1 is uncond."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from xdub_core.mini.likeness import FRAMES, Likeness, likeness_of_track, load_likeness
-from xdub_core.mini.model import BUILT_IN
+from xdub_core.mini.loading import BUILT_IN
 
 from ..types import ReferenceLatents, TrackedFace
-from .crops import as_crop
 from .frames import Footage
+from .paste_back import as_crop
 from .telling import warn
 
 HEADS_ONLY = "xdub_heads_only"

@@ -8,8 +8,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from xdub_core.mini.codec import MiniCodec
-from xdub_core.mini.codec_net import SPATIAL, TEMPORAL, CodecNet
+from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, CodecNet
 
 from .latents import latent_format
 

@@ -9,10 +9,10 @@ import torch
 from comfy_api.latest import InputImpl
 from torch import Tensor
 
-from xdub_core.media.encode_settings import EncodeSettings
-from xdub_core.media.frame import FinishedFrame
+from xdub_core.media.output.encode_settings import EncodeSettings
+from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.timeline import MODEL_FPS
-from xdub_core.media.writer import VideoWriter
 
 from .footage import temporary_path
 from .frames import Footage, image_from_frame

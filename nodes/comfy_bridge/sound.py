@@ -15,8 +15,8 @@ from torch import Tensor
 from xdub_core.audio.decode import decode_waveform
 from xdub_core.audio.recording import Recording, recording_from_waveform
 from xdub_core.errors import MediaError
-from xdub_core.media.resample import packed_frame
-from xdub_core.media.sound_place import AudioTrack, place_sound
+from xdub_core.media.sound.resample import packed_frame
+from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 
 from .footage import temporary_path
 

@@ -20,7 +20,7 @@ from xdub_core.audio.recording import (
     recording_from_waveform,
 )
 from xdub_core.errors import MediaError
-from xdub_core.media.channels import mono_weights
+from xdub_core.media.sound.channels import mono_weights
 
 
 def overwrite_tenth(path):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from xdub_core.cli import main
-from xdub_core.media.writer import VideoWriter
-from xdub_core.sample import AUDIO_RATE, make_voice
+from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
+from xdub_core.media.output.writer import VideoWriter
 
 WIDTH, HEIGHT = 96, 80
 BOX = "16,8,80,72"

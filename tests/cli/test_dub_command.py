@@ -18,9 +18,9 @@ from tests.cli.conftest import BOX, HEIGHT, QUICK, WIDTH, write_video, write_wav
 from tests.media.clicks import flash_times, played, write_clicks, write_film
 from xdub_core.cli import dub as dub_module
 from xdub_core.errors import MediaError
-from xdub_core.media.reader import VideoReader
-from xdub_core.media.writer import VideoWriter
-from xdub_core.untrained import untrained_model
+from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.video.reader import VideoReader
+from xdub_core.released.untrained import untrained_model
 
 
 def dub(run, files, *more, video="video.mp4", audio="voice.wav", out="out.mp4"):

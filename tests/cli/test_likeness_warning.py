@@ -7,8 +7,8 @@ import pytest
 
 from tests.cli.conftest import write_wav
 from xdub_core.cli.demo import SAMPLE
-from xdub_core.media.writer import VideoWriter
-from xdub_core.sample import make_voice
+from xdub_core.heads.drawn_head import make_voice
+from xdub_core.media.output.writer import VideoWriter
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import QUICK, write_wav
-from xdub_core.media.probe import probe_video
-from xdub_core.sample import make_voice
+from xdub_core.heads.drawn_head import make_voice
+from xdub_core.media.video.video_info import probe_video
 
 BOX = QUICK.index("--box")
 OPTIONS = (*QUICK[:BOX], *QUICK[BOX + 2 :], "--box", "10,10,74,74", "--length", "source")

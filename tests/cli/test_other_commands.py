@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from xdub_core import __version__
 from xdub_core.cli.console import answer
 from xdub_core.face.yolox import YOLOX
-from xdub_core.media.reader import VideoReader
-from xdub_core.mini.model import BUILT_IN
-from xdub_core.model.checkpoint import save_dit
-from xdub_core.text import save_empty_prompt
-from xdub_core.untrained import untrained_model
+from xdub_core.media.video.reader import VideoReader
+from xdub_core.mini.loading import BUILT_IN
+from xdub_core.model.dit_file import save_dit
+from xdub_core.released.empty_prompt import save_empty_prompt
+from xdub_core.released.untrained import untrained_model
 
 
 def test_info_tells_a_whole_checkpoint_from_a_part(run, tmp_path):
@@ -125,7 +125,7 @@ def test_download_asks_first_and_takes_no_for_an_answer(run, tmp_path, monkeypat
 
 
 def test_download_without_room_says_so(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("xdub_core.released_download.free_bytes", lambda folder: 10**9)
+    monkeypatch.setattr("xdub_core.released.download.free_bytes", lambda folder: 10**9)
     outcome = run("models", "download", "--yes", "--models-dir", tmp_path)
     assert outcome.code == 2
     assert "free" in outcome.err
@@ -162,7 +162,7 @@ def test_interrupted_training_does_not_claim_that_nothing_was_kept(run, tmp_path
     def make(maker):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xdub_core.mini.make.MiniMaker.make", make)
+    monkeypatch.setattr("xdub_core.training.mini.make.MiniMaker.make", make)
     outcome = run("train", "mini", "--scale", "tiny", "--folder", tmp_path)
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1] == "interrupted; the same command goes on from what is in its folder"

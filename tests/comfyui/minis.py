@@ -8,17 +8,17 @@ import numpy as np
 import torch
 
 from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
-from xdub_core.media.writer import VideoWriter
-from xdub_core.mini.bundle import DIT, LIP_EXPERT, MiniNetworks, save_networks
-from xdub_core.mini.codec_net import CodecConfig, CodecNet
+from xdub_core.media.output.writer import VideoWriter
+from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
-from xdub_core.mini.landmarks import LandmarkFinder, PointConfig, PointNet
-from xdub_core.mini.model import MiniCard, save_card
+from xdub_core.mini.loading import MiniCard, save_card
+from xdub_core.mini.network_files import DIT, LIP_EXPERT, MiniNetworks, save_networks
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
-from xdub_core.model.checkpoint import save_dit
+from xdub_core.mini.vae_net import CodecConfig, CodecNet
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
+from xdub_core.model.dit_file import save_dit
 
 CARD = MiniCard(crop=32, clip_frames=13, motion_frames=5, steps=2)
 RATE = 16000

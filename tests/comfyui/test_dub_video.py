@@ -11,10 +11,10 @@ import torch
 from comfy_api.latest import InputImpl
 from minis import CARD, make_mini, speech, write_footage
 
-from xdub_core.dub import DubModel, Scene, dub
+from xdub_core.dub.pipeline import DubModel, Scene, dub
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.detector import Detection
-from xdub_core.mini.model import load_mini
+from xdub_core.mini.loading import load_mini
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def video(tmp_path_factory):
 
 @pytest.fixture
 def parts(pack, mini_folder):
-    return pack("comfy_bridge.mini_loader").load_mini_parts(mini_folder)
+    return pack("comfy_bridge.mini").load_mini_parts(mini_folder)
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_it_is_the_engine_s_dub(pack, dubbed, video, mini_folder, track):
 
     made = pack("comfy_bridge.footage").footage(dubbed(video))
     mini, audio = load_mini(mini_folder), speech(1.6)
-    settings = pack("comfy_bridge.whole_dub").dub_settings(
-        pack("comfy_bridge.mini_loader").load_mini_parts(mini_folder).model,
-        pack("comfy_bridge.whole_dub").DubChoices(1, 0, None, False),
+    settings = pack("comfy_bridge.dub_video").dub_settings(
+        pack("comfy_bridge.mini").load_mini_parts(mini_folder).model,
+        pack("comfy_bridge.dub_video").DubChoices(1, 0, None, False),
     )
     assert settings.sampler.steps == CARD.steps
     source = pack("comfy_bridge.footage").footage(video)
@@ -185,7 +185,7 @@ def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
 def test_the_dub_is_made_at_the_track_s_crop_size(pack, parts, dubbed, video, monkeypatch):
     face = pack("face_crop").FaceCrop.execute(video, "box", 64, "8,4,56,52", 1, False, 25.0).args[0]
     encoded = []
-    codec = pack("comfy_bridge.vae_codec").VaeCodec
+    codec = pack("comfy_bridge.vae").VaeCodec
     encode = codec.encode
     monkeypatch.setattr(
         codec, "encode", lambda self, frames: encoded.append(frames.shape[1]) or encode(self, frames)

@@ -10,7 +10,7 @@ from comfy_api.latest import InputImpl
 from minis import make_mini, write_footage
 
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.mini.demo_media import write_wav
+from xdub_core.heads.demo_media import write_wav
 
 LINKS = pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 
@@ -57,7 +57,7 @@ def test_a_folder_gives_pairs_of_one_name(node, pairs):
 
 def test_recordings_are_read_one_at_a_time_and_used_as_any_audio(pack, node, pairs, monkeypatch):
     read = []
-    sound = pack("comfy_bridge.recordings")
+    sound = pack("comfy_bridge.folder")
     whole = sound.read_sound
     monkeypatch.setattr(sound, "read_sound", lambda path: read.append(path.name) or whole(path))
     first, second = node.execute(str(pairs)).args[1]

@@ -80,7 +80,7 @@ def test_gguf_model_equals_its_dequantised_weights_with_and_without_experts(gguf
     assert relative_error(sampled(quantised), expected) < 1e-3
     name = put_lora("gguf.safetensors", whole, ("blocks.0.audio_attn.q", "blocks.1.ffn.0"), INFO, seed=5)
     path = Path(folder_paths.get_full_path("loras", name))
-    with_expert = pack("comfy_bridge.experts").with_expert
+    with_expert = pack("comfy_bridge.expert").with_expert
     changed = sampled(with_expert(whole, path, 1.0, 0.0, 0.9))
     assert relative_error(changed, expected) > 5e-3
     assert relative_error(sampled(with_expert(quantised, path, 1.0, 0.0, 0.9)), changed) < 1e-3

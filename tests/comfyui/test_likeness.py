@@ -7,7 +7,7 @@ import torch
 from comfy_api.latest import InputImpl
 from minis import speech
 
-from xdub_core.mini.model import BUILT_IN, is_mini
+from xdub_core.mini.loading import BUILT_IN, is_mini
 
 pytestmark = pytest.mark.skipif(not is_mini(BUILT_IN), reason="the built-in model is not there")
 
@@ -21,7 +21,7 @@ def inference():
 @pytest.fixture(scope="module")
 def mini(pack):
     with torch.inference_mode():
-        return pack("comfy_bridge.mini_loader").load_mini_parts(BUILT_IN, experts=False)
+        return pack("comfy_bridge.mini").load_mini_parts(BUILT_IN, experts=False)
 
 
 def told(caplog):

@@ -10,8 +10,8 @@ from models import RELEASED_HEADS, load_model, put_model, random_state
 from safetensors.torch import save_file
 
 from xdub_core.errors import CheckpointError
-from xdub_core.model.checkpoint import load_dit
 from xdub_core.model.config import RELEASED, config_from_values
+from xdub_core.model.dit_file import load_dit
 
 
 def test_released_layout_is_loaded_as_xdub_with_all_sizes_from_its_shapes():

@@ -10,7 +10,7 @@ from comfy_api.latest import InputImpl, Types
 from minis import CARD, make_mini, speech, write_footage
 
 from xdub_core.errors import FaceError, MediaError, SettingsError
-from xdub_core.media.frame import made_of
+from xdub_core.media.picture.frame import made_of
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def video(tmp_path_factory):
 @pytest.fixture(scope="session")
 def mini(pack, mini_folder):
     with torch.inference_mode():
-        return pack("comfy_bridge.mini_loader").load_mini_parts(mini_folder, experts=False)
+        return pack("comfy_bridge.mini").load_mini_parts(mini_folder, experts=False)
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def test_core_s_vae_nodes_work_with_the_mini_s_vae(mini):
 
 
 def test_the_mini_s_vae_is_its_codec(pack, mini):
-    from xdub_core.mini.codec import MiniCodec
+    from xdub_core.mini.vae import MiniCodec
 
-    codec = pack("comfy_bridge.vae_codec").VaeCodec(mini.vae)
+    codec = pack("comfy_bridge.vae").VaeCodec(mini.vae)
     own = MiniCodec(mini.vae.first_stage_model.network)
     frames = torch.rand(9, 32, 32, 3)
     latents = own.encode(frames)
@@ -127,7 +127,7 @@ def test_images_and_a_video_of_images_are_cropped_alike(crop):
     [("images", ("h264", 8)), ("8 bits", ("h264", 8)), ("10 bits", ("hevc", 10)), ("file", ("h264", 8))],
 )
 def test_a_video_is_as_deep_as_its_source_is_known_to_be(pack, video, kind, expected):
-    from xdub_core.media.probe import probe_video
+    from xdub_core.media.video.video_info import probe_video
 
     images = torch.rand(4, 64, 80, 3)
     source = {"images": images, "file": video}.get(kind)
@@ -275,7 +275,7 @@ def test_reference_latents_are_planned_and_encoded_as_the_engine_does(planned, m
     _face, crops, reference = planned
     assert (reference.frames, reference.clips, len(reference.runs)) == (30, 4, 1)
     (run,) = reference.runs
-    codec = pack("comfy_bridge.vae_codec").VaeCodec(mini.vae)
+    codec = pack("comfy_bridge.vae").VaeCodec(mini.vae)
     second = crops[ping_pong(30, 60)[8:21]]
     assert torch.equal(run.latents[1], codec.encode(second))
 
@@ -290,7 +290,7 @@ def test_crops_of_another_track_are_told(pack, planned, mini):
 
 
 def test_a_vae_of_another_kind_is_told(pack):
-    check = pack("comfy_bridge.vae_codec").check_vae
+    check = pack("comfy_bridge.vae").check_vae
     image_vae = type("Vae", (), {"first_stage_model": 1, "latent_channels": 4, "latent_dim": 2})()
     with pytest.raises(SettingsError, match="an image VAE"):
         check(image_vae)

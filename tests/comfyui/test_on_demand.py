@@ -111,7 +111,7 @@ def crop(pack, tmp_path):
 
 def test_crops_that_nobody_looks_at_are_not_cut(pack, crop, monkeypatch):
     cut = []
-    faces = pack("comfy_bridge.faces")
+    faces = pack("comfy_bridge.face_crop")
     crop_frame = faces.crop_frame
     monkeypatch.setattr(faces, "crop_frame", lambda *args: cut.append(1) or crop_frame(*args))
     face, crops, preview = crop()

@@ -10,17 +10,17 @@ from clips import CONTEXT, sample
 from models import RELEASED_HEADS, load_model, put_model, random_state, relative_error
 
 from xdub_core.audio.features import tensor_features
-from xdub_core.codec.cosine import CosineCodec
-from xdub_core.dub import DubSettings, crop_finisher, plan_runs
+from xdub_core.dub.clip_chain import ClipChain
+from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_runs
 from xdub_core.errors import MissingModelError, SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT
-from xdub_core.sampling.chain import ClipChain
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
 from xdub_core.sampling.schedule import flow_sigmas
+from xdub_core.vae.cosine import CosineCodec
 
 GEOMETRY, SIZE, FRAMES = ClipGeometry(9, 5), 96, 20
 CONDITIONING = [[CONTEXT, {}]]
@@ -193,7 +193,7 @@ def test_frames_before_of_another_size_are_told(pack, model, reference, speech):
 def test_without_guidance_and_sigmas_the_models_own_settings_hold(pack, model, reference, speech):
     own = DubSettings(sampler=SamplerSettings(2, Guidance(1.5, 3.0, dynamic=False), shift=2.0))
     settled = model.clone()
-    settled.set_attachments(pack("comfy_bridge.whole_dub").SETTINGS, own)
+    settled.set_attachments(pack("comfy_bridge.dub_video").SETTINGS, own)
     result = run_sampler(pack, settled, reference, speech, sigmas=None)
     stated = {"sigmas": flow_sigmas(2, 2.0), "guidance": own.sampler.guidance}
     expected = run_sampler(pack, model, reference, speech, **stated)
@@ -231,7 +231,7 @@ def test_empty_prompt_asks_the_clip_once_and_is_kept(pack, tmp_path, monkeypatch
     import folder_paths
 
     monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path))
-    node, clip, prompt = pack("empty_prompt").EmptyPrompt, FakeClip(), pack("comfy_bridge.prompt")
+    node, clip, prompt = pack("empty_prompt").EmptyPrompt, FakeClip(), pack("comfy_bridge.empty_prompt")
     released = SimpleNamespace(
         model=SimpleNamespace(diffusion_model=SimpleNamespace(config=SimpleNamespace(text_dim=4096)))
     )
@@ -255,7 +255,7 @@ def test_empty_prompt_asks_the_clip_once_and_is_kept(pack, tmp_path, monkeypatch
 def test_empty_prompt_from_a_file(pack, tmp_path, monkeypatch):
     import folder_paths
 
-    from xdub_core.text import save_empty_prompt
+    from xdub_core.released.empty_prompt import save_empty_prompt
 
     row, node = torch.randn(1, 4096), pack("empty_prompt").EmptyPrompt
     monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path / "user"))
@@ -268,7 +268,7 @@ def test_empty_prompt_from_a_file(pack, tmp_path, monkeypatch):
     assert node.validate_inputs(source="given.safetensors") is True
     assert torch.equal(node.execute("given.safetensors").result[0][0][0], context)
     for nowhere in ("given.safetensors", "/etc/passwd", "../x"):
-        pack("comfy_bridge.prompt").kept_prompt().unlink(missing_ok=True)
+        pack("comfy_bridge.empty_prompt").kept_prompt().unlink(missing_ok=True)
         assert "there is no" in node.validate_inputs(source=nowhere)
 
 
@@ -302,5 +302,5 @@ def test_the_text_encoder_s_file_may_go_once_the_prompt_is_kept(pack, tmp_path, 
 
 def test_models_without_a_text_encoder_are_sampled_with_zeros(pack, model):
     assert torch.equal(
-        pack("comfy_bridge.prompt").context_for(model), torch.zeros(1, 1, RELEASED_HEADS.text_dim)
+        pack("comfy_bridge.empty_prompt").context_for(model), torch.zeros(1, 1, RELEASED_HEADS.text_dim)
     )

@@ -19,9 +19,9 @@ import pytest
 import torch
 from minis import make_mini, speech, write_footage
 
-from xdub_core.media.probe import probe_video
-from xdub_core.mini.demo_media import write_wav
-from xdub_core.mini.model import BUILT_IN, is_mini
+from xdub_core.heads.demo_media import write_wav
+from xdub_core.media.video.video_info import probe_video
+from xdub_core.mini.loading import BUILT_IN, is_mini
 
 PACK = Path(__file__).resolve().parents[2]
 COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])
@@ -285,7 +285,7 @@ def test_the_released_model_s_workflows_lack_nothing_but_its_files(server, path)
 
 @pytest.fixture
 def kept_prompt(server):
-    from xdub_core.text import save_empty_prompt
+    from xdub_core.released.empty_prompt import save_empty_prompt
 
     path = server.base / "user" / "x-dub" / "empty_prompt.safetensors"
     save_empty_prompt(path, torch.zeros(1, 4096))

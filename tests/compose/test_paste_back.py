@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from xdub_core.compose.border import blend_border, ring_mask
+from xdub_core.compose.border_blend import blend_border, ring_mask
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import feather_mask, paste_back, touched_rectangle, truncated
 from xdub_core.compose.region import changed_region
 from xdub_core.face.crop import crop_frame
-from xdub_core.media.reader import VideoReader
+from xdub_core.media.video.reader import VideoReader
 
 SIZE = 64
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xdub_core.compose.preview import BOX_COLOR, side_by_side
-from xdub_core.media.frame import FinishedFrame, SourceFrame
+from xdub_core.media.picture.frame import FinishedFrame, SourceFrame
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from xdub_core.dub.clip_plan import FPS
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation import behaviour
 from xdub_core.evaluation.behaviour import SPAN, check_drift, drift_between, measure_drift
 from xdub_core.media.timeline import ping_pong
-from xdub_core.sampling.plan import FPS
 
 FRAMES = round(2 * SPAN * FPS)
 

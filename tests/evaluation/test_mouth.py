@@ -5,7 +5,7 @@ import pytest
 
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.mouth import landmark_distance, leak, silence_test, within_clip_correlation
-from xdub_core.mini.landmarks import POINTS
+from xdub_core.mini.face_landmarks import POINTS
 
 
 def track(seed, frames=50):

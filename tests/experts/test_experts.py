@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.adapters import Adapters, new_adapters
-from xdub_core.experts.denoiser import ExpertDenoiser, changes_clip_constants
 from xdub_core.experts.expert import (
     EXPERT_METADATA,
     LIP_RANGE,
@@ -22,6 +21,7 @@ from xdub_core.experts.expert import (
     merge_expert,
     save_expert,
 )
+from xdub_core.experts.expert_denoiser import ExpertDenoiser, changes_clip_constants
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.denoiser import DiTDenoiser

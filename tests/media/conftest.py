@@ -12,8 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from xdub_core.media.color import ColorTags, yuv_meaning
-from xdub_core.media.convert import FromRgb
+from xdub_core.media.picture.color import ColorTags, yuv_meaning
+from xdub_core.media.picture.convert import FromRgb
 
 BITS = 12
 TICK = Fraction(1, 1000)

@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from xdub_core.media.probe import probe_video, scan_video
-from xdub_core.media.reader import VideoReader
+from xdub_core.media.video.reader import VideoReader
+from xdub_core.media.video.video_info import probe_video, scan_video
 
 X264 = {"preset": "veryfast", "bf": "3", "g": "12"}
 PLAIN = {"preset": "ultrafast", "bf": "0", "g": "12"}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from xdub_core.errors import MediaError
-from xdub_core.media.reader import VideoReader
 from xdub_core.media.timeline import ping_pong
+from xdub_core.media.video.reader import VideoReader
 
 # PyAV before 15 copies a video stream's packets but not its headers.
 copies_video = pytest.mark.skipif(

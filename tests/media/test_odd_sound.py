@@ -3,8 +3,8 @@
 import pytest
 
 from tests.media.clicks import AT, CONTAINERS, dub, flash_times, heard, played
-from xdub_core.media.probe import scan_video
-from xdub_core.media.sound_place import place_sound
+from xdub_core.media.sound.sound_place import place_sound
+from xdub_core.media.video.video_info import scan_video
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)

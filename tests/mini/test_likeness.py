@@ -10,13 +10,13 @@ from xdub_core.cli.demo import SAMPLE
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.face.boxes import FixedBox
 from xdub_core.face.track import track_faces
-from xdub_core.media.passes import VideoPasses
-from xdub_core.media.probe import scan_video
-from xdub_core.mini.identity import make_identity
+from xdub_core.heads.identity import make_identity
+from xdub_core.heads.performance import make_performance, render
+from xdub_core.heads.visemes import mouth_track
+from xdub_core.media.video.passes import VideoPasses
+from xdub_core.media.video.video_info import scan_video
 from xdub_core.mini.likeness import LIKENESS, THRESHOLD, Likeness, likeness_of_track, load_likeness
-from xdub_core.mini.model import BUILT_IN, load_mini
-from xdub_core.mini.mouth import mouth_track
-from xdub_core.mini.performance import make_performance, render
+from xdub_core.mini.loading import BUILT_IN, load_mini
 
 HELD_OUT = 1_000_000
 

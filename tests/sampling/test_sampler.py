@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from tests.golden import golden_dit, golden_metadata, relative_error
+from xdub_core.dub.stitch import stitch
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
-from xdub_core.sampling.stitch import stitch
 
 TOLERANCE = 1e-4
 SHAPE = (1, 4, 3, 6, 5)

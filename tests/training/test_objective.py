@@ -11,16 +11,16 @@ from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.experts.expert import ExpertInfo, load_expert, save_expert
 from xdub_core.model.attention import torch_attention
 from xdub_core.sampling.denoiser import DiTDenoiser
-from xdub_core.training.attention import float32_attention
+from xdub_core.training.audio_use import probe_audio
 from xdub_core.training.channelwise import ChannelwiseDenoiser, edit_channelwise
 from xdub_core.training.conditions import ConditionDropout, Kept
+from xdub_core.training.cpu_attention import float32_attention
 from xdub_core.training.editor import edit
-from xdub_core.training.examples import TensorExamples
+from xdub_core.training.example_files import TensorExamples
 from xdub_core.training.flow import noise_target
 from xdub_core.training.generator import GeneratorDenoiser, inpaint
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.objective import FlowSettings, Objective, PixelLosses
-from xdub_core.training.probe import probe_audio
 from xdub_core.training.rewards import PixelLossSettings, draw_segment, segment_rows, sync_loss
 from xdub_core.training.timesteps import UNIFORM
 from xdub_core.training.trainer import TrainerSettings, train

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from tests.training.conftest import TINY, context, tiny_dit
 from tests.training.test_objective import awake
 from xdub_core.audio.features import TensorFeatures
-from xdub_core.codec.cosine import CosineCodec
+from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.errors import SettingsError
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training import pairs as pairs_module
 from xdub_core.training.augmentation import AugmentationRates, augment_pair, draw_occlusion, draw_relighting
@@ -27,6 +26,7 @@ from xdub_core.training.filtering import (
     similarity_transform,
 )
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, even_frames, other_frames
+from xdub_core.vae.cosine import CosineCodec
 
 SIDE = 32
 CODEC = CosineCodec(4, spatial=8)

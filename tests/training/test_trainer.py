@@ -14,12 +14,12 @@ import torch
 
 from tests.training.conftest import TINY, context, tiny_batch, tiny_dit
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
-from xdub_core.training.checkpoint import FILE_NAME
 from xdub_core.training.editor import edit
-from xdub_core.training.examples import ExampleFolder, TensorExamples, batch_indices
+from xdub_core.training.example_files import ExampleFolder, TensorExamples, batch_indices
 from xdub_core.training.objective import FlowSettings, Objective
 from xdub_core.training.optimizers import is_inner_matrix, make_optimizers
 from xdub_core.training.trainer import LOG_NAME, TrainerSettings, load_weights, train
+from xdub_core.training.training_state import FILE_NAME
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

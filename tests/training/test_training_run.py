@@ -8,14 +8,14 @@ import torch
 from safetensors.torch import save_file
 
 from tests.training.conftest import TINY, context, tiny_batch, tiny_dit
+from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import ExpertInfo, load_expert
-from xdub_core.model.checkpoint import load_dit, save_dit
-from xdub_core.sampling.plan import ClipGeometry
-from xdub_core.text import save_empty_prompt
+from xdub_core.model.dit_file import load_dit, save_dit
+from xdub_core.released.empty_prompt import save_empty_prompt
 from xdub_core.training.__main__ import main
 from xdub_core.training.config import TrainingConfig
-from xdub_core.training.examples import ExampleFolder, TensorExamples
+from xdub_core.training.example_files import ExampleFolder, TensorExamples
 from xdub_core.training.generator import REFERENCE_FRAMES
 from xdub_core.training.initial import editor_from_generator, load_start
 from xdub_core.training.objective import PixelLosses

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from tests.weights.files import FIRST_BYTES
 from xdub_core.errors import CheckpointError, MissingModelError
-from xdub_core.face.torch_file import read_checkpoint
 from xdub_core.weights.identify import describe_file
 from xdub_core.weights.tensor_file import json_beside, open_tensors
+from xdub_core.weights.torch_file import read_checkpoint
 
 TENSORS = {
     "table": torch.arange(12.0).reshape(4, 3),

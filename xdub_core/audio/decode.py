@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.channels import mix_to_mono
-from xdub_core.media.resample import Resampler
-from xdub_core.media.sound import SoundReport, sound_blocks
-from xdub_core.media.sound_place import AudioTrack
+from xdub_core.media.sound.channels import mix_to_mono
+from xdub_core.media.sound.resample import Resampler
+from xdub_core.media.sound.sound import SoundReport, sound_blocks
+from xdub_core.media.sound.sound_place import AudioTrack
 
 SAMPLE_RATE = 16000  # released model §3: both encoders hear 16 kHz mono
 

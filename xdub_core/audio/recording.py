@@ -14,10 +14,10 @@ import numpy as np
 from xdub_core.audio.decode import SAMPLE_RATE, decode_mono
 from xdub_core.audio.spool import RowSpool
 from xdub_core.errors import MediaError
-from xdub_core.media.channels import mix_to_mono
-from xdub_core.media.resample import Resampler
-from xdub_core.media.sound import SoundReport
-from xdub_core.media.sound_place import AudioTrack
+from xdub_core.media.sound.channels import mix_to_mono
+from xdub_core.media.sound.resample import Resampler
+from xdub_core.media.sound.sound import SoundReport
+from xdub_core.media.sound.sound_place import AudioTrack
 
 # wav2vec2's convolutions need 400 samples (25 ms) for one row of features; Whisper needs 320.
 MIN_SAMPLES = 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from xdub_core.audio.features import AudioFeatures
-from xdub_core.codec.protocol import FRAMES_PER_LATENT
+from xdub_core.vae.protocol import FRAMES_PER_LATENT
 
 ROWS_PER_FRAME = 2  # 50 rows and 25 frames a second
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from xdub_core.cli.streams import forgiving_streams
 from xdub_core.errors import XDubError
-from xdub_core.streams import forgiving_streams
 
 USER_ERROR = 2
 INTERRUPTED = 130

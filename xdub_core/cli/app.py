@@ -29,13 +29,13 @@ from xdub_core.cli.evaluate import evaluate_app
 from xdub_core.cli.info import show_info
 from xdub_core.cli.models import ModelsDir, models_app
 from xdub_core.cli.train import train_app
-from xdub_core.dub import DubSettings
+from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.pipeline import DubSettings
 from xdub_core.errors import SettingsError
-from xdub_core.media.encode_settings import CODECS, PRESETS, EncodeSettings
-from xdub_core.mini.model import BUILT_IN, is_mini, load_mini
-from xdub_core.released_files import models_folder
+from xdub_core.media.output.encode_settings import CODECS, PRESETS, EncodeSettings
+from xdub_core.mini.loading import BUILT_IN, is_mini, load_mini
+from xdub_core.released.manifest import models_folder
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.sampling.sampler import SamplerSettings
 
 

@@ -13,10 +13,10 @@ from xdub_core.errors import MediaError
 from xdub_core.evaluation.sync import SyncScore
 from xdub_core.evaluation.video_sync import video_sync
 from xdub_core.face.track import FaceTrack, track_faces
-from xdub_core.media.containers import reason
-from xdub_core.media.reader import VideoReader
-from xdub_core.mini.bundle import load_network
-from xdub_core.mini.model import BUILT_IN, Mini, load_mini
+from xdub_core.media.container.containers import reason
+from xdub_core.media.video.reader import VideoReader
+from xdub_core.mini.loading import BUILT_IN, Mini, load_mini
+from xdub_core.mini.network_files import load_network
 
 SAMPLE = BUILT_IN.parent / "sample"
 """A rendered head saying something (`source.mp4`), a recording of something else (`recording.wav`), and the answer."""

@@ -19,7 +19,8 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.compose.preview import side_by_side
-from xdub_core.dub import CROP_STEP, DubModel, DubSettings, Scene, check_sizes, dub
+from xdub_core.dub.clip_plan import FPS, Length, frames_of_audio, output_frames
+from xdub_core.dub.pipeline import CROP_STEP, DubModel, DubSettings, Scene, check_sizes, dub
 from xdub_core.errors import MediaError, SettingsError
 from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
 from xdub_core.face.detector import FaceDetector
@@ -27,21 +28,21 @@ from xdub_core.face.landmarks import read_landmarks
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
-from xdub_core.media.companions import SourceTracks
-from xdub_core.media.encode_format import source_format
-from xdub_core.media.encode_settings import EncodeSettings, plan_encoding
-from xdub_core.media.frame import FinishedFrame
-from xdub_core.media.output_file import check_output
-from xdub_core.media.passes import VideoPasses
-from xdub_core.media.probe import VideoInfo, scan_video
-from xdub_core.media.sound_place import AudioTrack, place_sound
+from xdub_core.media.output.companions import SourceTracks
+from xdub_core.media.output.encode_format import source_format
+from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
+from xdub_core.media.output.output_file import check_output
+from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 from xdub_core.media.timeline import Timeline
-from xdub_core.media.writer import VideoWriter
+from xdub_core.media.video.passes import VideoPasses
+from xdub_core.media.video.video_info import VideoInfo, scan_video
 from xdub_core.mini.likeness import likeness_of_track, load_likeness
-from xdub_core.mini.model import BUILT_IN, Mini
-from xdub_core.model.checkpoint import check_dit_file
+from xdub_core.mini.loading import BUILT_IN, Mini
+from xdub_core.model.dit_file import check_dit_file
 from xdub_core.progress import Progress, ProgressCallback, Stage
-from xdub_core.released import (
+from xdub_core.released.loading import (
     DETECTOR_FILES,
     DUB_FILES,
     Loading,
@@ -50,10 +51,9 @@ from xdub_core.released import (
     released_model,
     require_files,
 )
-from xdub_core.released_files import find_file
-from xdub_core.released_memory import Plan, chosen_dtype
-from xdub_core.sampling.plan import FPS, Length, frames_of_audio, output_frames
-from xdub_core.untrained import untrained_features, untrained_model
+from xdub_core.released.manifest import find_file
+from xdub_core.released.memory import Plan, chosen_dtype
+from xdub_core.released.untrained import untrained_features, untrained_model
 
 logger = logging.getLogger(__name__)
 

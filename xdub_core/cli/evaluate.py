@@ -36,9 +36,9 @@ def evaluate_mini(
 ) -> None:
     """Dub held-out heads; print sync, mouth and picture beside the undubbed video and the true dub. Needs espeak-ng."""
     from xdub_core.evaluation.behaviour import check_drift
-    from xdub_core.evaluation.mini import MiniEvaluation
+    from xdub_core.evaluation.mini_report import MiniEvaluation
     from xdub_core.evaluation.report import write_report
-    from xdub_core.mini.model import BUILT_IN
+    from xdub_core.mini.loading import BUILT_IN
 
     check_drift(seconds)  # and not after all the dubs
     with case_bars() as on_case:
@@ -72,11 +72,11 @@ def evaluate_ablations(
     import torch
 
     from xdub_core.cli.train import fit_bars
-    from xdub_core.evaluation.mini import MiniEvaluation
+    from xdub_core.evaluation.mini_report import MiniEvaluation
     from xdub_core.evaluation.report import write_report
-    from xdub_core.mini.ablations import Ablations
-    from xdub_core.mini.make import MiniMaker
-    from xdub_core.mini.recipe import recipe
+    from xdub_core.training.mini.ablations import Ablations
+    from xdub_core.training.mini.make import MiniMaker
+    from xdub_core.training.mini.recipe import recipe
 
     if threads:
         torch.set_num_threads(threads)

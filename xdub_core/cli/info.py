@@ -12,17 +12,17 @@ from torch import nn
 
 from xdub_core.cli.console import answer
 from xdub_core.errors import CheckpointError
+from xdub_core.face.detector_files import used_names
 from xdub_core.face.rtmw import RTMW
-from xdub_core.face.torch_file import read_checkpoint
-from xdub_core.face.weights import used_names
 from xdub_core.face.yolox import YOLOX
-from xdub_core.mini.model import is_mini, load_mini
-from xdub_core.model.checkpoint import checkpoint_config
+from xdub_core.mini.loading import is_mini, load_mini
 from xdub_core.model.dit import XDubDiT
-from xdub_core.released_files import human_size
+from xdub_core.model.dit_file import checkpoint_config
+from xdub_core.released.manifest import human_size
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
 from xdub_core.weights.strict import check_tensors
+from xdub_core.weights.torch_file import read_checkpoint
 
 
 def show_info(path: Path) -> None:

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from xdub_core.cli.console import answer
-from xdub_core.released_download import check_disk_space, download, plan_download
-from xdub_core.released_files import (
+from xdub_core.released.download import check_disk_space, download, plan_download
+from xdub_core.released.manifest import (
     FILES,
     MODELS_VARIABLE,
     REPOSITORY,

@@ -23,7 +23,7 @@ from rich.progress import (
 )
 
 from xdub_core.cli.console import answer, chatter
-from xdub_core.mini.fitting import FitCallback, FitProgress
+from xdub_core.training.mini.fitting import FitCallback, FitProgress
 
 train_app = typer.Typer(help="Train models by the paper's method.", no_args_is_help=True)
 
@@ -56,9 +56,9 @@ def train_mini(
 
     Needs espeak-ng (Debian: apt-get install espeak-ng).
     """
-    from xdub_core.mini.make import MiniMaker
-    from xdub_core.mini.model import BUILT_IN
-    from xdub_core.mini.recipe import pairs_of_takes, recipe
+    from xdub_core.mini.loading import BUILT_IN
+    from xdub_core.training.mini.make import MiniMaker
+    from xdub_core.training.mini.recipe import pairs_of_takes, recipe
 
     # bfloat16 autocast leaves the norms' weights in float32, which is meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")

@@ -13,11 +13,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from xdub_core.compose.border import FRAME_KERNEL, FRAME_RING, blend_border, ring_mask
+from xdub_core.compose.border_blend import FRAME_KERNEL, FRAME_RING, blend_border, ring_mask
 from xdub_core.compose.grain import grain_of
 from xdub_core.compose.region import changed_region
 from xdub_core.face.crop import crop_to_frame
-from xdub_core.media.frame import Rectangle, rectangle_around
+from xdub_core.media.picture.frame import Rectangle, rectangle_around
 
 PasteMode = Literal["change", "crop", "reference"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from xdub_core.media.frame import FinishedFrame, Rectangle, SourceFrame, rectangle_around
-from xdub_core.media.source_samples import beside_itself
+from xdub_core.media.picture.frame import FinishedFrame, Rectangle, SourceFrame, rectangle_around
+from xdub_core.media.picture.source_samples import beside_itself
 
 BOX_COLOR = (255, 196, 0)
 CAPTION_COLOR = (255, 255, 255)

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from xdub_core.audio.features import TensorFeatures
-from xdub_core.dub import DubModel, DubSettings
+from xdub_core.dub.clip_plan import FPS
+from xdub_core.dub.pipeline import DubModel, DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.held_out import dub_frames
 from xdub_core.evaluation.measure import DubCase, Finder
 from xdub_core.evaluation.mouth import SilenceTest, silence_test
 from xdub_core.evaluation.pictures import psnr
 from xdub_core.media.timeline import ping_pong
-from xdub_core.sampling.plan import FPS
 
 SPAN = 10.0
 """Seconds at either end of a long dub that are compared."""

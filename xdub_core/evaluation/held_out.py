@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
-from xdub_core.codec.protocol import VideoCodec
-from xdub_core.dub import DubModel, DubSettings, Scene, dub
+from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub
 from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_codec
 from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR, Report, make_report
 from xdub_core.face.boxes import WholeFrame
 from xdub_core.face.track import track_faces
 from xdub_core.media.timeline import Timeline
+from xdub_core.vae.protocol import VideoCodec
 
 Method = Callable[[DubCase], Tensor]
 """A way to dub: a case to its dub, uint8 shaped like `case.source`."""

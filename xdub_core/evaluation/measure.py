@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.codec.protocol import VideoCodec
 from xdub_core.evaluation.mouth import landmark_distance
 from xdub_core.evaluation.pictures import psnr, ssim
 from xdub_core.evaluation.sync import sync_score
+from xdub_core.mini.face_landmarks import FoundFaces
 from xdub_core.mini.identity_net import IdentityNet, feature_distance, identity_similarity
-from xdub_core.mini.landmarks import FoundFaces
 from xdub_core.mini.syncnet import SyncNet
+from xdub_core.vae.protocol import VideoCodec
 
 
 class Finder(Protocol):

@@ -17,9 +17,9 @@ import torch
 
 from xdub_core.errors import MissingModelError
 from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
+from xdub_core.face.detector_files import open_detector, used_names
 from xdub_core.face.pose import RTMW_SCORE_SCALE, openpose_order
 from xdub_core.face.rtmw_detector import RTMWSettings
-from xdub_core.face.weights import open_detector, used_names
 from xdub_core.face.yolox import PERSON, PERSON_THRESHOLD
 from xdub_core.weights.strict import load_strictly
 

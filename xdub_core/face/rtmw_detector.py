@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from xdub_core.errors import SettingsError
 from xdub_core.face.csp import fuse_batch_norms
 from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
+from xdub_core.face.detector_files import load_network
 from xdub_core.face.pose import (
     RTMW_SCORE_SCALE,
     CropWindow,
@@ -29,7 +30,6 @@ from xdub_core.face.pose import (
     warp_crop,
 )
 from xdub_core.face.rtmw import RTMW
-from xdub_core.face.weights import load_network
 from xdub_core.face.yolox import YOLOX, decode_people, detector_input, letterbox, suppress_overlaps
 
 

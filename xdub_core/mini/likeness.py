@@ -15,13 +15,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from xdub_core.dub import FrameSource
+from xdub_core.dub.pipeline import FrameSource
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline
-from xdub_core.mini.bundle import load_network
-from xdub_core.mini.landmarks import LandmarkFinder
+from xdub_core.mini.face_landmarks import LandmarkFinder
+from xdub_core.mini.network_files import load_network
 
 LIKENESS = "likeness.safetensors"
 FRAMES = 8

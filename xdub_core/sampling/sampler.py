@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.sampling.border import BorderLock
+from xdub_core.sampling.border_lock import BorderLock
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.schedule import SHIFT, check_schedule, flow_sigmas

@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from xdub_core.cli.streams import forgiving_streams
 from xdub_core.errors import SettingsError, XDubError
-from xdub_core.streams import forgiving_streams
-from xdub_core.text import load_empty_prompt, padded_context
-from xdub_core.training.attention import training_attention
+from xdub_core.released.empty_prompt import load_empty_prompt, padded_context
 from xdub_core.training.config import load_config
-from xdub_core.training.examples import ExampleFolder
+from xdub_core.training.cpu_attention import training_attention
+from xdub_core.training.example_files import ExampleFolder
 from xdub_core.training.initial import load_start
 from xdub_core.training.run import run_stage
 from xdub_core.training.trainer import Row, processes

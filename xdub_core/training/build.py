@@ -11,11 +11,11 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.model.dit import XDubDiT
-from xdub_core.training.attention import training_attention
 from xdub_core.training.channelwise import edit_channelwise
 from xdub_core.training.config import TrainingConfig
+from xdub_core.training.cpu_attention import training_attention
 from xdub_core.training.editor import edit
-from xdub_core.training.examples import Example
+from xdub_core.training.example_files import Example
 from xdub_core.training.generator import REFERENCE_FRAMES, inpaint
 from xdub_core.training.objective import Objective, PixelLosses, Predict
 

@@ -10,11 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.errors import SettingsError
 from xdub_core.experts.adapters import DEFAULT_TARGETS
 from xdub_core.experts.expert import ExpertInfo
 from xdub_core.model.config import DiTConfig
-from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.training.objective import FlowSettings
 from xdub_core.training.rewards import PixelLossSettings
 from xdub_core.training.trainer import TrainerSettings

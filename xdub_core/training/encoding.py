@@ -7,9 +7,9 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import ROWS_PER_FRAME, audio_windows
-from xdub_core.codec.protocol import VideoCodec, latent_frame_count
-from xdub_core.training.examples import Example
+from xdub_core.training.example_files import Example
 from xdub_core.training.masks import latent_mask, mask_out
+from xdub_core.vae.protocol import VideoCodec, latent_frame_count
 
 STORED = torch.float16
 """Latents and features are stored in half precision: finer than any codec's own error."""

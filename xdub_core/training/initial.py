@@ -11,9 +11,9 @@ from torch import nn
 
 from xdub_core.errors import CheckpointError
 from xdub_core.model.attention import AttentionFunction, torch_attention
-from xdub_core.model.checkpoint import load_dit
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
+from xdub_core.model.dit_file import load_dit
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.tensor_file import open_tensors
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xdub_core.codec.protocol import FRAMES_PER_LATENT, latent_frame_count
+from xdub_core.vae.protocol import FRAMES_PER_LATENT, latent_frame_count
 
 MASKED_VALUE = 0.5
 """What hides the masked pixels: middle grey, the zero of the VAE's own range."""

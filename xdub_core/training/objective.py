@@ -22,7 +22,6 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from xdub_core.codec.protocol import FRAMES_PER_LATENT
 from xdub_core.errors import SettingsError
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.schedule import TIMESTEPS
@@ -46,6 +45,7 @@ from xdub_core.training.rewards import (
     sync_loss,
 )
 from xdub_core.training.timesteps import HIGH_NOISE, TimestepDistribution
+from xdub_core.vae.protocol import FRAMES_PER_LATENT
 
 Batch = Mapping[str, Tensor]
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import save_expert
-from xdub_core.model.checkpoint import save_dit
 from xdub_core.model.dit import XDubDiT
+from xdub_core.model.dit_file import save_dit
 from xdub_core.training.build import build_dit, build_objective, check_examples
 from xdub_core.training.config import TrainingConfig
-from xdub_core.training.examples import Examples
+from xdub_core.training.example_files import Examples
 from xdub_core.training.initial import initialise
 from xdub_core.training.objective import PixelLosses
 from xdub_core.training.trainer import ALONE, Process, Row, load_weights, train

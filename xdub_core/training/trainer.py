@@ -26,10 +26,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.files import write_text_whole
-from xdub_core.training.checkpoint import load_checkpoint, save_checkpoint, trained_parameters
-from xdub_core.training.examples import Examples, batch_indices, load_batches
+from xdub_core.training.example_files import Examples, batch_indices, load_batches
 from xdub_core.training.optimizers import OptimizerKind, make_optimizers
 from xdub_core.training.precision import mixed_precision
+from xdub_core.training.training_state import load_checkpoint, save_checkpoint, trained_parameters
 
 LOG_NAME = "log.jsonl"
 

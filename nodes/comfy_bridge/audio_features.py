@@ -1,0 +1,35 @@
+"""From AUDIO to what the model hears, as long as the dub shall be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xdub_core.dub.clip_plan import AUDIO_RATE, FPS, Length, frames_of_audio, output_frames
+from xdub_core.progress import ProgressCallback
+
+from ..types import AudioEncoders, SpeechFeatures
+from .sound import open_sound
+
+
+def listen(
+    audio: dict[str, Any],
+    encoders: AudioEncoders,
+    length: Length,
+    video_frames: int | None,
+    on_progress: ProgressCallback,
+    check: Callable[[int], object] | None = None,
+) -> SpeechFeatures:
+    """Hear a recording, followed by silence where the dub lasts longer than it.
+
+    `video_frames`: of the video at 25 fps; None where only the speech counts. `check` is told how many frames the dub
+    has before anything is heard, which takes long, and may raise. Raises MediaError for no sound.
+    """
+    with open_sound(audio) as recording:
+        spoken = frames_of_audio(recording.samples)
+        frames = spoken if video_frames is None else output_frames(video_frames, spoken, length)
+        if check is not None:
+            check(frames)
+        if frames > spoken:
+            recording = recording.padded(round(frames / FPS * AUDIO_RATE))
+        return SpeechFeatures(encoders.features(recording, on_progress), frames)

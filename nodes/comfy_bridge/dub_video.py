@@ -1,0 +1,112 @@
+"""The whole dub as one node: settings that suit the model, and everything that can be checked before the long work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xdub_core.dub.clip_plan import Length
+from xdub_core.dub.pipeline import DubSettings
+from xdub_core.errors import SettingsError
+from xdub_core.face.detector import FaceDetector
+from xdub_core.sampling.guidance import Guidance
+
+from ..types import AudioEncoders, SpeechFeatures, TrackedFace
+from .audio_features import listen
+from .clip_sampler import ComfyDubbingModel
+from .empty_prompt import context_for
+from .face_crop import CropSettings, find_face
+from .frames import Footage
+from .guidance_patches import warn_of_idle_patches
+from .progress import NodeProgress
+from .remembered import FEATURES, TRACKS, footage_key, sound_key
+from .vae import VaeCodec
+from .xdub_model import require_xdub
+
+SETTINGS = "xdub_settings"
+"""Attachment of a MODEL that says how it is best used: `DubSettings`."""
+
+
+@dataclass(frozen=True)
+class DubChoices:
+    """What the artist chose; `steps` or `crop_size` 0 and no `guidance` leave it to the model."""
+
+    seed: int
+    steps: int
+    guidance: Guidance | None
+    as_released: bool
+    crop_size: int = 0
+
+
+def own_settings(model: Any) -> DubSettings:
+    """How a MODEL is best used: as its loader says, or as the release is."""
+    return model.get_attachment(SETTINGS) or DubSettings()
+
+
+def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
+    """The model's own settings, the release's where it has none, with what was chosen. Raises SettingsError."""
+    require_xdub(model)
+    own = own_settings(model)
+    sampler = replace(
+        own.sampler,
+        seed=choices.seed,
+        steps=choices.steps or own.sampler.steps,
+        guidance=choices.guidance or own.sampler.guidance,
+    )
+    size = choices.crop_size or own.crop_size
+    return replace(own, sampler=sampler, reference=choices.as_released, crop_size=size)
+
+
+def dubbing_model(
+    model: Any, vae: Any, encoders: AudioEncoders, empty_prompt: Any, progress: NodeProgress
+) -> ComfyDubbingModel:
+    """MODEL and VAE as the engine takes them, which belong together.
+
+    Raises SettingsError where they or the encoders do not, MissingModelError without the empty prompt.
+    """
+    require_xdub(model)
+    sizes = model.model.diffusion_model.config
+    if encoders.width != sizes.audio_dim:
+        raise SettingsError(
+            f"the audio encoders give features {encoders.width} wide, but the model takes {sizes.audio_dim}: connect "
+            "those that belong to it (Load Audio Encoders for the released model, the built-in model's for itself)"
+        )
+    warn_of_idle_patches(model)
+    progress.preview_with(model)
+    codec = VaeCodec(vae, sizes.latent_channels)
+    return ComfyDubbingModel(model, codec, context_for(model, empty_prompt), show=progress.show)
+
+
+def seen_face(
+    video: Any,
+    source: Footage,
+    detector: FaceDetector,
+    settings: CropSettings,
+    progress: NodeProgress,
+    fps: float,
+) -> TrackedFace:
+    """The face that the detector finds in a video (of `fps`, where it comes as images), or found before. FaceError."""
+    key = footage_key(video, fps)
+    return TRACKS.get(
+        detector,
+        None if key is None else (key, settings),
+        lambda: find_face(source, detector, settings, progress),
+    )
+
+
+def heard_speech(
+    audio: dict[str, Any],
+    encoders: AudioEncoders,
+    length: Length,
+    frames: int,
+    progress: NodeProgress,
+    check: Callable[[int], object],
+) -> SpeechFeatures:
+    """What the encoders hear of a recording, or heard before; see `listen`. `frames`: the video's."""
+    key = sound_key(audio)
+    return FEATURES.get(
+        encoders,
+        None if key is None else (key, length, None if length is Length.AUDIO else frames),
+        lambda: listen(audio, encoders, length, frames, progress, check),
+    )

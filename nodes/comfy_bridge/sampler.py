@@ -1,0 +1,63 @@
+"""All clips of a planned dub, sampled in the engine's chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xdub_core.dub.clip_chain import ClipChain, FinishCrop
+
+from ..types import ReferenceLatents, RunReference, SpeechFeatures
+from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
+from .guider import require_fit
+from .likeness import warn_of_strange_crops
+from .progress import interruptible
+
+
+def sample_runs(
+    model: Any,
+    reference: ReferenceLatents,
+    speech: SpeechFeatures,
+    context: Tensor,
+    choices: SamplingChoices,
+    finish: FinishCrop,
+    as_released: bool = False,
+) -> list[Tensor]:
+    """The clips' latents, one batch [clips, C, f, h, w] for each run, as the VAE knows them.
+
+    `finish` is done to the frames that the next clip goes on from. Raises SettingsError where the parts are not of one
+    model.
+    """
+    require_fit(model, reference, speech)
+    warn_of_strange_crops(model, reference)
+    preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
+    sampler = ComfyClipSampler(model, context, choices, preview)
+    chain = ClipChain(
+        reference.codec, sampler, speech.features, reference.geometry, finish, reference=as_released
+    )
+    return [
+        model.model.process_latent_out(torch.cat(_sampled(chain, run, reference.crops)))
+        for run in reference.runs
+    ]
+
+
+def _sampled(chain: ClipChain, run: RunReference, crops: Tensor) -> list[Tensor]:
+    latents: list[Tensor] = []
+    frames = chain.run(
+        _numpy(crops, run.slots),
+        run.clips,
+        on_latents=lambda _, sampled: latents.append(sampled),
+        source_latents=run.latents,
+    )
+    for _ in interruptible(frames):
+        if len(latents) == len(run.clips):  # nobody goes on from the last clip, so it need not be decoded
+            break
+    return latents
+
+
+def _numpy(crops: Tensor, slots: np.ndarray) -> Iterator[np.ndarray]:
+    return (crops[slot].float().cpu().numpy() for slot in slots)

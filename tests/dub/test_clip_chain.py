@@ -1,0 +1,233 @@
+"""The chain of clips: every frame once, continued from what is shown, in memory that does not grow."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from xdub_core.audio.features import tensor_features
+from xdub_core.dub.clip_chain import ClipChain
+from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
+from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
+from xdub_core.vae.cosine import CosineCodec, CosineStream
+
+SIZE = 32
+GEOMETRY = ClipGeometry(13, 5)
+
+
+@dataclass
+class Copying:
+    """A denoiser that reproduces its reference: velocity = (latents - reference) / sigma. It notes what it is given."""
+
+    shift: float = 0.0
+    audio: list = field(default_factory=list)
+    motion_latents: list = field(default_factory=list)
+
+    def for_clip(self, reference, audio, motion_latents):
+        self.audio.append(audio)
+        self.motion_latents.append(motion_latents)
+
+        def denoise(latents, sigma, *_):
+            velocity = (latents - reference - self.shift) / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+def smooth_crops(count, size=SIZE, seed=0):
+    """A smooth picture that fades slowly, so that the cosine codec keeps it nearly whole."""
+    y, x = np.mgrid[:size, :size] / size
+    picture = np.stack([x, y, 0.5 + 0 * x], axis=-1) * 0.5 + 0.2
+    return [(picture + 0.1 * np.sin(frame / 9)).astype(np.float32) for frame in range(count)]
+
+
+def chain(denoiser, finish=lambda generated, source: generated, reference=False, border=1):
+    rows = torch.arange(2000.0).unsqueeze(1)
+    return ClipChain(
+        codec=CosineCodec(48),
+        sampler=EulerSampler(denoiser, SamplerSettings(steps=2, border=border)),
+        features=tensor_features(rows),
+        geometry=GEOMETRY,
+        finish=finish,
+        reference=reference,
+    )
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("frames", [1, 13, 14, 40])
+def test_every_frame_comes_once_with_its_own_source(frames, reference):
+    clips = plan_clips(frames, geometry=GEOMETRY)
+    crops = smooth_crops(padded_frames(frames, GEOMETRY))
+    pairs = list(chain(Copying(), reference=reference).run(iter(crops), clips))
+    assert len(pairs) == len(crops)
+    for (generated, source, _), crop in zip(pairs, crops, strict=True):
+        assert source is crop
+        assert np.abs(generated - crop).mean() < 0.02
+
+
+def test_the_unchanged_crop_is_the_source_through_the_codec():
+    """A denoiser that copies its reference changes nothing, so both come out alike; they lag behind by no frame."""
+    crops = smooth_crops(padded_frames(40, GEOMETRY))
+    made = ClipChain(**{**chain(Copying()).__dict__, "unchanged": True})
+    dubbed = list(made.run(iter(crops), plan_clips(40, geometry=GEOMETRY)))
+    assert len(dubbed) == len(crops)
+    for crop in dubbed:
+        assert np.abs(crop.generated - crop.unchanged).max() < 1e-3
+
+
+@pytest.mark.parametrize("motion_frames", [1, 5, 9])
+@pytest.mark.parametrize("reference", [False, True])
+def test_clips_may_overlap_by_other_lengths(motion_frames, reference):
+    geometry = ClipGeometry(17, motion_frames)
+    crops = smooth_crops(padded_frames(40, geometry))
+    made = ClipChain(**{**chain(Copying(), reference=reference).__dict__, "geometry": geometry})
+    pairs = list(made.run(iter(crops), plan_clips(40, geometry=geometry)))
+    assert len(pairs) == len(crops)
+    for (generated, source, _), crop in zip(pairs, crops, strict=True):
+        assert source is crop
+        assert np.abs(generated - crop).mean() < 0.02
+
+
+def test_clips_after_the_first_get_motion_latents_and_later_audio():
+    denoiser = Copying()
+    clips = plan_clips(29, start=10, geometry=GEOMETRY)
+    list(chain(denoiser).run(iter(smooth_crops(29)), clips))
+    assert denoiser.motion_latents == [0, 2, 2]
+    first_rows = [audio[0, 0, 0, 0].item() for audio in denoiser.audio]
+    assert first_rows == [2 * start - 6 for start in (10, 18, 26)]
+
+
+def test_motion_frames_are_the_frames_that_were_shown():
+    """Finishing brightens every frame; the next clip must start from the brightened ones."""
+    crops = smooth_crops(21)
+    seen = []
+
+    class Codec(CosineCodec):
+        def encode(self, frames):
+            if len(frames) == GEOMETRY.motion_frames:
+                seen.append(frames)
+            return super().encode(frames)
+
+    made = chain(Copying(), finish=lambda generated, source: generated + 0.05)
+    made = ClipChain(**{**made.__dict__, "codec": Codec(48)})
+    pairs = list(made.run(iter(crops), plan_clips(21, geometry=GEOMETRY)))
+    assert len(seen) == 1
+    shown = np.stack([made.generated for made in pairs[8:13]])
+    # The last four are provisional when they are handed on: their latent is averaged with the next clip's later.
+    np.testing.assert_allclose(seen[0][0].numpy(), shown[0], atol=1e-6)
+    np.testing.assert_allclose(seen[0].numpy(), shown, atol=0.05)
+
+
+def test_frames_appear_as_soon_as_their_clip_is_sampled():
+    taken = []
+
+    def crops():
+        for index, crop in enumerate(smooth_crops(29)):
+            taken.append(index)
+            yield crop
+
+    pairs = chain(Copying()).run(crops(), plan_clips(29, geometry=GEOMETRY))
+    next(pairs)
+    assert len(taken) == 13
+    for _ in range(8):
+        next(pairs)
+    assert len(taken) == 13  # frames 0..8 are final after the first clip
+    next(pairs)
+    assert len(taken) == 21
+
+
+def test_steps_of_each_clip_are_reported():
+    steps = []
+    clips = plan_clips(21, geometry=GEOMETRY)
+
+    def of_clip(clip):
+        return lambda step, total, latents: steps.append((clip.index, step, total))
+
+    list(chain(Copying()).run(iter(smooth_crops(21)), clips, of_clip))
+    assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]
+
+
+def test_each_clips_latents_are_handed_out_before_its_frames():
+    order = []
+    pairs = chain(Copying()).run(
+        iter(smooth_crops(21)),
+        plan_clips(21, geometry=GEOMETRY),
+        on_latents=lambda clip, latents: order.append((clip.index, tuple(latents.shape))),
+    )
+    for _ in pairs:
+        order.append("frame")
+    shape = (1, 48, 4, 2, 2)
+    assert order == [(0, shape), *["frame"] * 9, (1, shape), *["frame"] * 12]
+
+
+def test_a_host_samples_clips_in_its_own_way():
+    class Zeros:
+        steps = 7
+
+        def __init__(self):
+            self.numbers = []
+
+        def __call__(self, number, clip, on_step=None):
+            self.numbers.append((number, clip.motion_latents))
+            return torch.zeros_like(clip.reference)
+
+    sampler = Zeros()
+    made = ClipChain(**{**chain(Copying()).__dict__, "sampler": sampler})
+    list(made.run(iter(smooth_crops(21)), plan_clips(21, geometry=GEOMETRY)))
+    assert sampler.numbers == [(0, 0), (1, 2)]
+
+
+def test_reference_latents_that_exist_are_not_encoded_again():
+    crops, clips = smooth_crops(21), plan_clips(21, geometry=GEOMETRY)
+    lengths = []
+
+    class Codec(CosineCodec):
+        def encode(self, frames):
+            lengths.append(len(frames))
+            return super().encode(frames)
+
+    made = ClipChain(**{**chain(Copying()).__dict__, "codec": Codec(48)})
+    expected = [crop.generated for crop in made.run(iter(crops), clips)]
+    references = [
+        CosineCodec(48).encode(torch.from_numpy(np.stack(crops[clip.start : clip.stop]))) for clip in clips
+    ]
+    lengths.clear()
+    result = [crop.generated for crop in made.run(iter(crops), clips, source_latents=references)]
+    assert lengths == [GEOMETRY.motion_frames]
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_streams_rest_while_a_clip_is_sampled():
+    """Both of them: the generated frames' and the reference's. What they keep is of no use to the sampler."""
+    log = []
+
+    class Stream(CosineStream):
+        def decode(self, latents):
+            log.append("decode")
+            return super().decode(latents)
+
+        def peek(self, latents):
+            log.append("decode")
+            return super().peek(latents)
+
+        def rest(self):
+            log.append("rest")
+
+    class Codec(CosineCodec):
+        def stream(self):
+            return Stream(self)
+
+    class Sampler(EulerSampler):
+        def __call__(self, *args):
+            log.append("sample")
+            return super().__call__(*args)
+
+    made = chain(Copying())
+    sampler = Sampler(made.sampler.denoiser, made.sampler.settings)
+    made = ClipChain(**{**made.__dict__, "codec": Codec(48), "sampler": sampler, "unchanged": True})
+    list(made.run(iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY)))
+    assert log.count("sample") == 3
+    places = [place for place, what in enumerate(log) if what == "sample"]
+    assert all(log[place - 2 : place] == ["rest", "rest"] for place in places)

@@ -1,0 +1,79 @@
+"""The clip plan covers every frame, once."""
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.golden import golden_metadata
+from xdub_core.dub.clip_plan import (
+    ClipGeometry,
+    frames_of_audio,
+    padded_frames,
+    plan_clips,
+)
+from xdub_core.errors import SettingsError
+
+GEOMETRIES = st.builds(
+    lambda motion, extra, held: ClipGeometry(held * (motion + extra) + 1, held * motion + 1, held),
+    st.integers(0, 3),
+    st.integers(1, 19),
+    st.sampled_from([1, 2, 4, 8]),
+)
+
+
+@given(frames=st.integers(1, 5000), start=st.integers(0, 1000), geometry=GEOMETRIES)
+def test_new_frames_of_the_clips_follow_one_another_without_gap(frames, start, geometry):
+    clips = plan_clips(frames, start, geometry)
+    covered = start
+    for clip in clips:
+        assert clip.new_start == covered
+        assert clip.stop - clip.start == geometry.frames
+        covered = clip.stop
+    assert covered - start == padded_frames(frames, geometry) >= frames
+    assert len(clips) == 1 or clips[-1].new_start < start + frames
+
+
+@given(frames=st.integers(1, 5000), geometry=GEOMETRIES)
+def test_stitched_latents_decode_to_the_padded_length(frames, geometry):
+    clips = plan_clips(frames, geometry=geometry)
+    latents = geometry.latents + (len(clips) - 1) * (geometry.latents - geometry.motion_latents)
+    assert geometry.frames_per_latent * (latents - 1) + 1 == padded_frames(frames, geometry)
+
+
+def test_clips_of_later_chains_are_numbered_on():
+    clips = plan_clips(30, 100, ClipGeometry(13, 5), first_index=4)
+    assert [(clip.index, clip.motion_frames) for clip in clips] == [(4, 0), (5, 5), (6, 5), (7, 5)]
+
+
+def test_lengths_that_a_codec_does_not_divide_are_refused_with_both_numbers():
+    assert ClipGeometry(73, 9).for_codec(8).latents == 10
+    assert ClipGeometry().for_codec(2).motion_latents == 3
+    with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
+        ClipGeometry().for_codec(8)
+
+
+def test_total_frames_equal_the_release(goldens):
+    sizes = golden_metadata(goldens / "audio_features.safetensors")
+    with av.open(str(goldens / "speech_like.wav")) as file:
+        samples = sum(frame.samples for frame in file.decode(audio=0))
+        assert file.streams.audio[0].rate == 16000
+    frames = frames_of_audio(samples)
+    assert padded_frames(frames) == int(sizes["total_frames"])
+    assert padded_frames(frames, ClipGeometry(25, 5)) == int(sizes["total_frames_25_5"])
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (640, 1), (641, 2), (160000, 250)])
+def test_frames_of_audio_are_rounded_up(samples, frames):
+    assert frames_of_audio(samples) == frames
+
+
+@pytest.mark.parametrize(("frames", "motion"), [(76, 5), (77, 4), (5, 5), (0, 1), (77, -3)])
+def test_impossible_geometry_is_refused(frames, motion):
+    with pytest.raises(SettingsError):
+        ClipGeometry(frames, motion)
+
+
+def test_nothing_to_dub_is_refused():
+    with pytest.raises(SettingsError, match="at least 1"):
+        plan_clips(0)

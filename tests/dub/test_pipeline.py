@@ -1,0 +1,307 @@
+"""The whole dub: lengths, untouched pixels, faces that come and go, interruption."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xdub_core.audio.features import tensor_features
+from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub, plan_runs, runs_of, slots_of_run
+from xdub_core.errors import FaceError, SamplingError, SettingsError
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.timeline import Timeline, ping_pong
+from xdub_core.progress import Stage
+from xdub_core.released.untrained import untrained_model
+from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.vae.cosine import CosineCodec
+
+WIDTH, HEIGHT = 80, 64
+BOX = np.array([20.0, 8, 60, 48])
+SETTINGS = DubSettings(
+    crop_size=32,
+    geometry=ClipGeometry(13, 5),
+    sampler=SamplerSettings(steps=2),
+    match_colors=False,
+    keep_unchanged=False,  # the sources are noise, which the codec greys as the denoiser does
+)
+
+
+class Frames:
+    """A source in memory. Each frame's top left pixel holds its number."""
+
+    def __init__(self, count):
+        random = np.random.default_rng(0)
+        self.pictures = random.integers(60, 190, (count, HEIGHT, WIDTH, 3), dtype=np.uint8)
+        self.pictures[:, 0, 0, 0] = np.arange(count)
+
+    def frames(self, indices):
+        yield from (self.pictures[index].copy() for index in indices)
+
+
+class Inventing:
+    """A denoiser that turns every crop into a picture of its own (grey)."""
+
+    def __init__(self):
+        self.clips = 0
+
+    def for_clip(self, reference, audio, motion_latents):
+        self.clips += 1
+
+        def denoise(latents, sigma, *_):
+            velocity = latents / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+class Copying:
+    """A denoiser that changes nothing."""
+
+    def for_clip(self, reference, audio, motion_latents):
+        def denoise(latents, sigma, *_):
+            velocity = (latents - reference) / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+def scene(source_frames=20, frames=30, present=None, run=None):
+    present = np.ones(source_frames, bool) if present is None else np.asarray(present, bool)
+    run = np.where(present, 0, -1) if run is None else np.asarray(run)
+    track = FaceTrack(np.tile(BOX, (source_frames, 1)), present, run, (WIDTH, HEIGHT))
+    return Scene(
+        source=Frames(source_frames),
+        timeline=Timeline(np.arange(source_frames)),
+        track=track,
+        features=tensor_features(torch.zeros(500, 3)),
+        frames=frames,
+    )
+
+
+def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progress: None):
+    model = DubModel(CosineCodec(48), denoiser or Inventing())
+    return [frame.rgb for frame in dub(a_scene, model, settings, on_progress)]
+
+
+def source_of(a_scene):
+    return a_scene.source.pictures[ping_pong(len(a_scene.track), a_scene.frames)]
+
+
+@pytest.mark.parametrize("frames", [1, 13, 30, 47])
+@pytest.mark.parametrize("reference", [False, True])
+def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, reference):
+    a_scene = scene(frames=frames)
+    result = np.stack(run_dub(a_scene, replace(SETTINGS, reference=reference)))
+    assert len(result) == frames
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[8:48, 20:60] = False
+    source = source_of(a_scene)
+    assert np.array_equal(result[:, outside], source[:, outside])
+    assert (result[:, 20:36, 32:48] != source[:, 20:36, 32:48]).any(axis=(1, 2, 3)).all()
+
+
+def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_codec_loses():
+    a_scene = scene(frames=30)
+    result = run_dub(a_scene, replace(SETTINGS, keep_unchanged=True), Copying())
+    assert np.array_equal(np.stack(result), source_of(a_scene))
+    blurred = run_dub(a_scene, SETTINGS, Copying())
+    assert not np.array_equal(np.stack(blurred), source_of(a_scene))
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_frames_name_the_rectangle_outside_of_which_they_are_the_sources(reference):
+    settings = replace(SETTINGS, reference=reference)
+    for frame in dub(scene(frames=13), DubModel(CosineCodec(48), Inventing()), settings):
+        outside = np.ones((HEIGHT, WIDTH), bool)
+        for left, top, right, bottom in frame.changed:
+            outside[top:bottom, left:right] = False
+        assert outside.any()
+        assert np.array_equal(frame.rgb[outside], frame.source.rgb[outside])
+
+
+def test_a_dub_that_changes_nothing_names_no_pixel():
+    model = DubModel(CosineCodec(48), Copying())
+    for frame in dub(scene(frames=9), model, replace(SETTINGS, keep_unchanged=True)):
+        assert all(left >= right or top >= bottom for left, top, right, bottom in frame.changed)
+
+
+def test_frames_without_a_face_pass_through_untouched():
+    present = np.ones(40, bool)
+    present[[5, 6, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]] = False
+    run = np.zeros(40, int)
+    run[20:30], run[30:] = -1, 1
+    a_scene = scene(40, 40, present, run)
+    result, source = run_dub(a_scene), source_of(a_scene)
+    touched = [not np.array_equal(result[i], source[i]) for i in range(40)]
+    assert touched == present.tolist()
+
+
+def test_each_run_of_the_face_is_a_chain_of_its_own():
+    run = np.repeat([0, 1], 13)
+    denoiser = Inventing()
+    run_dub(scene(26, 26, None, run), denoiser=denoiser)
+    assert denoiser.clips == 2
+
+
+def test_clips_are_numbered_over_the_whole_dub():
+    numbers = []
+
+    class Sampler:
+        steps = 1
+
+        def __call__(self, number, clip, on_step=None):
+            numbers.append((number, clip.motion_latents))
+            on_step(1, 1, clip.reference)
+            return clip.reference
+
+    class Host(DubModel):
+        def sampler(self, settings):
+            return Sampler()
+
+    seen = []
+    run = np.repeat([0, 1, 2], [21, 10, 29])
+    list(dub(scene(60, 60, None, run), Host(CosineCodec(48), None), SETTINGS, seen.append))
+    assert numbers == [(0, 0), (1, 2), (2, 0), (3, 0), (4, 2), (5, 2)]
+    details = [progress.detail for progress in seen if progress.stage is Stage.CLIPS]
+    assert details == [f"clip {number} of 6, step 1 of 1" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("temporal", [1, 2, 4, 8])
+@pytest.mark.parametrize("reference", [False, True])
+def test_the_clips_follow_the_codec_s_own_geometry(temporal, reference):
+    """A model that changes nothing gives the source back, frame by frame, whatever a latent of the codec holds."""
+    frames, heard = 60, []
+
+    class Listening(Copying):
+        def for_clip(self, latents, audio, motion_latents):
+            heard.append(audio)
+            return super().for_clip(latents, audio, motion_latents)
+
+    a_scene = scene(frames, frames)
+    a_scene.source.pictures[:] = np.arange(frames)[:, None, None, None] * 3 + 20  # a grey for every frame
+    a_scene = replace(a_scene, features=tensor_features(torch.arange(500.0)[:, None]))
+    settings = replace(
+        SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, reference=reference
+    )
+    model = DubModel(CosineCodec(192, temporal=temporal, clamp=False), Listening())
+    result = np.stack([frame.rgb for frame in dub(a_scene, model, settings)])
+    assert len(result) == frames
+    assert np.abs(result[:, 30, 40].astype(int) - source_of(a_scene)[:, 30, 40]).max() <= 2
+    for clip, audio in enumerate(
+        heard
+    ):  # [1, f, rows, 1]: the rows of every frame of the clip, without a gap
+        first = 2 * (16 * clip + 1 - temporal)
+        expected = torch.arange(first, first + 2 * temporal * audio.shape[1]).clamp(min=0)
+        assert audio.flatten().tolist() == expected.tolist()
+
+
+def test_lengths_that_the_codec_does_not_divide_are_told_at_once():
+    model = DubModel(CosineCodec(48, temporal=8), Copying())
+    with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
+        dub(scene(), model, replace(SETTINGS, geometry=ClipGeometry()))
+    longer = replace(SETTINGS, geometry=ClipGeometry(25, 9))
+    assert len(list(dub(scene(), model, longer))) == 30
+
+
+def test_sizes_that_do_not_suit_the_model_are_told_at_once_with_both_numbers():
+    model = untrained_model()
+    with pytest.raises(SettingsError, match=r"crop size of 48, .* steps of 32 pixels"):
+        dub(scene(), model, DubSettings(crop_size=48))
+    for codec, message in (
+        (CosineCodec(48, temporal=8), r"hold 8 frames each, but the model's hold 4"),
+        (CosineCodec(16), r"have 16 channels, but the model takes 48"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            dub(scene(), replace(model, codec=codec), SETTINGS)
+
+
+@pytest.mark.parametrize("lost", [1, -1])
+def test_a_codec_that_loses_or_invents_a_frame_is_told(lost):
+    class Losing(CosineCodec):
+        def decode_from(self, latents, first):
+            frames = super().decode_from(latents, first)
+            return frames if first else torch.cat([frames, frames])[: len(frames) + lost]
+
+    with pytest.raises(SamplingError, match=r"decoded [35] frames of latents that hold 4"):
+        list(dub(scene(), DubModel(Losing(48), Copying()), SETTINGS))
+
+
+def test_a_video_of_one_frame_is_held():
+    result = run_dub(scene(1, 15))
+    assert len(result) == 15
+    assert {frame[0, 0, 0] for frame in result} == {0}
+
+
+def test_deep_frames_stay_deep():
+    a_scene = scene(13, 13)
+    a_scene.source.pictures = a_scene.source.pictures.astype(np.uint16) * 257
+    result = np.stack(run_dub(a_scene))
+    assert result.dtype == np.uint16
+    assert np.array_equal(result[:, :8], source_of(a_scene)[:, :8])
+
+
+def test_progress_counts_steps_and_frames_and_can_interrupt():
+    seen = []
+    run_dub(scene(20, 20), on_progress=seen.append)
+    steps = [(p.done, p.total) for p in seen if p.stage is Stage.CLIPS]
+    frames = [(p.done, p.total) for p in seen if p.stage is Stage.FRAMES]
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert frames == [(n, 20) for n in range(1, 21)]
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_dub(scene(), on_progress=stop)
+
+
+def test_nan_from_the_model_is_told():
+    class Broken(Inventing):
+        def for_clip(self, *args):
+            return lambda latents, sigma, *_: Velocities(*[latents * torch.nan] * 3)
+
+    with pytest.raises(SamplingError, match="NaN"):
+        run_dub(scene(), denoiser=Broken())
+
+
+def test_runs_are_read_off_their_numbers():
+    assert runs_of(np.array([-1, 0, 0, 1, 1, -1, -1, 2])) == (range(1, 3), range(3, 5), range(7, 8))
+    assert runs_of(np.array([-1, -1])) == ()
+
+
+def test_a_face_that_appears_after_the_end_of_the_dub_is_told():
+    run = np.repeat([-1, 0], [20, 14])
+    with pytest.raises(FaceError, match=r"no face in the first 20 frames.*set length to source"):
+        run_dub(scene(34, 20, run >= 0, run))
+    assert len(run_dub(scene(34, 21, run >= 0, run))) == 21
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-1, 2), min_size=1, max_size=40), st.integers(1, 90), st.integers(0, 3))
+def test_clips_only_ever_see_their_own_run(run, frames, longer):
+    run = np.sort(np.array(run))
+    a_scene = scene(len(run), frames, run >= 0, run)
+    for part in runs_of(run[a_scene.slots]):
+        slots = slots_of_run(a_scene.track, a_scene.frames, part, len(part) + 13 * longer)
+        assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
+        assert len(set(run[slots])) == 1
+
+
+def test_a_run_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
+    a_scene = scene(20, 15)
+    assert slots_of_run(a_scene.track, a_scene.frames, range(15), 25).tolist() == ping_pong(20, 25).tolist()
+
+
+def test_every_run_of_the_face_is_planned_as_a_chain_of_its_own():
+    run = np.repeat([0, -1, 1], [20, 5, 9])
+    a_scene = scene(34, 34, run >= 0, run)
+    first, second = plan_runs(a_scene.track, 34, SETTINGS.geometry)
+    assert (first.frames, second.frames) == (range(20), range(25, 34))
+    assert (len(first.clips), len(second.clips)) == (2, 1)
+    assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 13)
+    assert set(run[first.slots]) == {0} and set(run[second.slots]) == {1}

@@ -1,0 +1,67 @@
+"""The released model's parts put together: from small files in the real formats."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.model.conftest import SMALL
+from xdub_core.audio.recording import open_recording
+from xdub_core.errors import MissingModelError
+from xdub_core.model.dit import XDubDiT
+from xdub_core.model.dit_file import save_dit
+from xdub_core.released import loading as released
+from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, save_empty_prompt
+from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.vae.cosine import CosineCodec
+
+
+def test_features_are_both_encoders_side_by_side_on_disk(goldens, monkeypatch, tmp_path):
+    files = {"whisper": goldens / "whisper_tiny.pt", "wav2vec": goldens / "wav2vec2_tiny"}
+    monkeypatch.setattr(released, "find_file", lambda key, folder: files[key])
+    seen = []
+    with (
+        open_recording(goldens / "speech_like.wav") as recording,
+        released.released_features(
+            recording, tmp_path, "cpu", tmp_path, lambda *done: seen.append(done), seen.append
+        ) as features,
+    ):
+        assert features.width == 80 + 24
+        assert seen[:4] == ["Whisper", "wav2vec2", None, (0, features.rows)]
+        assert seen[-1] == (features.rows, features.rows)
+        assert torch.isfinite(features.read(-3, features.rows + 3)).all()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_model_is_ready_to_sample(monkeypatch, tmp_path, batched):
+    torch.manual_seed(0)
+    save_dit(XDubDiT(SMALL), tmp_path / "dit.safetensors")
+    save_empty_prompt(tmp_path / EMPTY_PROMPT_FILE, torch.randn(1, SMALL.text_dim))
+    save_file({"a": torch.zeros(1)}, tmp_path / "vae")
+    files = {"vae": tmp_path / "vae", "text": tmp_path / EMPTY_PROMPT_FILE}
+    monkeypatch.setattr(released, "find_file", lambda key, folder: files[key])
+    monkeypatch.setattr(released, "load_wan_vae", lambda path, device, dtype: CosineCodec(4))
+    told = []
+    model = released.released_model(
+        tmp_path, tmp_path / "dit.safetensors", dtype=torch.float32, batched=batched, loading=told.append
+    )
+    assert told == ["X-Dub", "the Wan2.2 VAE", "the empty prompt", None]
+    inputs = ClipInputs(torch.randn(1, 4, 2, 4, 4), torch.randn(1, 2, 8, SMALL.audio_dim))
+    latents = sample_clip(model.denoiser, inputs, SamplerSettings(steps=2))
+    assert torch.isfinite(latents).all()
+    assert model.denoiser.context.shape == (1, 512, SMALL.text_dim)
+
+
+def test_all_missing_files_are_named_in_one_line(tmp_path):
+    with pytest.raises(MissingModelError) as error:
+        released.require_files(tmp_path, released.DUB_FILES)
+    for word in ("5 of X-Dub's files", "X-Dub_model.safetensors (12.6 GB)", "large-v2.pt", "models download"):
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_one_missing_file_is_named_with_its_purpose(tmp_path):
+    with pytest.raises(
+        MissingModelError, match=r"large-v2\.pt \(Whisper large-v2: speech features; 3\.1 GB\)"
+    ):
+        released.require_files(tmp_path, ["whisper"])

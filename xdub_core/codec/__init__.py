@@ -1,1 +1,0 @@
-"""Video codecs: frames to latents and back, with a streaming decode."""

@@ -1,0 +1,1 @@
+"""The front door: a scene, its clips and shots, their chain, and the finished frames."""

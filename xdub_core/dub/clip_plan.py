@@ -1,0 +1,134 @@
+"""The clip plan: which frames and which latents belong to which clip. Made once, read by everybody (released model §5).
+
+As released, a clip of 77 frames is 20 latent frames: the first holds one frame, every other one four. Each clip after
+the first begins with the last 5 frames (2 latents) of the clip before, its motion frames, so a new clip starts every 72
+frames. How many frames a latent holds is the codec's to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from xdub_core.errors import SettingsError
+from xdub_core.vae.protocol import FRAMES_PER_LATENT
+
+FPS = 25.0
+AUDIO_RATE = 16000
+CLIP_FRAMES = 77
+MOTION_FRAMES = 5
+
+
+@dataclass(frozen=True)
+class ClipGeometry:
+    """Length of a clip and of its overlap with the clip before, in frames.
+
+    With a causal codec whose latents hold `frames_per_latent` frames after the first, both are a multiple of it plus 1.
+
+    Raises SettingsError for lengths that the codec or the chain of clips cannot have.
+    """
+
+    frames: int = CLIP_FRAMES
+    motion_frames: int = MOTION_FRAMES
+    frames_per_latent: int = FRAMES_PER_LATENT
+
+    def __post_init__(self) -> None:
+        held = self.frames_per_latent
+        if held < 1:
+            raise SettingsError(f"{held} frames a latent: the codec must hold 1 or more")
+        for name, frames in (("clip", self.frames), ("motion overlap", self.motion_frames)):
+            if frames < 1 or (frames - 1) % held:
+                raise SettingsError(
+                    f"a {name} of {frames} frames, where a latent holds {held}: use a multiple of {held} plus 1"
+                    + (
+                        f" ({CLIP_FRAMES} and {MOTION_FRAMES} by default)"
+                        if held == FRAMES_PER_LATENT
+                        else ""
+                    )
+                )
+        if self.motion_frames >= self.frames:
+            raise SettingsError(f"{self.motion_frames} motion frames in clips of {self.frames}: use fewer")
+
+    @property
+    def stride(self) -> int:
+        """Frames from one clip's start to the next one's."""
+        return self.frames - self.motion_frames
+
+    @property
+    def latents(self) -> int:
+        return (self.frames - 1) // self.frames_per_latent + 1
+
+    @property
+    def motion_latents(self) -> int:
+        return (self.motion_frames - 1) // self.frames_per_latent + 1
+
+    def for_codec(self, temporal: int) -> ClipGeometry:
+        """The same lengths with a codec's own `temporal`. Raises SettingsError where they do not divide by it."""
+        return replace(self, frames_per_latent=temporal)
+
+
+RELEASED_GEOMETRY = ClipGeometry()
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: the frames [start, stop) of the recording's 25-fps timeline."""
+
+    index: int
+    """Counted from 0 over the whole dub, whichever chain the clip belongs to."""
+    start: int
+    stop: int
+    motion_frames: int
+    """Leading frames that repeat the clip before: 0 for the first clip of a chain."""
+
+    @property
+    def new_start(self) -> int:
+        """The first frame that no earlier clip made."""
+        return self.start + self.motion_frames
+
+
+def frames_of_audio(samples: int, sample_rate: int = AUDIO_RATE, fps: float = FPS) -> int:
+    """Frames that a recording lasts, rounded up."""
+    return -int(-samples * fps // sample_rate)
+
+
+class Length(str, Enum):
+    """How long the output is."""
+
+    AUDIO = "audio"
+    SOURCE = "source"
+    SHORTEST = "shortest"
+    LONGEST = "longest"
+
+
+def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:
+    """Frames at 25 fps that the output has."""
+    return {
+        Length.AUDIO: audio_frames,
+        Length.SOURCE: video_frames,
+        Length.SHORTEST: min(video_frames, audio_frames),
+        Length.LONGEST: max(video_frames, audio_frames),
+    }[length]
+
+
+def padded_frames(frames: int, geometry: ClipGeometry = RELEASED_GEOMETRY) -> int:
+    """The frames that whole clips cover: `frames` rounded up to 77, 149, 221, ..."""
+    beyond_first = max(0, frames - geometry.frames)
+    return geometry.frames + geometry.stride * -(-beyond_first // geometry.stride)
+
+
+def plan_clips(
+    frames: int, start: int = 0, geometry: ClipGeometry = RELEASED_GEOMETRY, first_index: int = 0
+) -> tuple[Clip, ...]:
+    """A chain of clips that cover the frames [start, start + frames) of the timeline; the last runs past the end.
+
+    `first_index`: the clips of the chains before. Raises SettingsError when `frames` is below 1.
+    """
+    if frames < 1:
+        raise SettingsError(f"{frames} frames to dub: at least 1 is needed")
+    count = 1 + (padded_frames(frames, geometry) - geometry.frames) // geometry.stride
+    starts = (start + number * geometry.stride for number in range(count))
+    return tuple(
+        Clip(first_index + number, first, first + geometry.frames, geometry.motion_frames if number else 0)
+        for number, first in enumerate(starts)
+    )

@@ -1,0 +1,1 @@
+"""Rendered talking heads and their speech: data for training, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Writing videos with their sound and what goes along with it."""

@@ -1,0 +1,222 @@
+"""Sound for an output video: packets copied untouched where the container takes them, encoded otherwise."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+import numpy as np
+
+from xdub_core.errors import MediaError
+from xdub_core.media.container.audio_streams import audio_stream
+from xdub_core.media.container.containers import FFmpegError, reason
+from xdub_core.media.container.ogg_chain import open_sound
+from xdub_core.media.output.encode_settings import Container, EncodeSettings
+from xdub_core.media.sound.channels import mix_to_layout, written_layout
+from xdub_core.media.sound.resample import Resampler, packed_frame
+from xdub_core.media.sound.sound import SoundBlock, SoundReport, first_sound, sound_blocks
+from xdub_core.media.sound.sound_place import AudioTrack
+
+__all__ = ["AudioMuxer", "AudioTrack", "open_audio"]
+
+log = logging.getLogger(__name__)
+
+_CODEC_NAMES = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis", "ac3_fixed": "ac3"}
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+
+
+class AudioMuxer(Protocol):
+    """A source of finished audio packets, in step with the video."""
+
+    def packets(self, until: float) -> Iterator[Any]:
+        """Packets of what comes before `until` (seconds of the output) and has not been given yet."""
+
+    def last_packets(self) -> Iterator[Any]:
+        """What the encoder still holds."""
+
+    def close(self) -> None:
+        """Close the recording."""
+
+
+def open_audio(output: Any, track: AudioTrack, container: Container, settings: EncodeSettings) -> AudioMuxer:
+    """Add an audio stream to an output that has not begun, by copying or encoding as the settings say.
+
+    Only sound that is one whole recording is copied (`SoundReport.intact`): a container cannot say that timestamps
+    start again, nor that the rate changes on the way.
+
+    Raises:
+        MediaError: the file cannot be read or has no sound; or copying is asked for and impossible.
+    """
+    path = Path(track.path)
+    if settings.audio != "encode":
+        copied = _CopiedAudio.try_open(output, path, track, container)
+        if copied is not None:
+            return copied
+    if settings.audio == "copy":
+        raise MediaError(
+            f"{path}: {container.format} files cannot hold this sound as it is; let it be encoded, or use .mkv"
+        )
+    return _EncodedAudio(output, path, track, container, settings)
+
+
+def _is_intact(path: Path, track: AudioTrack) -> bool:
+    """Whether the packets can be copied: known already, or found out by reading them all."""
+    if track.intact is not None:
+        return track.intact
+    report = SoundReport()
+    for _ in sound_blocks(path, track.number, report):
+        pass
+    report.tell(path)
+    return report.intact
+
+
+class _CopiedAudio:
+    """Packets as they are, with new timestamps.
+
+    The packet in which the part begins is kept whole, with a timestamp before 0 if need be: players skip what comes
+    before 0, and the decoder needs it.
+    """
+
+    def __init__(self, source: ExitStack, stream: Any, out: Any, track: AudioTrack, first: Fraction) -> None:
+        self._source = source
+        self._out = out
+        self._track = track
+        self._shift = Fraction(track.delay - track.start).limit_denominator(10**6) - first
+        self._pending: Any = None
+        self._demuxed = (packet for packet in stream.container.demux(stream) if packet.size)
+
+    @classmethod
+    def try_open(
+        cls, output: Any, path: Path, track: AudioTrack, container: Container
+    ) -> _CopiedAudio | None:
+        """None where the packets are not whole, the container does not take the codec, or PyAV cannot copy it."""
+        with ExitStack() as stack:
+            stream = audio_stream(stack.enter_context(open_sound(path)), path, track.number)
+            codec = _CODEC_NAMES.get(stream.codec_context.name, stream.codec_context.name)
+            if container.copies(codec) and _can_begin(container, stream) and _is_intact(path, track):
+                first = Fraction(first_sound(path, track.number) or 0).limit_denominator(10**6)
+                out = output.add_stream_from_template(stream)
+                return cls(stack.pop_all(), stream, out, track, first)
+        return None
+
+    def packets(self, until: float) -> Iterator[Any]:
+        until = min(until, self._track.duration)
+        while True:
+            if self._pending is None:
+                self._pending = next(self._demuxed, None)
+            packet = self._pending
+            if packet is None:
+                return
+            begin = packet.pts * packet.time_base + self._shift
+            if begin >= until:
+                return
+            self._pending = None
+            end = begin + (packet.duration or 0) * packet.time_base
+            # Padding before the first sample belongs to it.
+            if end > self._track.delay or self._track.start == 0:
+                packet.pts = packet.dts = round(begin / packet.time_base)
+                packet.stream = self._out
+                yield packet
+
+    def last_packets(self) -> Iterator[Any]:
+        return iter(())
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _can_begin(container: Container, stream: Any) -> bool:
+    """Whether a file of this container begins with such a stream: FFmpeg's muxers refuse some only there."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container.format) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (FFmpegError, ValueError) as error:
+        log.info("this sound cannot be copied to %s (%s)", container.format, reason(error))
+        return False
+    return True
+
+
+class _EncodedAudio:
+    """Decoded, cut to the sample, and encoded anew."""
+
+    def __init__(
+        self, output: Any, path: Path, track: AudioTrack, container: Container, settings: EncodeSettings
+    ) -> None:
+        self._blocks = sound_blocks(path, track.number, SoundReport())
+        begin = next(self._blocks, None)
+        if begin is None:
+            raise MediaError(f"{path}: the audio holds no samples")
+        self._rate = _rate_for(container.audio_encoder, begin.rate)
+        self._layout = written_layout(len(begin.samples), begin.names)
+        self._channels = av.AudioLayout(self._layout).nb_channels
+        self._stream = output.add_stream(container.audio_encoder, rate=self._rate)
+        self._stream.codec_context.layout = self._layout
+        # No more than an AAC frame can hold (6144 bits a channel and 1024 samples).
+        highest = min(128_000 * self._channels, int(5.9 * self._rate * self._channels))
+        self._stream.codec_context.bit_rate = min(settings.audio_bitrate, highest)
+        self._track = track
+        self._written = 0
+        self._rest = np.zeros((self._channels, 0), np.float32)
+        self._chunks = self._samples(begin)
+        log.info("%s: the sound is encoded with %s for this container", path, container.audio_encoder)
+
+    def packets(self, until: float) -> Iterator[Any]:
+        target = int(min(until, self._track.duration) * self._rate)
+        while self._written < target:
+            if not self._rest.shape[1]:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    return
+                self._rest = chunk
+            taken = min(self._rest.shape[1], target - self._written)
+            samples, self._rest = self._rest[:, :taken], self._rest[:, taken:]
+            yield from self._encode(samples)
+
+    def last_packets(self) -> Iterator[Any]:
+        yield from self._stream.encode(None)
+
+    def close(self) -> None:
+        self._chunks.close()
+        self._blocks.close()
+
+    def _encode(self, samples: np.ndarray) -> Iterator[Any]:
+        frame = packed_frame(samples, self._rate, self._layout)
+        frame.pts, frame.time_base = self._written, Fraction(1, self._rate)
+        self._written += samples.shape[1]
+        yield from self._stream.encode(frame)
+
+    def _samples(self, begin: SoundBlock) -> Generator[np.ndarray, None, None]:
+        """[channels, n] arrays from the first frame's time on: silence for the delay, then the recording."""
+        silence = round(self._track.delay * self._rate)
+        while silence > 0:
+            yield np.zeros((self._channels, min(silence, self._rate)), np.float32)
+            silence -= self._rate
+        skip = round(self._track.start * self._rate)
+        for chunk in self._resampled(begin):
+            kept = chunk[:, min(skip, chunk.shape[1]) :]
+            skip -= chunk.shape[1] - kept.shape[1]
+            if kept.shape[1]:
+                yield kept
+
+    def _resampled(self, begin: SoundBlock) -> Iterator[np.ndarray]:
+        resampler = Resampler(begin.rate, self._rate, self._layout)
+        for block in itertools.chain((begin,), self._blocks):
+            if block.rate != resampler.rate:
+                yield from resampler.flush()
+                resampler = Resampler(block.rate, self._rate, self._layout)
+            yield from resampler.feed(mix_to_layout(block.samples, block.names, self._layout))
+        yield from resampler.flush()
+
+
+def _rate_for(encoder: str, rate: int) -> int:
+    if encoder == "libopus":
+        return 48000
+    return rate if rate in _AAC_RATES else 48000

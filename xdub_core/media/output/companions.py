@@ -1,0 +1,238 @@
+"""What goes along with the picture of a source: its other sound, subtitles, chapters, timecode, title and the like."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from xdub_core.errors import MediaError
+from xdub_core.media.container.audio_streams import best_audio
+from xdub_core.media.container.containers import FFmpegError, is_cover_art, open_input, reason
+from xdub_core.media.output.audio_track import AudioMuxer, open_audio
+from xdub_core.media.output.encode_settings import Container, EncodeSettings
+from xdub_core.media.output.subtitles import add_subtitles
+from xdub_core.media.output.tags import film_tags, moved_chapters, timecode_at, timecode_of
+from xdub_core.media.sound.sound_place import place_sound
+from xdub_core.media.video.video_info import VideoInfo
+
+log = logging.getLogger(__name__)
+
+_REFUSED = (FFmpegError, OSError, ValueError, AttributeError)
+"""What PyAV raises for a stream that a container does not take, or that this PyAV cannot copy."""
+_ATTACHED_PICTURE = 1 << 10
+_COVERS = {"mjpeg": "jpeg", "png": "png"}
+
+
+@dataclass(frozen=True)
+class SourceTracks:
+    """A source whose clock an output keeps from its first frame on, for `seconds`; then its tracks end."""
+
+    video: VideoInfo
+    seconds: float
+
+
+def add_companions(
+    output: Any, picture: Any, tracks: SourceTracks, container: Container, settings: EncodeSettings, fps: int
+) -> list[AudioMuxer]:
+    """Take over into an output that has not begun what its container can hold; one warning names the rest.
+
+    The sound that players take is not taken over: the dub's own stands in its place, and the others follow it.
+
+    Args:
+        output: the open file, its own streams added already.
+        picture: its video stream.
+        tracks: where from, and how far.
+        container, settings: how the output is written.
+        fps: frames a second of the output, by which its timecode counts.
+
+    Returns: what gives the packets of all that was added.
+    """
+    taken = _Taken(output, tracks, container, settings)
+    with open_input(tracks.video.path) as source:
+        taken.add_tags(source, picture, fps)
+        default_sound = best_audio(source)
+        for stream in source.streams:
+            if stream.index != tracks.video.stream and stream is not default_sound:
+                taken.add(source, stream)
+    if taken.left_out:
+        log.warning(
+            "%s: not taken over, since %s files cannot hold it or PyAV cannot copy it: %s",
+            tracks.video.path,
+            container.format,
+            ", ".join(taken.left_out),
+        )
+    return taken.muxers
+
+
+class _Taken:
+    """Collects what was taken over, and the names of what was not."""
+
+    def __init__(
+        self, output: Any, tracks: SourceTracks, container: Container, settings: EncodeSettings
+    ) -> None:
+        self._output = output
+        self._tracks = tracks
+        self._path = tracks.video.path
+        self._shift = -Fraction(tracks.video.start).limit_denominator(10**6)
+        self._container = container
+        self._settings = settings
+        self.muxers: list[AudioMuxer] = []
+        self.left_out: list[str] = []
+
+    def add_tags(self, source: Any, picture: Any, fps: int) -> None:
+        """Title and the like, the picture's language, timecode and chapters."""
+        own = next((stream for stream in source.streams if stream.index == self._tracks.video.stream), None)
+        stream_tags = {} if own is None else dict(own.metadata)
+        self._output.metadata.update(film_tags(source.metadata))
+        picture.metadata.update(
+            {name: value for name, value in film_tags(stream_tags).items() if name.lower() != "creation_time"}
+        )
+        timecode = timecode_of(stream_tags, source.metadata, *(stream.metadata for stream in source.streams))
+        if timecode is not None:
+            picture.metadata["timecode"] = timecode_at(timecode, self._tracks.video.fps, fps)
+        if not hasattr(source, "chapters"):
+            return
+        chapters = moved_chapters(source.chapters(), self._shift, self._tracks.seconds)
+        if chapters:
+            self._output.set_chapters(chapters)
+
+    def add(self, source: Any, stream: Any) -> None:
+        """Take over one stream, if that can be."""
+        add: Callable[[], None] | None = None
+        if stream.type == "audio":
+            number = list(source.streams.audio).index(stream)
+            add = lambda: self._add_sound(number, stream)  # noqa: E731
+        elif stream.type == "subtitle":
+            add = lambda: self._add_subtitles(stream)  # noqa: E731
+        elif stream.type == "video" and is_cover_art(stream):
+            add = lambda: self._add_cover(stream)  # noqa: E731
+        elif stream.type == "attachment" and self._container.format == "matroska":
+            add = lambda: self._add_attachment(stream)  # noqa: E731
+        elif stream.type == "data" and _speaks_of_others(stream, source):
+            return
+        try:
+            if add is None:
+                raise ValueError("no container is known to take it")
+            add()
+        except (MediaError, KeyError, *_REFUSED) as error:
+            log.info("%s: stream %d is not taken over (%s)", self._path, stream.index, reason(error))
+            self.left_out.append(_named(stream))
+
+    def _add_sound(self, number: int, stream: Any) -> None:
+        track = place_sound(self._path, self._tracks.video, number, tell=False)
+        muxer = open_audio(self._output, track, self._container, self._settings)
+        self._keep(_Until(muxer, self._tracks.seconds), stream)
+
+    def _add_subtitles(self, stream: Any) -> None:
+        name, shift, until = self._container.format, self._shift, self._tracks.seconds
+        source = open_input(self._path)
+        try:
+            own = source.streams[stream.index]
+            with av.open(
+                io.BytesIO(), "w", format=name
+            ) as trial:  # muxers refuse some streams only as they begin
+                add_subtitles(trial, name, source, own, shift, until)
+                trial.start_encoding()
+            self._keep(add_subtitles(self._output, name, source, own, shift, until), stream)
+        except BaseException:
+            source.close()
+            raise
+
+    def _add_attachment(self, stream: Any) -> None:
+        self._output.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
+
+    def _add_cover(self, stream: Any) -> None:
+        source = open_input(self._path)
+        try:
+            own = source.streams[stream.index]
+            picture = next((bytes(packet) for packet in source.demux(own) if packet.size), b"")
+            if self._container.format == "matroska":
+                kind = _COVERS[stream.codec_context.name]
+                self._output.add_attachment(f"cover.{kind}", f"image/{kind}", picture)
+            elif self._container.format != "mp4":
+                raise ValueError("FFmpeg writes none there")
+            else:
+                out = self._output.add_stream_from_template(own, opaque=True)
+                out.disposition = _ATTACHED_PICTURE
+                self.muxers.append(_OnePacket(picture, out))
+        finally:
+            source.close()
+
+    def _keep(self, muxer: AudioMuxer, stream: Any) -> None:
+        added = list(self._output.streams)[-1]
+        added.metadata.update(
+            {
+                name: value
+                for name, value in film_tags(stream.metadata).items()
+                if name.lower() != "creation_time"
+            }
+        )
+        self.muxers.append(muxer)
+
+
+class _OnePacket:
+    """A muxer of one packet at the beginning."""
+
+    def __init__(self, content: bytes, out: Any) -> None:
+        self._content: bytes | None = content
+        self._out = out
+
+    def packets(self, until: float) -> Iterator[Any]:  # noqa: ARG002 (an `AudioMuxer`)
+        if self._content is not None:
+            packet = av.Packet(self._content)
+            self._content = None
+            packet.stream, packet.time_base = self._out, Fraction(1, 1000)
+            packet.pts = packet.dts = 0
+            packet.is_keyframe = True
+            yield packet
+
+    def last_packets(self) -> Iterator[Any]:
+        return iter(())
+
+    def close(self) -> None:
+        pass
+
+
+class _Until:
+    """A muxer that ends at a second of the output."""
+
+    def __init__(self, muxer: AudioMuxer, seconds: float) -> None:
+        self._muxer = muxer
+        self._seconds = seconds
+
+    def packets(self, until: float) -> Iterator[Any]:
+        return self._muxer.packets(min(until, self._seconds))
+
+    def last_packets(self) -> Iterator[Any]:
+        return self._muxer.last_packets()
+
+    def close(self) -> None:
+        self._muxer.close()
+
+
+def _speaks_of_others(stream: Any, source: Any) -> bool:
+    """Whether a data stream is a timecode's, or the names of chapters: these are taken over in another way."""
+    if timecode_of(stream.metadata) is not None:
+        return True
+    return stream.name == "bin_data" and bool(source.chapters() if hasattr(source, "chapters") else True)
+
+
+def _named(stream: Any) -> str:
+    """What an artist would call a stream."""
+    context = stream.codec_context
+    codec = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"
+    language = stream.metadata.get("language", "")
+    if stream.type == "video":
+        what = "the cover picture" if is_cover_art(stream) else f"another video track ({codec})"
+    elif stream.type == "attachment":
+        what = f"the attachment {Path(str(stream.metadata.get('filename', codec))).name}"
+    else:
+        what = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, "a data track") + f" ({codec})"
+    return f"{what} in {language}" if language not in ("", "und") else what

@@ -1,0 +1,99 @@
+"""An output file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from xdub_core.errors import MediaError
+from xdub_core.media.container.containers import is_there, reason
+from xdub_core.media.output.encode_settings import container_for
+
+
+def check_output(path: str | Path, inputs: Iterable[str | Path] = (), overwrite: bool = True) -> None:
+    """Find out before hours of work whether an output can be written. `overwrite`: whether it may exist already.
+
+    Raises:
+        MediaError: the suffix names no container, the folder is missing or not writable, the path is a folder or
+            cannot be one of a file, it is one of the inputs, or it is there and shall not be replaced.
+    """
+    path = Path(path)
+    container_for(path)
+    there = is_there(path)
+    if there and path.is_dir():
+        raise MediaError(f"{path}: this is a folder; name a file in it")
+    for other in map(Path, inputs):
+        if there and is_there(other) and path.samefile(other):
+            raise MediaError(f"{path}: the output would replace its own input; choose another name")
+    if there and not overwrite:
+        raise MediaError(f"{path} is there already: choose another name, or add --overwrite to replace it")
+    HiddenFile(path).discard()
+
+
+class HiddenFile:
+    """A temporary file beside an output, hidden by a leading dot; it becomes the output at the end.
+
+    `overwrite`: whether it may replace a file that is there by then.
+
+    Raises:
+        MediaError: no file can be made in that folder.
+    """
+
+    def __init__(self, output: str | Path, overwrite: bool = True) -> None:
+        is_there(Path(output))  # raises for a path that can be none
+        # A link's target is replaced, not the link.
+        self.output = Path(output).resolve()
+        self.overwrite = overwrite
+        self.path = self.output.with_name(
+            f".{self.output.stem[:40]}.{uuid.uuid4().hex[:8]}{self.output.suffix}"
+        )
+        if not self.output.parent.is_dir():
+            raise MediaError(f"{self.output}: its folder does not exist; make it first")
+        try:
+            # Not tempfile: it would make a file that only its owner may read.
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as error:
+            raise MediaError(f"{self.output}: cannot write into this folder ({reason(error)})") from error
+
+    def keep(self) -> None:
+        """Make it the output. Where that fails it stays under its hidden name, which the error tells: the work is done.
+
+        Raises:
+            MediaError: a file is there that shall not be replaced, or the system refuses.
+        """
+        try:
+            if self.overwrite:
+                self.path.replace(self.output)
+            else:
+                self._take_a_free_name()
+        except FileExistsError as error:
+            raise MediaError(
+                f"{self.output}: another file has appeared there meanwhile and was not replaced; the finished file "
+                f"is {self.path}: give it a name that is free"
+            ) from error
+        except OSError as error:
+            raise MediaError(
+                f"{self.output}: cannot be written ({reason(error)}); the finished file is {self.path}: move it "
+                "to where it shall be"
+            ) from error
+
+    def discard(self) -> None:
+        """Remove it."""
+        self.path.unlink(missing_ok=True)
+
+    def _take_a_free_name(self) -> None:
+        """Rename without replacing anything: FileExistsError where the name is taken."""
+        try:
+            os.link(self.path, self.output)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if self.output.exists():
+                raise FileExistsError from None
+            self.path.rename(self.output)
+            return
+        with contextlib.suppress(OSError):
+            self.path.unlink()

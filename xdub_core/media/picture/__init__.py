@@ -1,0 +1,1 @@
+"""Pictures: colours, pixel formats, orientation."""

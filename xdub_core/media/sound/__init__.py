@@ -1,0 +1,1 @@
+"""Reading sound: decoded, resampled, on one clock."""

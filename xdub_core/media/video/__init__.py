@@ -1,0 +1,1 @@
+"""Reading videos: frames by number, with bounded memory."""

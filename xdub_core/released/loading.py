@@ -1,0 +1,126 @@
+"""The released X-Dub outside ComfyUI: its encoders, VAE and DiT from a models folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+
+from xdub_core.audio.encoded import EncodedAudio, SpooledFeatures, spooled_features
+from xdub_core.audio.recording import Recording
+from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
+from xdub_core.audio.whisper import load_whisper
+from xdub_core.dub.pipeline import DubModel
+from xdub_core.errors import MissingModelError
+from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
+from xdub_core.model.dit_file import load_dit
+from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, empty_prompt_context
+from xdub_core.released.manifest import (
+    download_command,
+    find_file,
+    find_files,
+    human_size,
+    missing_file_message,
+    released_file,
+)
+from xdub_core.released.memory import chosen_vae_dtype
+from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.vae.wan import load_wan_vae, wan_network_class
+from xdub_core.weights.identify import describe_file
+
+DUB_FILES = ("model", "vae", "text", "whisper", "wav2vec")
+DETECTOR_FILES = ("person_detector", "pose")
+
+Loading = Callable[[str | None], None]
+"""Gets the name of what is being loaded now, and None when all is there."""
+
+
+def _untold(what: str | None) -> None:
+    """The callback of those who do not show it."""
+
+
+def require_files(models_dir: Path, keys: Iterable[str]) -> None:
+    """Raise MissingModelError, in one line for all of them, unless `models_dir` holds the released files `keys`.
+
+    Checks diffsynth too, without which the VAE's file is of no use.
+    """
+    keys = tuple(keys)
+    missing = [status for status in find_files(models_dir, map(released_file, keys)) if not status.usable]
+    if len(missing) == 1:
+        raise MissingModelError(missing_file_message(missing[0].file, models_dir, missing[0]))
+    if missing:
+        names = ", ".join(
+            f"{status.file.name} ({human_size(status.file.size_bytes) if status.path is None else status.told})"
+            for status in missing
+        )
+        gone = all(status.path is None for status in missing)
+        how = f"are not in {models_dir}" if gone else f"are missing in {models_dir}, or damaged there"
+        raise MissingModelError(
+            f"{len(missing)} of X-Dub's files {how}: {names}; get them with `{download_command(models_dir)}`"
+        )
+    if "vae" in keys:
+        wan_network_class()
+
+
+def released_features(
+    recording: Recording,
+    models_dir: Path,
+    device: torch.device | str,
+    spool_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    loading: Loading = _untold,
+) -> SpooledFeatures:
+    """Whisper's and wav2vec2's features of the whole recording, on disk; the encoders are freed again.
+
+    They run in float32, as the release's do. `progress` gets (rows done, rows in all), first with 0 done; `loading` the
+    encoders' names.
+    """
+    loading("Whisper")
+    whisper = load_whisper(find_file("whisper", models_dir), device)
+    loading("wav2vec2")
+    wav2vec = load_wav2vec(find_file("wav2vec", models_dir), device)
+    loading(None)
+    features = EncodedAudio(recording, whisper, wav2vec)
+    if progress is not None:
+        progress(0, features.rows)
+    return spooled_features(features, spool_dir, progress)
+
+
+def released_model(
+    models_dir: Path,
+    checkpoint: Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+    batched: bool = True,
+    loading: Loading = _untold,
+) -> DubModel:
+    """The DiT (from `checkpoint`, or the models folder's) and the Wan2.2 VAE.
+
+    The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
+    `loading` gets the name of each part.
+    """
+    loading("X-Dub")
+    dit = load_dit(checkpoint or find_file("model", models_dir), device=device, dtype=dtype)
+    loading("the Wan2.2 VAE")
+    vae = find_file("vae", models_dir)
+    codec = load_wan_vae(vae, device, chosen_vae_dtype(describe_file(vae), device, dtype))
+    loading("the empty prompt")
+    text = find_file("text", models_dir)
+    context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=dit.config.text_dim)
+    loading(None)
+    return DubModel(codec, DiTDenoiser(dit, context.to(device), batched), device)
+
+
+def released_detector(
+    models_dir: Path,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    settings: RTMWSettings | None = None,
+) -> RTMWDetector:
+    """YOLOX-L and RTMW-x from the models folder."""
+    return load_rtmw_detector(
+        find_file("person_detector", models_dir), find_file("pose", models_dir), dtype, device, settings
+    )

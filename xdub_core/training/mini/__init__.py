@@ -1,0 +1,1 @@
+"""The mini's recipe: its small networks, and the paper's stages at its size."""

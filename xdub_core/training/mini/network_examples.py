@@ -1,0 +1,98 @@
+"""Clips of talking heads as what each small network learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+import torch
+
+from xdub_core.audio.decode import SAMPLE_RATE
+from xdub_core.audio.recording import recording_from_waveform
+from xdub_core.evaluation.measure import DubCase
+from xdub_core.heads.dataset import Example, TalkingHeads
+from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
+from xdub_core.mini.syncnet import ROWS_PER_FRAME, region_boxes
+from xdub_core.training.mini.identity_training import IdentityExample
+from xdub_core.training.mini.landmark_training import LandmarkExample
+from xdub_core.training.mini.phoneme_training import SpeechExample
+from xdub_core.training.mini.sync_training import SyncExample
+from xdub_core.training.mini.vae_training import CodecExample
+
+_ROW_SAMPLES = 320
+_LIP_MARGIN = 4  # pixels
+
+
+def codec_example(clip: Example) -> CodecExample:
+    """A clip for the codec: the lips' boxes, a little widened, are its mouths."""
+    mouth = np.zeros(clip.frames.shape[:3], dtype=np.float32)
+    for picture, (x0, y0, x1, y1) in zip(mouth, clip.mouth_boxes.round().astype(int), strict=True):
+        corner, other = (x0 - _LIP_MARGIN, y0 - _LIP_MARGIN), (x1 + _LIP_MARGIN, y1 + _LIP_MARGIN)
+        cv2.rectangle(picture, corner, other, 1.0, cv2.FILLED)
+    return CodecExample(torch.from_numpy(clip.frames), torch.from_numpy(mouth))
+
+
+def speech_example(clip: Example) -> SpeechExample:
+    """A clip's sound and phonemes, context included."""
+    return SpeechExample(clip.audio, clip.phonemes)
+
+
+def clip_features(clip: Example, network: PhonemeNet) -> torch.Tensor:
+    """The audio features of exactly a clip's frames [2 F, width], computed with the context that the clip has."""
+    first = clip.audio_start // _ROW_SAMPLES
+    with recording_from_waveform(clip.audio[None], SAMPLE_RATE, name="a clip's sound") as recording:
+        return MiniFeatures(recording, network).read(first, first + ROWS_PER_FRAME * len(clip.frames))
+
+
+def sync_example(clip: Example, network: PhonemeNet) -> SyncExample:
+    """A clip for the SyncNet, which looks at the standard crop's mouth region."""
+    frames = torch.from_numpy(clip.frames)
+    return SyncExample(frames, region_boxes(frames), clip_features(clip, network))
+
+
+def landmark_example(clip: Example) -> LandmarkExample:
+    """A clip for the landmark finder: the landmarks, then the corners of the face box."""
+    corners = clip.face_boxes.reshape(-1, 2, 2)
+    return LandmarkExample(clip.frames, np.concatenate([clip.landmarks, corners], axis=1), clip.openness)
+
+
+def identity_example(clip: Example) -> IdentityExample:
+    """A clip for the network of looks."""
+    return IdentityExample(torch.from_numpy(clip.frames), clip.identity)
+
+
+def dub_cases(
+    heads: TalkingHeads, network: PhonemeNet, numbers: Iterable[int], take: int = 1
+) -> list[DubCase]:
+    """Clips whose speaker shall say recording `take` instead, with the true answer. Give it the held-out split."""
+    cases = []
+    for number in numbers:
+        source, truth = heads[number], heads.dubbed(number, take)
+        frames = torch.from_numpy(source.frames)
+        cases.append(
+            DubCase(
+                name=f"clip {number}",
+                source=frames,
+                truth=torch.from_numpy(truth.frames),
+                features=clip_features(truth, network),
+                mouth_boxes=region_boxes(frames),
+                mouth=torch.from_numpy(source.jaw_masks),
+                mask=torch.from_numpy(source.inpainting_masks),
+                source_opening=source.openness,
+                target_opening=truth.openness,
+                kind=scene_kind(heads, number),
+            )
+        )
+    return cases
+
+
+def scene_kind(heads: TalkingHeads, number: int) -> str:
+    """What makes a clip hard, or "plain"."""
+    shown = heads.performance(number)
+    hard = {
+        "occlusion": shown.occluder.kind != "none",
+        "light": shown.moving_light,
+        "profile": shown.motion.yaw > type(shown.motion)().yaw,
+    }
+    return ", ".join(name for name, present in hard.items() if present) or "plain"

@@ -1,0 +1,207 @@
+"""All the small networks, one after the other: what `train mini` does before the model's own two stages.
+
+    phonemes ─ sync          (the SyncNet hears the recogniser's features)
+    codec, landmarks, identity
+
+Each goes on where it was stopped; what is done is loaded from the bundle's folder, not made again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from xdub_core.heads.dataset import Example, TalkingHeads
+from xdub_core.heads.visemes import VISEMES
+from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig
+from xdub_core.mini.identity_net import IdentityConfig
+from xdub_core.mini.network_files import MiniNetworks, load_network, save_network
+from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
+from xdub_core.mini.syncnet import SyncConfig
+from xdub_core.mini.vae_net import CodecConfig
+from xdub_core.training.mini.fitting import FitCallback, FitProgress, FitSettings, ignore_fit
+from xdub_core.training.mini.identity_training import IdentityTraining, train_identity
+from xdub_core.training.mini.landmark_training import LandmarkTraining, landmark_error, train_landmarks
+from xdub_core.training.mini.network_examples import (
+    codec_example,
+    identity_example,
+    landmark_example,
+    speech_example,
+    sync_example,
+)
+from xdub_core.training.mini.nonsense_speech import Chatter, make_chatter
+from xdub_core.training.mini.phoneme_training import PhonemeTraining, phoneme_accuracy, train_phonemes
+from xdub_core.training.mini.sync_training import SyncTraining, train_sync
+from xdub_core.training.mini.vae_training import CodecTraining, codec_quality, train_codec
+
+logger = logging.getLogger(__name__)
+
+STATES = "states"
+"""Subfolder for the states that training is resumed from; it may be deleted when all is done."""
+_KEPT_ASIDE = 5
+"""Every fifth person is not trained on, but calibrated and measured with."""
+
+
+@dataclass(frozen=True)
+class NetworkTrainings:
+    """How each network is trained, and what the recogniser of phonemes hears meanwhile."""
+
+    chatter: Chatter = field(default_factory=Chatter)
+    codec: CodecTraining = field(default_factory=CodecTraining)
+    phonemes: PhonemeTraining = field(default_factory=lambda: PhonemeTraining(PhonemeConfig(len(VISEMES))))
+    sync: SyncTraining = field(default_factory=SyncTraining)
+    landmarks: LandmarkTraining = field(default_factory=LandmarkTraining)
+    identity: IdentityTraining = field(default_factory=IdentityTraining)
+
+
+def tiny_trainings() -> NetworkTrainings:
+    """Networks that take seconds and are good for nothing but going through the motions."""
+    codec = CodecConfig(
+        channels=8,
+        frame_width=16,
+        latent_width=16,
+        decoder_width=16,
+        decoder_frame_width=16,
+        fine_width=8,
+        fine_blocks=1,
+    )
+
+    def few(batch: int) -> FitSettings:
+        return FitSettings(steps=4, batch=batch, warmup=2, save_every=2)
+
+    return NetworkTrainings(
+        chatter=Chatter(6, (3, 6)),
+        codec=CodecTraining(codec, fit=few(2), window=5),
+        phonemes=PhonemeTraining(
+            PhonemeConfig(len(VISEMES), width=16, hidden=16, dilations=(1, 2)), few(2), rows=40
+        ),
+        sync=SyncTraining(
+            SyncConfig(audio_width=16, crop=16, picture_width=4, hidden=16, width=8), few(2), frames=10
+        ),
+        landmarks=LandmarkTraining(PointConfig(fine=8, coarse=8), few(2)),
+        identity=IdentityTraining(
+            IdentityConfig(side=24, widths=(8, 8), width=8),
+            replace(few(8), steps=30, warmup=5, learning_rate=3e-3),
+        ),
+    )
+
+
+def train_networks(
+    heads: TalkingHeads,
+    folder: Path,
+    trainings: NetworkTrainings | None = None,
+    on_progress: FitCallback = ignore_fit,
+    device: torch.device | str = "cpu",
+    workers: int = 1,
+) -> MiniNetworks:
+    """Train what `folder` does not hold yet, save it there, and return all of it on the CPU, frozen.
+
+    `heads`: the training split; all its clips are kept in RAM meanwhile (1.7 MB each at the usual size). Every fifth
+    person is kept aside to calibrate and measure with. `workers` processes make the chatter. Quality is logged. Raises
+    what `fit` raises, MissingModelError without espeak-ng.
+    """
+    chosen = trainings or NetworkTrainings()
+    (folder / STATES).mkdir(parents=True, exist_ok=True)
+    clips = _Clips(heads)
+
+    def made(name: str, make: Callable[[Path], nn.Module]) -> Any:
+        if not (folder / f"{name}.safetensors").exists():
+            network = make(folder / STATES / f"{name}.state")
+            save_network(name, network, folder)
+        return load_network(name, folder)
+
+    phonemes: PhonemeNet = made(
+        "phonemes", lambda state: _phonemes(clips, chosen, state, on_progress, device, workers)
+    )
+    sync = made(
+        "sync",
+        lambda state: train_sync(
+            [sync_example(clip, phonemes) for clip in clips.seen], chosen.sync, state, on_progress, device
+        ),
+    )
+    codec = made("codec", lambda state: _codec(clips, chosen.codec, state, on_progress, device))
+    landmarks = _landmarks(clips, chosen.landmarks, folder, on_progress)
+    identity = made("identity", lambda state: _identity(clips, chosen.identity, state, on_progress, device))
+    return MiniNetworks(codec, phonemes, sync, landmarks, identity)
+
+
+class _Clips:
+    """The clips, read when first needed: `seen` by the networks, and `aside` of people that they do not meet."""
+
+    def __init__(self, heads: TalkingHeads) -> None:
+        self._heads = heads
+
+    @cached_property
+    def all(self) -> Sequence[Example]:
+        return [self._heads[number] for number in range(len(self._heads))]
+
+    @property
+    def seen(self) -> Sequence[Example]:
+        return [clip for clip in self.all if clip.identity % _KEPT_ASIDE]
+
+    @property
+    def aside(self) -> Sequence[Example]:
+        return [clip for clip in self.all if not clip.identity % _KEPT_ASIDE]
+
+
+def _phonemes(
+    clips: _Clips,
+    trainings: NetworkTrainings,
+    state: Path,
+    on_progress: FitCallback,
+    device: torch.device | str,
+    workers: int,
+) -> PhonemeNet:
+    """It never hears the clips, so that it knows their speech no better than anyone's."""
+
+    def count(done: int, total: int) -> None:
+        on_progress(FitProgress("speaking", done, total))
+
+    chatter = make_chatter(trainings.chatter, workers, count)
+    network = train_phonemes(chatter, trainings.phonemes, state, on_progress, device)
+    accuracy = phoneme_accuracy(network, [speech_example(clip) for clip in clips.all])
+    logger.info("phonemes: %.1f%% of the rows of the clips' speech are recognised", 100 * accuracy)
+    return network
+
+
+def _codec(
+    clips: _Clips, training: CodecTraining, state: Path, on_progress: FitCallback, device: torch.device | str
+) -> nn.Module:
+    network = train_codec([codec_example(c) for c in clips.seen], training, state, on_progress, device)
+    quality = codec_quality(network, [codec_example(c) for c in clips.aside], training.window)
+    logger.info(
+        "codec: %.1f dB, %.1f dB at the mouth, of people kept aside", quality.psnr, quality.mouth_psnr
+    )
+    return network
+
+
+def _identity(
+    clips: _Clips,
+    training: IdentityTraining,
+    state: Path,
+    on_progress: FitCallback,
+    device: torch.device | str,
+) -> nn.Module:
+    seen, aside = ([identity_example(clip) for clip in some] for some in (clips.seen, clips.aside))
+    return train_identity(seen, training, state, on_progress, device, calibration=aside)
+
+
+def _landmarks(
+    clips: _Clips, training: LandmarkTraining, folder: Path, on_progress: FitCallback
+) -> LandmarkFinder:
+    names = ("landmarks_far", "landmarks_near")
+    if not all((folder / f"{name}.safetensors").exists() for name in names):
+        examples = [landmark_example(clip) for clip in clips.seen]
+        finder = train_landmarks(examples, training, folder / STATES / "landmarks.state", on_progress)
+        error = landmark_error(finder, [landmark_example(clip) for clip in clips.aside])
+        logger.info("landmarks: off by %.1f%% of the face, of people kept aside", 100 * error)
+        for name, network in zip(names, (finder.far, finder.near), strict=True):
+            save_network(name, network, folder)
+    return LandmarkFinder(*(load_network(name, folder) for name in names))

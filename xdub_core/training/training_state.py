@@ -1,0 +1,117 @@
+"""The state of a training run in one safetensors file, from which it goes on as if it had never stopped.
+
+    model.<parameter>, average.<parameter>, optimizer.<parameter>.<state>     metadata: the step
+
+Only what is trained is kept. Random draws and the order of the examples follow from the seed and the step, so there
+is no random state to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from xdub_core.errors import CheckpointError
+from xdub_core.training.example_files import save_atomically
+
+FILE_NAME = "checkpoint.safetensors"
+_MODEL, _AVERAGE, _OPTIMIZER = "model.", "average.", "optimizer."
+
+
+def trained_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that ask for gradients, by name."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    parameters: Mapping[str, nn.Parameter],
+    average: Mapping[str, Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> None:
+    """Write the state after `step` steps, in place of the one before."""
+    tensors = {_MODEL + name: parameter.detach() for name, parameter in parameters.items()}
+    tensors |= {_AVERAGE + name: tensor for name, tensor in average.items()}
+    for name, parameter in parameters.items():
+        for optimizer in optimizers:
+            for key, value in optimizer.state.get(parameter, {}).items():
+                tensors[f"{_OPTIMIZER}{name}.{key}"] = value
+    cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    save_atomically(cpu, folder / FILE_NAME, {"step": str(step), "optimizers": _kinds(optimizers)})
+
+
+def load_checkpoint(
+    folder: Path,
+    parameters: Mapping[str, nn.Parameter],
+    average: Mapping[str, Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> int:
+    """Restore the state in place; returns the step that was reached, 0 where there is no checkpoint yet.
+
+    Raises CheckpointError when the file is damaged, or of another model or other settings.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            step, kinds = int(metadata["step"]), metadata["optimizers"]
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): remove it to start anew") from None
+    _check(path, tensors, parameters, average)
+    if kinds != _kinds(optimizers):
+        raise CheckpointError(
+            f"{path} was trained with {kinds}, not {_kinds(optimizers)}: give another folder, or remove the file to "
+            "start anew"
+        )
+    with torch.no_grad():
+        for prefix, values in ((_MODEL, parameters), (_AVERAGE, average)):
+            for name, value in values.items():
+                value.copy_(tensors[prefix + name])
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    for optimizer in optimizers:
+        optimizer.load_state_dict(_optimizer_state(tensors, names, optimizer))
+    return step
+
+
+def _kinds(optimizers: Sequence[torch.optim.Optimizer]) -> str:
+    return " and ".join(type(optimizer).__name__ for optimizer in optimizers)
+
+
+def _check(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    parameters: Mapping[str, nn.Parameter],
+    average: Mapping[str, Tensor],
+) -> None:
+    expected = {_MODEL + name: value.shape for name, value in parameters.items()}
+    expected |= {_AVERAGE + name: value.shape for name, value in average.items()}
+    found = {name: value.shape for name, value in tensors.items() if not name.startswith(_OPTIMIZER)}
+    if expected != found:
+        odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        raise CheckpointError(
+            f"{path} belongs to another model or other settings ({len(odd)} tensors differ, the first is "
+            f"{odd[0]}): give another folder, or remove the file to start anew"
+        )
+
+
+def _optimizer_state(
+    tensors: Mapping[str, Tensor], names: Mapping[int, str], optimizer: torch.optim.Optimizer
+) -> dict[str, object]:
+    """The state of an optimiser as it takes it: by the number of each of its parameters."""
+    own = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+    numbers = {name: number for number, name in enumerate(own)}
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        parameter, _, key = name.removeprefix(_OPTIMIZER).rpartition(".")
+        if name.startswith(_OPTIMIZER) and parameter in numbers:
+            # A copy: what stays mapped to the file (on a GPU the step alone) keeps Windows from replacing it.
+            state.setdefault(numbers[parameter], {})[key] = tensor.clone()
+    return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

@@ -1,0 +1,1 @@
+"""The VAEs: frames to latents and back, with a streaming decode."""
