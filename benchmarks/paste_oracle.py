@@ -6,7 +6,7 @@ stand for what a perfect model would make; what paste-back makes of them is comp
     python benchmarks/paste_oracle.py                        # 720, 1440 and 2160 lines; some 10 minutes on 2 cores
     python benchmarks/paste_oracle.py --lines 1440 --scenes plain --pictures /tmp/pictures
 
-Codecs: "none" hands crops through, "blur" softens them as a VAE does, "mini" is the built-in model's codec (made for
+VAEs: "none" hands crops through, "blur" softens them as a VAE does, "mini" is the built-in model's VAE (made for
 crops of 96 pixels, so at 512 it does worse than a large VAE), "moving" is "blur" with a model that moves everything
 a little: bends by 0.3 pixels of the crop, and brightness.
 
@@ -48,7 +48,7 @@ from xdub_core.heads.renderer import View
 from xdub_core.heads.visemes import PhonemeInterval, mouth_track
 from xdub_core.mini.loading import BUILT_IN
 from xdub_core.mini.network_files import load_network
-from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae import MiniVAE
 
 HEAD = 0.54
 """The head's height as a share of the frame's: at 1440 lines the face box has some 730 pixels."""
@@ -122,7 +122,7 @@ def _performance(scene: str, frames: int, words: tuple[str, ...]) -> Performance
     return replace(performance, background=_NEAR_THE_SKIN) if scene == "low contrast" else performance
 
 
-# -- codecs: crops [size, size, 3] -> what they come to ---------------------------------------------------------------
+# -- VAEs: crops [size, size, 3] -> what they come to ---------------------------------------------------------------
 
 
 def blurred(crops: list[np.ndarray]) -> list[np.ndarray]:
@@ -130,16 +130,16 @@ def blurred(crops: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def through_mini(crops: list[np.ndarray]) -> list[np.ndarray]:
-    """Through the mini's codec; the last crop is repeated where a latent is not full."""
-    codec, missing = _mini_codec(), -(len(crops) - 1) % 4
+    """Through the mini's VAE; the last crop is repeated where a latent is not full."""
+    vae, missing = _mini_vae(), -(len(crops) - 1) % 4
     with torch.no_grad():
-        latents = codec.encode(torch.from_numpy(np.stack(crops + crops[-1:] * missing)))
-        return list(codec.decode(latents).numpy()[: len(crops)])
+        latents = vae.encode(torch.from_numpy(np.stack(crops + crops[-1:] * missing)))
+        return list(vae.decode(latents).numpy()[: len(crops)])
 
 
 @cache
-def _mini_codec() -> MiniCodec:
-    return MiniCodec(load_network("codec", BUILT_IN))
+def _mini_vae() -> MiniVAE:
+    return MiniVAE(load_network("codec", BUILT_IN))
 
 
 def moving(crops: list[np.ndarray]) -> list[np.ndarray]:
@@ -160,8 +160,8 @@ def moving(crops: list[np.ndarray]) -> list[np.ndarray]:
     return result
 
 
-Codec = Callable[[list[np.ndarray]], list[np.ndarray]]
-CODECS: dict[str, tuple[Codec, Codec]] = {  # of the model's crops, and of the source's
+VAE = Callable[[list[np.ndarray]], list[np.ndarray]]
+VAES: dict[str, tuple[VAE, VAE]] = {  # of the model's crops, and of the source's
     "none": (list, list),
     "blur": (blurred, blurred),
     "moving": (moving, blurred),
@@ -169,9 +169,9 @@ CODECS: dict[str, tuple[Codec, Codec]] = {  # of the model's crops, and of the s
 }
 
 
-def dubbed_crops(clip: Clip, codec: str, size: int) -> list[DubbedCrop]:
-    """What a perfect model behind this codec would hand to paste-back."""
-    of_model, of_source = CODECS[codec]
+def dubbed_crops(clip: Clip, vae: str, size: int) -> list[DubbedCrop]:
+    """What a perfect model behind this VAE would hand to paste-back."""
+    of_model, of_source = VAES[vae]
     sources, truths = (
         [crop_frame(frame, box, size) for frame, box in zip(frames, clip.boxes, strict=True)]
         for frames in (clip.source, clip.truth)
@@ -316,33 +316,33 @@ def _gone_edges(old: np.ndarray, new: np.ndarray, scale: float) -> np.ndarray:
 # -- the program ------------------------------------------------------------------------------------------------------
 
 
-def table(scene: str, lines: int, codecs: list[str], options: argparse.Namespace) -> Table:
+def table(scene: str, lines: int, vaes: list[str], options: argparse.Namespace) -> Table:
     """Render a scene, and measure every way with every codec."""
     clip = make_clip(scene, lines, options.frames, options.grain)
     side = clip.boxes[0, 2] - clip.boxes[0, 0]
     title = f"{scene}, {lines} lines, box {side:.0f}, crop {options.crop}, grain {options.grain:g}"
     result, names = Table(title=title, title_justify="left"), ()
     rows = chain(
-        [("-", "true, other grain", clip.with_other_grain(options.grain))], _ways(clip, codecs, options.crop)
+        [("-", "true, other grain", clip.with_other_grain(options.grain))], _ways(clip, vaes, options.crop)
     )
-    for codec, way, made in rows:
+    for vae, way, made in rows:
         figures = measure(clip, made)
         if not names:
             names = tuple(figures)
             for column in ("codec", "way", *names):
                 result.add_column(column, justify="left" if column in ("codec", "way") else "right")
-        result.add_row(codec, way, *(f"{figures[name]:.{1 if name == 'dB' else 3}f}" for name in names))
+        result.add_row(vae, way, *(f"{figures[name]:.{1 if name == 'dB' else 3}f}" for name in names))
         if options.pictures:
-            _save(options.pictures, f"{scene} {lines} {codec} {way}".replace(" ", "_"), clip, made)
+            _save(options.pictures, f"{scene} {lines} {vae} {way}".replace(" ", "_"), clip, made)
     return result
 
 
-def _ways(clip: Clip, codecs: list[str], size: int) -> Iterator[tuple[str, str, list[np.ndarray]]]:
-    """Every codec and way, with the frames that they come to."""
-    for codec in codecs:
-        crops = dubbed_crops(clip, codec, size)
+def _ways(clip: Clip, vaes: list[str], size: int) -> Iterator[tuple[str, str, list[np.ndarray]]]:
+    """Every VAE and way, with the frames that they come to."""
+    for vae in vaes:
+        crops = dubbed_crops(clip, vae, size)
         for way in WAYS:
-            yield codec, way, list(pasted(clip, crops, way))
+            yield vae, way, list(pasted(clip, crops, way))
 
 
 def _save(folder: Path, name: str, clip: Clip, made: list[np.ndarray]) -> None:
@@ -360,7 +360,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--lines", type=int, nargs="+", default=[720, 1440, 2160], help="of the frames")
     parser.add_argument("--scenes", nargs="+", choices=SCENES, default=SCENES)
-    parser.add_argument("--codecs", nargs="+", choices=CODECS, default=["none", "blur", "moving", "mini"])
+    parser.add_argument("--vaes", nargs="+", choices=VAES, default=["none", "blur", "moving", "mini"])
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--grain", type=float, default=3.0, help="sigma, of 255")
     parser.add_argument("--crop", type=int, default=512, help="side of the crops, pixels")
@@ -368,7 +368,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     for lines in options.lines:
         for scene in options.scenes:
-            Console().print(table(scene, lines, options.codecs, options))
+            Console().print(table(scene, lines, options.vaes, options))
 
 
 if __name__ == "__main__":

@@ -88,24 +88,24 @@ class EncodeReference(io.ComfyNode):
         from xdub_core.errors import SettingsError
 
         from .comfy_bridge.progress import counted
-        from .comfy_bridge.vae import VaeCodec
+        from .comfy_bridge.vae import ComfyVAE
 
         if len(crops) != len(face_track.track):
             raise SettingsError(
                 f"there are {len(crops)} crops for {len(face_track.track)} boxes: connect crops and face track of one "
                 "and the same Face Crop"
             )
-        codec = VaeCodec(vae)
-        geometry = ClipGeometry(clip_frames, motion_frames, codec.temporal)
+        video_vae = ComfyVAE(vae)
+        geometry = ClipGeometry(clip_frames, motion_frames, video_vae.temporal)
         plans = plan_runs(face_track.track, audio_features.frames, geometry)
         seen = [
             plan.slots[clip.start - plan.frames.start :][: geometry.frames]
             for plan in plans
             for clip in plan.clips
         ]
-        encoded = (codec.encode(crops[slots]).cpu() for slots in counted(seen, len(seen)))
+        encoded = (video_vae.encode(crops[slots]).cpu() for slots in counted(seen, len(seen)))
         runs = tuple(
             RunReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
             for plan in plans
         )
-        return io.NodeOutput(ReferenceLatents(runs, geometry, crops, codec, audio_features.frames))
+        return io.NodeOutput(ReferenceLatents(runs, geometry, crops, video_vae, audio_features.frames))

@@ -26,7 +26,7 @@ from xdub_core.dub.clip_plan import Clip, ClipGeometry
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline
 from xdub_core.progress import ProgressCallback
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 
 class AudioEncoders(Protocol):
@@ -77,14 +77,14 @@ class RunReference:
 class ReferenceLatents:
     """The source crops as latents, clip by clip, and the plan of the whole dub: who makes which frame.
 
-    `crops`: IMAGE [slots, size, size, 3]; `codec`: what encoded them, needed again between clips. `frames`: how many
+    `crops`: IMAGE [slots, size, size, 3]; `vae`: what encoded them, needed again between clips. `frames`: how many
     the whole output has, those without a face included.
     """
 
     runs: tuple[RunReference, ...]
     geometry: ClipGeometry
     crops: Tensor
-    codec: VideoCodec
+    vae: VideoVAE
     frames: int
 
     @property

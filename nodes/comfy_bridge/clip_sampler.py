@@ -24,7 +24,7 @@ from xdub_core.sampling.sampler import (
     clip_noise,
 )
 from xdub_core.sampling.schedule import flow_sigmas
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 from .guider import ClipGuider
 
@@ -97,10 +97,10 @@ class ComfyClipSampler:
 
 @dataclass(frozen=True)
 class ComfyDubbingModel:
-    """A MODEL and a codec as the engine's `dub` takes them. What is not chosen here follows the dub's own settings."""
+    """A MODEL and a VAE as the engine's `dub` takes them. What is not chosen here follows the dub's own settings."""
 
     model: Any
-    codec: VideoCodec
+    vae: VideoVAE
     context: Tensor
     sampling: Any = None
     sigmas: Tensor | None = None

@@ -21,7 +21,7 @@ from .frames import Footage
 from .guidance_patches import warn_of_idle_patches
 from .progress import NodeProgress
 from .remembered import FEATURES, TRACKS, footage_key, sound_key
-from .vae import VaeCodec
+from .vae import ComfyVAE
 from .xdub_model import require_xdub
 
 SETTINGS = "xdub_settings"
@@ -74,8 +74,8 @@ def dubbing_model(
         )
     warn_of_idle_patches(model)
     progress.preview_with(model)
-    codec = VaeCodec(vae, sizes.latent_channels)
-    return ComfyDubbingModel(model, codec, context_for(model, empty_prompt), show=progress.show)
+    video_vae = ComfyVAE(vae, sizes.latent_channels)
+    return ComfyDubbingModel(model, video_vae, context_for(model, empty_prompt), show=progress.show)
 
 
 def seen_face(

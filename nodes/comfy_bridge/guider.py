@@ -169,18 +169,18 @@ def require_fit(model: Any, reference: ReferenceLatents, speech: SpeechFeatures)
     """Raise SettingsError unless a model, reference latents and features belong together."""
     require_xdub(model)
     sizes = model.model.diffusion_model.config
-    if reference.codec.channels != sizes.latent_channels:
+    if reference.vae.channels != sizes.latent_channels:
         raise SettingsError(
-            f"the reference latents have {reference.codec.channels} channels, but the model takes "
+            f"the reference latents have {reference.vae.channels} channels, but the model takes "
             f"{sizes.latent_channels}: encode them with the VAE that belongs to the model"
         )
     needs, (height, width) = dit_needs(sizes), reference.crops.shape[1:3]
-    if reference.codec.temporal != needs.frames:
+    if reference.vae.temporal != needs.frames:
         raise SettingsError(
-            f"the reference latents hold {reference.codec.temporal} frames each, but the model's hold {needs.frames}: "
+            f"the reference latents hold {reference.vae.temporal} frames each, but the model's hold {needs.frames}: "
             "encode them with the VAE that belongs to the model"
         )
-    step = reference.codec.spatial * needs.step
+    step = reference.vae.spatial * needs.step
     if height % step or width % step:
         raise SettingsError(
             f"the crops are {width} x {height} pixels, but the model takes multiples of {step}: choose another "
@@ -226,7 +226,7 @@ def clip_inputs(
                 f"frames_before are of {shown[0]} pixels, but the reference's crops of {shown[1]}: connect the crops "
                 "of the clip before as VAE Decode gives them"
             )
-        motion = reference.codec.encode(frames_before[-clip.motion_frames :])
+        motion = reference.vae.encode(frames_before[-clip.motion_frames :])
     geometry = reference.geometry
     windows = audio_windows(speech.features, clip.start, geometry.latents, geometry.frames_per_latent)
     return ClipInputs(latents, windows.unsqueeze(0), motion)

@@ -1,4 +1,4 @@
-"""The built-in model's codec as a VAE of ComfyUI's, for core's own VAE nodes as well."""
+"""The built-in model's VAE in ComfyUI's own class, for core's own VAE nodes as well."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from xdub_core.mini.vae import MiniCodec
-from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, CodecNet
+from xdub_core.mini.vae import MiniVAE
+from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, VAENet
 
 from .latents import latent_format
 
@@ -23,30 +23,30 @@ class MiniVaeNetwork(nn.Module):
     latents_looked_back = 1
     """How many latents before it a latent's frames depend on."""
 
-    def __init__(self, network: CodecNet) -> None:
+    def __init__(self, network: VAENet) -> None:
         super().__init__()
         self.network = network
         self._format = latent_format(network.config.channels)
 
     def encode(self, video: Tensor) -> Tensor:
         """Videos to latents [B, C, f, h, w]."""
-        codec = MiniCodec(self.network)
+        video_vae = MiniVAE(self.network)
         frames = (video.movedim(1, -1) + 1) / 2
-        latents = torch.cat([codec.encode(_whole(one)) for one in frames])
+        latents = torch.cat([video_vae.encode(_whole(one)) for one in frames])
         return self._format.process_out(latents)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents to videos."""
-        codec = MiniCodec(self.network)
+        video_vae = MiniVAE(self.network)
         normalised = self._format.process_in(latents.float())
-        frames = torch.stack([codec.decode(one[None]) for one in normalised])
+        frames = torch.stack([video_vae.decode(one[None]) for one in normalised])
         return 2 * frames.movedim(-1, 1) - 1
 
 
 class MiniVae(comfy.sd.VAE):
-    """Core's VAE class around the codec: it brings loading, offloading, tiling and everything that nodes ask for."""
+    """Core's VAE class around the network: it brings loading, offloading, tiling and everything that nodes ask for."""
 
-    def __init__(self, network: CodecNet) -> None:
+    def __init__(self, network: VAENet) -> None:
         # Core's own constructor recognises files; what it would set is set here.
         self.first_stage_model = MiniVaeNetwork(network).eval()
         self.latent_channels = network.config.channels

@@ -84,15 +84,15 @@ def _dubbed(
 ) -> Iterator[DubbedCrop]:
     """A run's dubbed crops with their source crops and, where asked for, what those come to through the codec."""
     frames = len(crops)  # as long as the run, which its clips mostly run past
-    kept = islice(_through_codec(run, plan), frames) if keep_unchanged else repeat(None, frames)
+    kept = islice(_through_vae(run, plan), frames) if keep_unchanged else repeat(None, frames)
     for crop, slot, unchanged in zip(crops, run.slots[:frames], kept, strict=True):
         source = as_crop(plan.crops[slot])
         yield DubbedCrop(as_crop(crop), source, None if unchanged is None else match_color(unchanged, source))
 
 
-def _through_codec(run: RunReference, plan: ReferenceLatents) -> Iterator[np.ndarray]:
+def _through_vae(run: RunReference, plan: ReferenceLatents) -> Iterator[np.ndarray]:
     """The source crops of a run, encoded and decoded, one latent at a time."""
-    stitcher, stream = LatentStitcher(plan.geometry.motion_latents), CountedStream(plan.codec)
+    stitcher, stream = LatentStitcher(plan.geometry.motion_latents), CountedStream(plan.vae)
 
     def latents() -> Iterator[Tensor]:
         for clip in run.latents:

@@ -1,4 +1,4 @@
-"""The user's VAE as the engine's video codec, so that ComfyUI loads, casts and offloads it.
+"""A ComfyUI VAE as the engine's `VideoVAE`, so that ComfyUI loads, casts and offloads it.
 
 Encoding and whole decodes are core's own `VAE.encode` and `VAE.decode`, with its tiling where memory runs out. A stream
 is decoded piece by piece, so that no more than a latent's frames exist at a time. How exact that is depends on the VAE:
@@ -72,8 +72,8 @@ def _described(vae: Any) -> str:
     return f"a video VAE of {vae.latent_channels} channels and {frames} frames a latent"
 
 
-class VaeCodec:
-    """A `VideoCodec` around a ComfyUI VAE. Frames and latents go in and come out on the caller's device.
+class ComfyVAE:
+    """A `VideoVAE` around a ComfyUI VAE. Frames and latents go in and come out on the caller's device.
 
     `channels`: of the model, to check the VAE against. Raises SettingsError for a VAE that does not fit.
     """
@@ -88,7 +88,7 @@ class VaeCodec:
         self._streams: WeakSet[WanStream] = WeakSet()
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames [F, H, W, 3] in 0..1 -> normalised latents [1, C, f, h, w]; see `VideoCodec.encode`."""
+        """Frames [F, H, W, 3] in 0..1 -> normalised latents [1, C, f, h, w]; see `VideoVAE.encode`."""
         return self._format.process_in(self.encode_raw(frames).float()).to(frames.device)
 
     def encode_raw(self, frames: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class VaeCodec:
         return self.vae.encode(frames)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Normalised latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoCodec.decode`."""
+        """Normalised latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoVAE.decode`."""
         check_latents(latents, self.channels)
         return self.vae.decode(self.raw(latents))[0].float().to(latents.device)
 
@@ -137,8 +137,8 @@ class WanStream:
     For 512 pixels the cache is 0.9 GB in half precision: `rest` moves it off the device, the next decode fetches it.
     """
 
-    def __init__(self, codec: VaeCodec) -> None:
-        self._codec = codec
+    def __init__(self, video_vae: ComfyVAE) -> None:
+        self._vae = video_vae
         self._cache: list[Any] | None = None
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -152,19 +152,19 @@ class WanStream:
 
     def rest(self) -> None:
         """Let go of the device's memory until the next decode."""
-        self._cache = _moved(self._cache, self._codec.vae.output_device)
+        self._cache = _moved(self._cache, self._vae.vae.output_device)
 
     def _run(self, latents: Tensor) -> tuple[Tensor, list[Any] | None]:
-        codec, vae = self._codec, self._codec.vae
-        check_latents(latents, codec.channels)
-        height, width = (codec.spatial * side for side in latents.shape[3:])
+        video_vae, vae = self._vae, self._vae.vae
+        check_latents(latents, video_vae.channels)
+        height, width = (video_vae.spatial * side for side in latents.shape[3:])
         pieces = [torch.empty(0, height, width, 3, device=latents.device)]
         self._cache = cache = _moved(self._cache, vae.device)
         for latent in latents.split(1, dim=2) if latents.shape[2] else ():
-            with codec.loaded(latent.shape) as network:
+            with video_vae.loaded(latent.shape) as network:
                 first = cache is None
                 cache = [None] * vae2_2.count_conv3d(network.decoder) if cache is None else list(cache)
-                z = network.conv2(codec.raw(latent).to(vae.device, vae.vae_dtype))
+                z = network.conv2(video_vae.raw(latent).to(vae.device, vae.vae_dtype))
                 decoded = network.decoder(z, feat_cache=cache, feat_idx=[0], first_chunk=first)
                 pixels = vae2_2.unpatchify(decoded, patch_size=2).to(latents.device, torch.float32, copy=True)
             pieces.append(vae.process_output(pixels)[0].movedim(0, -1))
@@ -174,8 +174,8 @@ class WanStream:
 class ContextStream:
     """A stream through whole decodes: each piece after the `context` latents before it, whose frames are dropped."""
 
-    def __init__(self, codec: VaeCodec, context: int) -> None:
-        self._codec = codec
+    def __init__(self, video_vae: ComfyVAE, context: int) -> None:
+        self._vae = video_vae
         self._context = context
         self._before: Tensor | None = None
 
@@ -189,14 +189,14 @@ class ContextStream:
 
     def peek(self, latents: Tensor) -> Tensor:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
-        check_latents(latents, self._codec.channels)
+        check_latents(latents, self._vae.channels)
         if not latents.shape[2]:
-            height, width = (self._codec.spatial * side for side in latents.shape[3:])
+            height, width = (self._vae.spatial * side for side in latents.shape[3:])
             return torch.empty(0, height, width, 3, device=latents.device)
         if self._before is None:
-            return self._codec.decode(latents)
-        frames = self._codec.decode(torch.cat([self._before, latents], dim=2))
-        return frames[-self._codec.temporal * latents.shape[2] :]
+            return self._vae.decode(latents)
+        frames = self._vae.decode(torch.cat([self._before, latents], dim=2))
+        return frames[-self._vae.temporal * latents.shape[2] :]
 
     def rest(self) -> None:
         """A few latents are all that is kept, and weigh nothing."""

@@ -15,7 +15,7 @@ from xdub_core.mini.loading import MiniCard, save_card
 from xdub_core.mini.network_files import DIT, LIP_EXPERT, MiniNetworks, save_networks
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
-from xdub_core.mini.vae_net import CodecConfig, CodecNet
+from xdub_core.mini.vae_net import VAEConfig, VAENet
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import save_dit
@@ -29,9 +29,9 @@ def make_mini(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        codec = CodecNet(CodecConfig(channels=48))
+        video_vae = VAENet(VAEConfig(channels=48))
         networks = MiniNetworks(
-            codec,
+            video_vae,
             PhonemeNet(PhonemeConfig(phonemes=20, width=20)),
             SyncNet(SyncConfig()),
             LandmarkFinder(PointNet(PointConfig()), PointNet(PointConfig())),

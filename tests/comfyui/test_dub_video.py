@@ -94,7 +94,7 @@ def test_it_is_the_engine_s_dub(pack, dubbed, video, mini_folder, track):
     source = pack("comfy_bridge.footage").footage(video)
     with recording_from_waveform(audio["waveform"][0], audio["sample_rate"]) as recording:
         scene = Scene(source.source, track.timeline, track.track, mini.features(recording), 40)
-        model = DubModel(mini.model.codec, mini.model.denoiser)
+        model = DubModel(mini.model.vae, mini.model.denoiser)
         expected = [frame.rgb for frame in dub(scene, model, settings)]
     for new, old in zip(made.slots(), expected, strict=True):
         assert abs(new.astype(int) - old).mean() < 1  # the encoder's rounding
@@ -185,10 +185,10 @@ def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
 def test_the_dub_is_made_at_the_track_s_crop_size(pack, parts, dubbed, video, monkeypatch):
     face = pack("face_crop").FaceCrop.execute(video, "box", 64, "8,4,56,52", 1, False, 25.0).args[0]
     encoded = []
-    codec = pack("comfy_bridge.vae").VaeCodec
-    encode = codec.encode
+    video_vae = pack("comfy_bridge.vae").ComfyVAE
+    encode = video_vae.encode
     monkeypatch.setattr(
-        codec, "encode", lambda self, frames: encoded.append(frames.shape[1]) or encode(self, frames)
+        video_vae, "encode", lambda self, frames: encoded.append(frames.shape[1]) or encode(self, frames)
     )
     dubbed(video, speech(0.5), face_track=face)
     assert set(encoded) == {64}

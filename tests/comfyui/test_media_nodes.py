@@ -82,15 +82,15 @@ def test_core_s_vae_nodes_work_with_the_mini_s_vae(mini):
 
 
 def test_the_mini_s_vae_is_its_codec(pack, mini):
-    from xdub_core.mini.vae import MiniCodec
+    from xdub_core.mini.vae import MiniVAE
 
-    codec = pack("comfy_bridge.vae").VaeCodec(mini.vae)
-    own = MiniCodec(mini.vae.first_stage_model.network)
+    video_vae = pack("comfy_bridge.vae").ComfyVAE(mini.vae)
+    own = MiniVAE(mini.vae.first_stage_model.network)
     frames = torch.rand(9, 32, 32, 3)
     latents = own.encode(frames)
-    assert torch.allclose(codec.encode(frames), latents, atol=1e-5)
-    assert torch.allclose(codec.decode(latents), own.decode(latents), atol=1e-5)
-    stream, whole = codec.stream(), own.decode(latents)
+    assert torch.allclose(video_vae.encode(frames), latents, atol=1e-5)
+    assert torch.allclose(video_vae.decode(latents), own.decode(latents), atol=1e-5)
+    stream, whole = video_vae.stream(), own.decode(latents)
     pieces = [
         stream.decode(latents[:, :, :1]),
         stream.peek(latents[:, :, 1:]),
@@ -275,9 +275,9 @@ def test_reference_latents_are_planned_and_encoded_as_the_engine_does(planned, m
     _face, crops, reference = planned
     assert (reference.frames, reference.clips, len(reference.runs)) == (30, 4, 1)
     (run,) = reference.runs
-    codec = pack("comfy_bridge.vae").VaeCodec(mini.vae)
+    video_vae = pack("comfy_bridge.vae").ComfyVAE(mini.vae)
     second = crops[ping_pong(30, 60)[8:21]]
-    assert torch.equal(run.latents[1], codec.encode(second))
+    assert torch.equal(run.latents[1], video_vae.encode(second))
 
 
 def test_crops_of_another_track_are_told(pack, planned, mini):

@@ -20,7 +20,7 @@ from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
 from xdub_core.sampling.schedule import flow_sigmas
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 GEOMETRY, SIZE, FRAMES = ClipGeometry(9, 5), 96, 20
 CONDITIONING = [[CONTEXT, {}]]
@@ -43,13 +43,13 @@ def reference(pack):
     run = np.array([0] * 9 + [-1] + [1] * 10)
     track = FaceTrack(np.tile([0.0, 0, SIZE, SIZE], (FRAMES, 1)), run >= 0, run, (SIZE, SIZE))
     crops = torch.rand(FRAMES, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(4))
-    codec, types = CosineCodec(48), pack("types")
+    video_vae, types = CosineVAE(48), pack("types")
     runs = []
     for plan in plan_runs(track, FRAMES, GEOMETRY):
         seen = [plan.slots[clip.start - plan.frames.start :][: GEOMETRY.frames] for clip in plan.clips]
-        latents = tuple(codec.encode(crops[slots]) for slots in seen)
+        latents = tuple(video_vae.encode(crops[slots]) for slots in seen)
         runs.append(types.RunReference(plan.frames, plan.clips, plan.slots, latents))
-    return types.ReferenceLatents(tuple(runs), GEOMETRY, crops, codec, FRAMES)
+    return types.ReferenceLatents(tuple(runs), GEOMETRY, crops, video_vae, FRAMES)
 
 
 def run_sampler(pack, model, reference, speech, **options):
@@ -64,7 +64,7 @@ def engine_run(reference, speech, run, as_released=False):
     dit.load_state_dict(random_state(RELEASED_HEADS))
     latents = []
     chain = ClipChain(
-        reference.codec,
+        reference.vae,
         EulerSampler(DiTDenoiser(dit, CONTEXT), SamplerSettings(3, seed=7)),
         speech.features,
         GEOMETRY,
@@ -115,7 +115,7 @@ def test_guider_with_the_frames_before_equals_the_sampler(pack, model, reference
         ).result
         assert latent["samples"].shape == guider.clip.reference.shape
         results.append(sample(guider, sigmas, seed=7, latents=latent["samples"]))
-        frames = (reference.codec.decode(results[-1]) * 255).floor() / 255
+        frames = (reference.vae.decode(results[-1]) * 255).floor() / 255
     assert relative_error(results[0], expected[:1]) < 1e-4
     assert relative_error(results[1], expected[1:2]) < 0.05  # 8 bits
 
@@ -169,7 +169,7 @@ def test_parts_of_another_model_are_refused(pack, model, reference, speech):
     narrow = types.SpeechFeatures(tensor_features(torch.zeros(60, 7)), FRAMES)
     with pytest.raises(SettingsError, match="7 wide"):
         run_sampler(pack, model, reference, narrow)
-    other = types.ReferenceLatents(reference.runs, GEOMETRY, reference.crops, CosineCodec(12), FRAMES)
+    other = types.ReferenceLatents(reference.runs, GEOMETRY, reference.crops, CosineVAE(12), FRAMES)
     with pytest.raises(SettingsError, match="12 channels"):
         run_sampler(pack, model, other, speech)
     with pytest.raises(SettingsError, match="wide"):

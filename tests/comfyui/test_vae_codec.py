@@ -1,4 +1,4 @@
-"""The user's VAE as the engine's codec: core's networks at a small size, streamed piece by piece."""
+"""The user's VAE as the engine's VAE: core's networks at a small size, streamed piece by piece."""
 
 import comfy.latent_formats
 import comfy.ldm.wan.vae2_2 as vae2_2
@@ -42,48 +42,48 @@ def seed_weights(network):
 
 
 @pytest.fixture
-def codec(pack, wan_vae):
-    return pack("comfy_bridge.vae").VaeCodec(wan_vae)
+def video_vae(pack, wan_vae):
+    return pack("comfy_bridge.vae").ComfyVAE(wan_vae)
 
 
 def latents_of(frames, seed=0):
     return torch.randn(1, 48, frames, 4, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def test_latents_are_normalised_as_wan22_s_are(codec, wan_vae):
+def test_latents_are_normalised_as_wan22_s_are(video_vae, wan_vae):
     frames = torch.rand(9, 64, 64, 3)
     raw = wan_vae.encode(frames)
-    assert torch.equal(codec.encode(frames), comfy.latent_formats.Wan22().process_in(raw))
-    assert torch.allclose(codec.decode(codec.encode(frames)), wan_vae.decode(raw)[0], atol=1e-4)
+    assert torch.equal(video_vae.encode(frames), comfy.latent_formats.Wan22().process_in(raw))
+    assert torch.allclose(video_vae.decode(video_vae.encode(frames)), wan_vae.decode(raw)[0], atol=1e-4)
 
 
-def test_a_stream_through_core_s_decoder_is_exact(codec):
+def test_a_stream_through_core_s_decoder_is_exact(video_vae):
     latents = latents_of(12)
-    whole = codec.decode(latents)
-    stream = codec.stream()
+    whole = video_vae.decode(latents)
+    stream = video_vae.stream()
     pieces = [stream.decode(latents[:, :, :4]), stream.decode(latents[:, :, 4:4])]
     peeked = stream.peek(latents[:, :, 4:6])
-    codec.encode(torch.rand(5, 64, 64, 3))  # what comes between clips
+    video_vae.encode(torch.rand(5, 64, 64, 3))  # what comes between clips
     pieces += [stream.decode(latents[:, :, 4:5]), stream.decode(latents[:, :, 5:])]
     assert [len(piece) for piece in pieces] == [13, 0, 4, 28]
     assert torch.equal(torch.cat(pieces), whole)
     assert torch.equal(peeked, whole[13:21])
 
 
-def test_two_streams_do_not_disturb_each_other(codec):
+def test_two_streams_do_not_disturb_each_other(video_vae):
     ones, others = latents_of(4), latents_of(4, seed=1)
-    first, second = codec.stream(), codec.stream()
+    first, second = video_vae.stream(), video_vae.stream()
     pairs = [
         (first.decode(a), second.decode(b)) for a, b in zip(ones.split(1, 2), others.split(1, 2), strict=True)
     ]
-    assert torch.equal(torch.cat([a for a, _ in pairs]), codec.decode(ones))
-    assert torch.equal(torch.cat([b for _, b in pairs]), codec.decode(others))
+    assert torch.equal(torch.cat([a for a, _ in pairs]), video_vae.decode(ones))
+    assert torch.equal(torch.cat([b for _, b in pairs]), video_vae.decode(others))
 
 
-def test_the_cache_rests_off_the_device_when_the_next_clip_is_encoded(codec, monkeypatch):
-    stream = codec.stream()
+def test_the_cache_rests_off_the_device_when_the_next_clip_is_encoded(video_vae, monkeypatch):
+    stream = video_vae.stream()
     stream.decode(latents_of(2))
-    monkeypatch.setattr(codec.vae, "output_device", torch.device("meta"))
+    monkeypatch.setattr(video_vae.vae, "output_device", torch.device("meta"))
     moved = []
     monkeypatch.setattr(torch.Tensor, "to", lambda self, *args, **kwargs: moved.append(args) or self)
     stream.rest()
@@ -97,20 +97,20 @@ def test_a_tiny_autoencoder_streams_exactly_too(pack):
         network = TAEHV(latent_channels=48)
         seed_weights(network)
         vae = comfy.sd.VAE(sd=network.state_dict())
-    codec = pack("comfy_bridge.vae").VaeCodec(vae)
+    video_vae = pack("comfy_bridge.vae").ComfyVAE(vae)
     latents = latents_of(15)[..., :2, :2]
-    stream = codec.stream()
+    stream = video_vae.stream()
     pieces = torch.cat([stream.decode(piece) for piece in latents.split(1, 2)])
-    assert torch.allclose(pieces, codec.decode(latents), atol=1e-5)
+    assert torch.allclose(pieces, video_vae.decode(latents), atol=1e-5)
 
 
 def test_a_vae_of_other_channels_than_the_model_is_told(pack, wan_vae):
     with pytest.raises(Exception, match="48 channels, but the model takes 16"):
-        pack("comfy_bridge.vae").VaeCodec(wan_vae, channels=16)
+        pack("comfy_bridge.vae").ComfyVAE(wan_vae, channels=16)
 
 
 class OtherVae:
-    """What a codec reads off a VAE of another geometry."""
+    """What a VAE reads off a VAE of another geometry."""
 
     first_stage_model = torch.nn.Identity()
     latent_channels = 48
@@ -143,4 +143,4 @@ def test_a_vae_of_another_geometry_is_refused_in_one_line(pack, vae, message):
     with pytest.raises(
         SettingsError, match=rf"{message}.*, but X-Dub takes a video VAE of 4 frames a latent"
     ):
-        pack("comfy_bridge.vae").VaeCodec(vae)
+        pack("comfy_bridge.vae").ComfyVAE(vae)

@@ -159,7 +159,7 @@ def test_real_frames_come_back_exactly(media):
 
 @pytest.fixture(scope="module")
 def closed_mouth():
-    """A grainy frame with a thin dark line in it, and crops from which the codec and the model have taken it.
+    """A grainy frame with a thin dark line in it, and crops from which the VAE and the model have taken it.
 
     frame, generated, source, unchanged, box; the line is in row 120, columns 70 to 170.
     """
@@ -190,7 +190,7 @@ def test_grain_is_put_back_evenly_also_where_something_was(closed_mouth):
         assert pasted[rows, 80:160].std() == pytest.approx(3, rel=0.15)
 
 
-def test_what_the_model_did_not_change_stays_bit_by_bit_whatever_the_codec_loses(closed_mouth):
+def test_what_the_model_did_not_change_stays_bit_by_bit_whatever_the_vae_loses(closed_mouth):
     frame, generated, source, unchanged, box = closed_mouth
     pasted = paste_back(frame, generated, source, box, unchanged=unchanged)
     assert np.array_equal(pasted[:80], frame[:80])

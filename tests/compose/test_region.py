@@ -13,7 +13,7 @@ CHANGED, REPLACED = 0, 1
 
 
 def crops(seed=0, loss=0.0):
-    """A source crop, and what the codec makes of it: `loss` off in the upper half, at random."""
+    """A source crop, and what the VAE makes of it: `loss` off in the upper half, at random."""
     rng = np.random.default_rng(seed)
     source = cv2.GaussianBlur(rng.uniform(0.3, 0.7, (SIZE, SIZE, 3)), (0, 0), 3).astype(np.float32)
     unchanged = source.copy()
@@ -60,7 +60,7 @@ def test_a_model_that_is_noisy_everywhere_changes_only_what_stands_out():
     assert not changed_region(unchanged + noise, source, unchanged).any()
 
 
-def test_where_the_codec_loses_much_a_small_difference_is_no_change():
+def test_where_the_vae_loses_much_a_small_difference_is_no_change():
     source, unchanged = crops(loss=0.15)
     spots = np.zeros((SIZE, SIZE, 1), np.float32)
     spots[20:40, 40:80] = spots[90:110, 40:80] = 0.04
@@ -74,7 +74,7 @@ def test_a_change_of_the_whole_crop_is_one():
     assert (changed_region(unchanged + np.float32(0.1), source, unchanged) == 1).all()
 
 
-def test_without_what_the_codec_gives_back_the_source_stands_in():
+def test_without_what_the_vae_gives_back_the_source_stands_in():
     source, _ = crops()
     generated = source + arc(0.3, 1)
     assert np.array_equal(changed_region(generated, source, None), changed_region(generated, source, source))

@@ -11,7 +11,7 @@ from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
-from xdub_core.vae.cosine import CosineCodec, CosineStream
+from xdub_core.vae.cosine import CosineStream, CosineVAE
 
 SIZE = 32
 GEOMETRY = ClipGeometry(13, 5)
@@ -37,7 +37,7 @@ class Copying:
 
 
 def smooth_crops(count, size=SIZE, seed=0):
-    """A smooth picture that fades slowly, so that the cosine codec keeps it nearly whole."""
+    """A smooth picture that fades slowly, so that the cosine VAE keeps it nearly whole."""
     y, x = np.mgrid[:size, :size] / size
     picture = np.stack([x, y, 0.5 + 0 * x], axis=-1) * 0.5 + 0.2
     return [(picture + 0.1 * np.sin(frame / 9)).astype(np.float32) for frame in range(count)]
@@ -46,7 +46,7 @@ def smooth_crops(count, size=SIZE, seed=0):
 def chain(denoiser, finish=lambda generated, source: generated, reference=False, border=1):
     rows = torch.arange(2000.0).unsqueeze(1)
     return ClipChain(
-        codec=CosineCodec(48),
+        vae=CosineVAE(48),
         sampler=EulerSampler(denoiser, SamplerSettings(steps=2, border=border)),
         features=tensor_features(rows),
         geometry=GEOMETRY,
@@ -67,7 +67,7 @@ def test_every_frame_comes_once_with_its_own_source(frames, reference):
         assert np.abs(generated - crop).mean() < 0.02
 
 
-def test_the_unchanged_crop_is_the_source_through_the_codec():
+def test_the_unchanged_crop_is_the_source_through_the_vae():
     """A denoiser that copies its reference changes nothing, so both come out alike; they lag behind by no frame."""
     crops = smooth_crops(padded_frames(40, GEOMETRY))
     made = ClipChain(**{**chain(Copying()).__dict__, "unchanged": True})
@@ -104,14 +104,14 @@ def test_motion_frames_are_the_frames_that_were_shown():
     crops = smooth_crops(21)
     seen = []
 
-    class Codec(CosineCodec):
+    class VAE(CosineVAE):
         def encode(self, frames):
             if len(frames) == GEOMETRY.motion_frames:
                 seen.append(frames)
             return super().encode(frames)
 
     made = chain(Copying(), finish=lambda generated, source: generated + 0.05)
-    made = ClipChain(**{**made.__dict__, "codec": Codec(48)})
+    made = ClipChain(**{**made.__dict__, "vae": VAE(48)})
     pairs = list(made.run(iter(crops), plan_clips(21, geometry=GEOMETRY)))
     assert len(seen) == 1
     shown = np.stack([made.generated for made in pairs[8:13]])
@@ -183,15 +183,15 @@ def test_reference_latents_that_exist_are_not_encoded_again():
     crops, clips = smooth_crops(21), plan_clips(21, geometry=GEOMETRY)
     lengths = []
 
-    class Codec(CosineCodec):
+    class VAE(CosineVAE):
         def encode(self, frames):
             lengths.append(len(frames))
             return super().encode(frames)
 
-    made = ClipChain(**{**chain(Copying()).__dict__, "codec": Codec(48)})
+    made = ClipChain(**{**chain(Copying()).__dict__, "vae": VAE(48)})
     expected = [crop.generated for crop in made.run(iter(crops), clips)]
     references = [
-        CosineCodec(48).encode(torch.from_numpy(np.stack(crops[clip.start : clip.stop]))) for clip in clips
+        CosineVAE(48).encode(torch.from_numpy(np.stack(crops[clip.start : clip.stop]))) for clip in clips
     ]
     lengths.clear()
     result = [crop.generated for crop in made.run(iter(crops), clips, source_latents=references)]
@@ -215,7 +215,7 @@ def test_streams_rest_while_a_clip_is_sampled():
         def rest(self):
             log.append("rest")
 
-    class Codec(CosineCodec):
+    class VAE(CosineVAE):
         def stream(self):
             return Stream(self)
 
@@ -226,7 +226,7 @@ def test_streams_rest_while_a_clip_is_sampled():
 
     made = chain(Copying())
     sampler = Sampler(made.sampler.denoiser, made.sampler.settings)
-    made = ClipChain(**{**made.__dict__, "codec": Codec(48), "sampler": sampler, "unchanged": True})
+    made = ClipChain(**{**made.__dict__, "vae": VAE(48), "sampler": sampler, "unchanged": True})
     list(made.run(iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY)))
     assert log.count("sample") == 3
     places = [place for place, what in enumerate(log) if what == "sample"]

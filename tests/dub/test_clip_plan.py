@@ -46,11 +46,11 @@ def test_clips_of_later_chains_are_numbered_on():
     assert [(clip.index, clip.motion_frames) for clip in clips] == [(4, 0), (5, 5), (6, 5), (7, 5)]
 
 
-def test_lengths_that_a_codec_does_not_divide_are_refused_with_both_numbers():
-    assert ClipGeometry(73, 9).for_codec(8).latents == 10
-    assert ClipGeometry().for_codec(2).motion_latents == 3
+def test_lengths_that_a_vae_does_not_divide_are_refused_with_both_numbers():
+    assert ClipGeometry(73, 9).for_vae(8).latents == 10
+    assert ClipGeometry().for_vae(2).motion_latents == 3
     with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
-        ClipGeometry().for_codec(8)
+        ClipGeometry().for_vae(8)
 
 
 def test_total_frames_equal_the_release(goldens):

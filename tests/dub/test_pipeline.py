@@ -18,7 +18,7 @@ from xdub_core.progress import Stage
 from xdub_core.released.untrained import untrained_model
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.sampler import SamplerSettings
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 WIDTH, HEIGHT = 80, 64
 BOX = np.array([20.0, 8, 60, 48])
@@ -27,7 +27,7 @@ SETTINGS = DubSettings(
     geometry=ClipGeometry(13, 5),
     sampler=SamplerSettings(steps=2),
     match_colors=False,
-    keep_unchanged=False,  # the sources are noise, which the codec greys as the denoiser does
+    keep_unchanged=False,  # the sources are noise, which the VAE greys as the denoiser does
 )
 
 
@@ -84,7 +84,7 @@ def scene(source_frames=20, frames=30, present=None, run=None):
 
 
 def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progress: None):
-    model = DubModel(CosineCodec(48), denoiser or Inventing())
+    model = DubModel(CosineVAE(48), denoiser or Inventing())
     return [frame.rgb for frame in dub(a_scene, model, settings, on_progress)]
 
 
@@ -105,7 +105,7 @@ def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, 
     assert (result[:, 20:36, 32:48] != source[:, 20:36, 32:48]).any(axis=(1, 2, 3)).all()
 
 
-def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_codec_loses():
+def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_vae_loses():
     a_scene = scene(frames=30)
     result = run_dub(a_scene, replace(SETTINGS, keep_unchanged=True), Copying())
     assert np.array_equal(np.stack(result), source_of(a_scene))
@@ -116,7 +116,7 @@ def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_codec_lose
 @pytest.mark.parametrize("reference", [False, True])
 def test_frames_name_the_rectangle_outside_of_which_they_are_the_sources(reference):
     settings = replace(SETTINGS, reference=reference)
-    for frame in dub(scene(frames=13), DubModel(CosineCodec(48), Inventing()), settings):
+    for frame in dub(scene(frames=13), DubModel(CosineVAE(48), Inventing()), settings):
         outside = np.ones((HEIGHT, WIDTH), bool)
         for left, top, right, bottom in frame.changed:
             outside[top:bottom, left:right] = False
@@ -125,7 +125,7 @@ def test_frames_name_the_rectangle_outside_of_which_they_are_the_sources(referen
 
 
 def test_a_dub_that_changes_nothing_names_no_pixel():
-    model = DubModel(CosineCodec(48), Copying())
+    model = DubModel(CosineVAE(48), Copying())
     for frame in dub(scene(frames=9), model, replace(SETTINGS, keep_unchanged=True)):
         assert all(left >= right or top >= bottom for left, top, right, bottom in frame.changed)
 
@@ -165,7 +165,7 @@ def test_clips_are_numbered_over_the_whole_dub():
 
     seen = []
     run = np.repeat([0, 1, 2], [21, 10, 29])
-    list(dub(scene(60, 60, None, run), Host(CosineCodec(48), None), SETTINGS, seen.append))
+    list(dub(scene(60, 60, None, run), Host(CosineVAE(48), None), SETTINGS, seen.append))
     assert numbers == [(0, 0), (1, 2), (2, 0), (3, 0), (4, 2), (5, 2)]
     details = [progress.detail for progress in seen if progress.stage is Stage.CLIPS]
     assert details == [f"clip {number} of 6, step 1 of 1" for number in range(1, 7)]
@@ -173,8 +173,8 @@ def test_clips_are_numbered_over_the_whole_dub():
 
 @pytest.mark.parametrize("temporal", [1, 2, 4, 8])
 @pytest.mark.parametrize("reference", [False, True])
-def test_the_clips_follow_the_codec_s_own_geometry(temporal, reference):
-    """A model that changes nothing gives the source back, frame by frame, whatever a latent of the codec holds."""
+def test_the_clips_follow_the_vae_s_own_geometry(temporal, reference):
+    """A model that changes nothing gives the source back, frame by frame, whatever a latent of the VAE holds."""
     frames, heard = 60, []
 
     class Listening(Copying):
@@ -188,7 +188,7 @@ def test_the_clips_follow_the_codec_s_own_geometry(temporal, reference):
     settings = replace(
         SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, reference=reference
     )
-    model = DubModel(CosineCodec(192, temporal=temporal, clamp=False), Listening())
+    model = DubModel(CosineVAE(192, temporal=temporal, clamp=False), Listening())
     result = np.stack([frame.rgb for frame in dub(a_scene, model, settings)])
     assert len(result) == frames
     assert np.abs(result[:, 30, 40].astype(int) - source_of(a_scene)[:, 30, 40]).max() <= 2
@@ -200,8 +200,8 @@ def test_the_clips_follow_the_codec_s_own_geometry(temporal, reference):
         assert audio.flatten().tolist() == expected.tolist()
 
 
-def test_lengths_that_the_codec_does_not_divide_are_told_at_once():
-    model = DubModel(CosineCodec(48, temporal=8), Copying())
+def test_lengths_that_the_vae_does_not_divide_are_told_at_once():
+    model = DubModel(CosineVAE(48, temporal=8), Copying())
     with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
         dub(scene(), model, replace(SETTINGS, geometry=ClipGeometry()))
     longer = replace(SETTINGS, geometry=ClipGeometry(25, 9))
@@ -212,17 +212,17 @@ def test_sizes_that_do_not_suit_the_model_are_told_at_once_with_both_numbers():
     model = untrained_model()
     with pytest.raises(SettingsError, match=r"crop size of 48, .* steps of 32 pixels"):
         dub(scene(), model, DubSettings(crop_size=48))
-    for codec, message in (
-        (CosineCodec(48, temporal=8), r"hold 8 frames each, but the model's hold 4"),
-        (CosineCodec(16), r"have 16 channels, but the model takes 48"),
+    for vae, message in (
+        (CosineVAE(48, temporal=8), r"hold 8 frames each, but the model's hold 4"),
+        (CosineVAE(16), r"have 16 channels, but the model takes 48"),
     ):
         with pytest.raises(SettingsError, match=message):
-            dub(scene(), replace(model, codec=codec), SETTINGS)
+            dub(scene(), replace(model, vae=vae), SETTINGS)
 
 
 @pytest.mark.parametrize("lost", [1, -1])
-def test_a_codec_that_loses_or_invents_a_frame_is_told(lost):
-    class Losing(CosineCodec):
+def test_a_vae_that_loses_or_invents_a_frame_is_told(lost):
+    class Losing(CosineVAE):
         def decode_from(self, latents, first):
             frames = super().decode_from(latents, first)
             return frames if first else torch.cat([frames, frames])[: len(frames) + lost]

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from xdub_core.errors import SettingsError
-from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_codec
+from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_vae
 from xdub_core.evaluation.report import CEILING, FLOOR, SuccessRule, make_report, write_report
 from xdub_core.mini.face_landmarks import MOUTH_POINTS, POINTS, FoundFaces
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 FRAMES = 30
 
@@ -157,8 +157,8 @@ def test_refuses_a_table_without_its_ceiling(cases, measured):
         make_report(cases, measured | {"one": measured[FLOOR][:1]})
 
 
-def test_videos_of_any_length_go_through_a_codec():
+def test_videos_of_any_length_go_through_a_vae():
     frames = frames_of(np.linspace(0, 1, 7), 0)
-    through = through_codec(CosineCodec(192, spatial=8, temporal=4), frames)
+    through = through_vae(CosineVAE(192, spatial=8, temporal=4), frames)
     assert (through.shape, through.dtype) == (frames.shape, torch.uint8)
     assert (through.int() - frames.int()).abs().float().mean() < 40

@@ -23,14 +23,14 @@ from xdub_core.mini.network_files import (
 )
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
-from xdub_core.mini.vae_net import CodecConfig, CodecNet
+from xdub_core.mini.vae_net import VAEConfig, VAENet
 
 
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
     return MiniNetworks(
-        codec=CodecNet(CodecConfig()),
+        vae=VAENet(VAEConfig()),
         phonemes=PhonemeNet(PhonemeConfig(phonemes=50)),
         sync=SyncNet(SyncConfig()),
         landmarks=LandmarkFinder(PointNet(PointConfig()), PointNet(PointConfig())),
@@ -52,14 +52,14 @@ def test_what_was_saved_is_loaded(networks, tmp_path):
         for key, tensor in getattr(loaded, name).state_dict().items():
             assert torch.equal(tensor, saved[key])
     assert torch.equal(loaded.landmarks.near.fold.weight, networks.landmarks.near.fold.weight)
-    assert not any(p.requires_grad for p in loaded.codec.parameters())
+    assert not any(p.requires_grad for p in loaded.vae.parameters())
 
 
 def test_half_precision_halves_the_files_and_changes_little(networks, folder):
     assert bundle_bytes(folder) < 8_000_000 < LARGEST_BYTES
-    assert rounding_error(networks.codec) < 5e-4
+    assert rounding_error(networks.vae) < 5e-4
     frames = torch.rand(1, 5, 3, 16, 16)
-    difference = load_networks(folder).codec.moments(frames)[0] - networks.codec.moments(frames)[0]
+    difference = load_networks(folder).vae.moments(frames)[0] - networks.vae.moments(frames)[0]
     assert difference.abs().max() < 0.01
 
 

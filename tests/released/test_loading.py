@@ -12,7 +12,7 @@ from xdub_core.model.dit_file import save_dit
 from xdub_core.released import loading as released
 from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, save_empty_prompt
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 
 def test_features_are_both_encoders_side_by_side_on_disk(goldens, monkeypatch, tmp_path):
@@ -40,7 +40,7 @@ def test_model_is_ready_to_sample(monkeypatch, tmp_path, batched):
     save_file({"a": torch.zeros(1)}, tmp_path / "vae")
     files = {"vae": tmp_path / "vae", "text": tmp_path / EMPTY_PROMPT_FILE}
     monkeypatch.setattr(released, "find_file", lambda key, folder: files[key])
-    monkeypatch.setattr(released, "load_wan_vae", lambda path, device, dtype: CosineCodec(4))
+    monkeypatch.setattr(released, "load_wan_vae", lambda path, device, dtype: CosineVAE(4))
     told = []
     model = released.released_model(
         tmp_path, tmp_path / "dit.safetensors", dtype=torch.float32, batched=batched, loading=told.append

@@ -35,7 +35,7 @@ def test_latent_mask_of_a_single_frame_is_a_single_latent():
     assert latent_mask(torch.ones(1, 16, 16), spatial=8).shape == (1, 1, 2, 2)
 
 
-def test_latent_mask_refuses_lengths_that_a_causal_codec_has_not():
+def test_latent_mask_refuses_lengths_that_a_causal_vae_has_not():
     with pytest.raises(SamplingError, match="4k \\+ 1"):
         latent_mask(torch.zeros(4, 16, 16), spatial=8)
 

@@ -26,10 +26,10 @@ from xdub_core.training.filtering import (
     similarity_transform,
 )
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, even_frames, other_frames
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 SIDE = 32
-CODEC = CosineCodec(4, spatial=8)
+VAE = CosineVAE(4, spatial=8)
 SEGMENT = ClipGeometry(13, 5)
 
 
@@ -37,7 +37,7 @@ def redubber(**options):
     dit = awake(tiny_dit(replace(TINY, background=True))).requires_grad_(False)
     sampler = SamplerSettings(steps=2, guidance=Guidance(1.0, 1.0, dynamic=False), border=0)
     return Redubber(
-        dit, context(), CODEC, RedubSettings(SEGMENT, sampler, feather=0.0, references=2, **options)
+        dit, context(), VAE, RedubSettings(SEGMENT, sampler, feather=0.0, references=2, **options)
     )
 
 
@@ -98,7 +98,7 @@ def test_every_segment_continues_the_finished_frames_before_it(monkeypatch):
     videos, masks = clips(21)
     made = redubber().redub(videos, masks, speech(1), on_segment=lambda *n: done.append(n))
     assert seen[0].motion is None
-    expected = torch.cat([CODEC.encode(video) for video in made[:, 8:13]])
+    expected = torch.cat([VAE.encode(video) for video in made[:, 8:13]])
     assert torch.allclose(seen[1].motion, expected, atol=1e-5)
     assert done == [(1, 2), (2, 2)]
 
@@ -147,12 +147,12 @@ def test_references_never_come_from_the_segment_in_training(frames, start, lengt
 def test_examples_have_the_shapes_that_the_objectives_read():
     videos, masks = clips(13)
     features = speech(1)[0].features
-    example = generator_example(CODEC, videos[0], masks[0], videos[0][:4], features, 3, masks[0], masks[0])
+    example = generator_example(VAE, videos[0], masks[0], videos[0][:4], features, 3, masks[0], masks[0])
     assert {name: tuple(x.shape) for name, x in example.items()} == {
         "target": (4, 4, 4, 4), "background": (4, 4, 4, 4), "reference": (4, 4, 4, 4),
         "audio": (4, 8, 6), "face": (1, 4, 4, 4), "lip": (1, 4, 4, 4),
     }  # fmt: skip
-    example = editor_example(CODEC, videos[0], videos[1], features, 3, masks[0], masks[0])
+    example = editor_example(VAE, videos[0], videos[1], features, 3, masks[0], masks[0])
     assert example["reference"].shape == example["target"].shape == (4, 4, 4, 4)
     assert torch.allclose(example["rows"].float(), features.read(6, 32), atol=1e-3)
 

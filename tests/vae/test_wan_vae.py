@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from xdub_core.errors import CheckpointError, MissingModelError, SamplingError
 from xdub_core.vae import wan
-from xdub_core.vae.wan import LATENT_MEAN, LATENT_STD, WanCodec, load_wan_vae, wan_network_class
+from xdub_core.vae.wan import LATENT_MEAN, LATENT_STD, WanVAE, load_wan_vae, wan_network_class
 
 needs_diffsynth = pytest.mark.skipif(
     importlib.util.find_spec("diffsynth") is None or importlib.util.find_spec("einops") is None,
@@ -32,8 +32,8 @@ def small_network(z_dim=48):
 
 
 @pytest.fixture(scope="module")
-def codec():
-    return WanCodec(small_network())
+def vae():
+    return WanVAE(small_network())
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +51,18 @@ def network_scale():
 
 
 @needs_diffsynth
-def test_encodes_as_the_network_does_with_the_normalisation_applied_once(codec, frames):
-    latents = codec.encode(frames)
+def test_encodes_as_the_network_does_with_the_normalisation_applied_once(vae, frames):
+    latents = vae.encode(frames)
     assert latents.shape == (1, 48, 3, 2, 3)
     video = frames.permute(3, 0, 1, 2)[None] * 2 - 1
-    torch.testing.assert_close(latents, codec.network.encode(video, network_scale()), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(latents, vae.network.encode(video, network_scale()), rtol=1e-5, atol=1e-5)
 
 
 @needs_diffsynth
-def test_decodes_as_the_network_does_with_the_normalisation_applied_once(codec, latents):
-    video = codec.network.decode(latents, network_scale()).clamp(-1, 1)
+def test_decodes_as_the_network_does_with_the_normalisation_applied_once(vae, latents):
+    video = vae.network.decode(latents, network_scale()).clamp(-1, 1)
     expected = ((video + 1) / 2)[0].permute(1, 2, 3, 0)
-    decoded = codec.decode(latents)
+    decoded = vae.decode(latents)
     assert decoded.shape == (21, 32, 48, 3)
     assert decoded.std() > 0.1
     torch.testing.assert_close(decoded, expected, rtol=0, atol=1e-5)
@@ -70,17 +70,17 @@ def test_decodes_as_the_network_does_with_the_normalisation_applied_once(codec, 
 
 @needs_diffsynth
 @pytest.mark.parametrize("pieces", [[1, 1, 1, 1, 1, 1], [3, 3], [2, 0, 4], [0, 5, 1]])
-def test_decoding_in_pieces_equals_decoding_at_once(codec, latents, pieces):
-    stream = codec.stream()
+def test_decoding_in_pieces_equals_decoding_at_once(vae, latents, pieces):
+    stream = vae.stream()
     parts = [stream.decode(piece) for piece in latents.split(pieces, dim=2)]
     assert next(len(part) for part in parts if len(part)) == 4 * (next(p for p in pieces if p) - 1) + 1
-    torch.testing.assert_close(torch.cat(parts), codec.decode(latents), rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.cat(parts), vae.decode(latents), rtol=0, atol=1e-6)
 
 
 @needs_diffsynth
-def test_peeking_shows_the_next_frames_and_does_not_advance(codec, latents):
-    expected = codec.decode(latents)
-    stream = codec.stream()
+def test_peeking_shows_the_next_frames_and_does_not_advance(vae, latents):
+    expected = vae.decode(latents)
+    stream = vae.stream()
     assert torch.equal(stream.peek(latents[:, :, :2]), expected[:5])
     torch.testing.assert_close(stream.decode(latents[:, :, :2]), expected[:5], rtol=0, atol=0)
     provisional = stream.peek(-latents[:, :, 2:3])
@@ -90,17 +90,17 @@ def test_peeking_shows_the_next_frames_and_does_not_advance(codec, latents):
 
 
 @needs_diffsynth
-def test_two_streams_do_not_disturb_each_other(codec, latents):
-    one, other = codec.stream(), codec.stream()
+def test_two_streams_do_not_disturb_each_other(vae, latents):
+    one, other = vae.stream(), vae.stream()
     first = [one.decode(latents[:, :, :2]), other.decode(-latents[:, :, :3])][0]
-    codec.encode(torch.zeros(5, 32, 48, 3))
+    vae.encode(torch.zeros(5, 32, 48, 3))
     rest = one.decode(latents[:, :, 2:])
-    torch.testing.assert_close(torch.cat([first, rest]), codec.decode(latents), rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.cat([first, rest]), vae.decode(latents), rtol=0, atol=1e-6)
 
 
 @needs_diffsynth
-def test_the_cache_does_not_grow_with_the_length(codec, latents):
-    stream = codec.stream()
+def test_the_cache_does_not_grow_with_the_length(vae, latents):
+    stream = vae.stream()
 
     def cached_numbers():
         return sum(entry.numel() for entry in stream._cache if isinstance(entry, torch.Tensor))
@@ -112,20 +112,20 @@ def test_the_cache_does_not_grow_with_the_length(codec, latents):
 
 
 @needs_diffsynth
-def test_a_stream_that_rested_goes_on_as_if_it_had_not(codec, latents):
-    stream = codec.stream()
+def test_a_stream_that_rested_goes_on_as_if_it_had_not(vae, latents):
+    stream = vae.stream()
     first = stream.decode(latents[:, :, :3])
     kept = [entry.clone() for entry in stream._cache if isinstance(entry, torch.Tensor)]
     stream.rest()
     assert all(torch.equal(a, b) for a, b in zip(kept, filter(torch.is_tensor, stream._cache), strict=True))
     parts = [first, stream.decode(latents[:, :, 3:])]
-    torch.testing.assert_close(torch.cat(parts), codec.decode(latents), rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.cat(parts), vae.decode(latents), rtol=0, atol=1e-6)
 
 
 @needs_diffsynth
-def test_nothing_of_a_resting_stream_stays_on_the_device(codec, latents):
+def test_nothing_of_a_resting_stream_stays_on_the_device(vae, latents):
     """A device of the other kind stands for the CPU here: tensors on it hold no memory."""
-    stream = codec.stream()
+    stream = vae.stream()
     stream.resting_place = torch.device("meta")
     stream.rest()  # before the first latent there is nothing to move
     stream.decode(latents[:, :, :3])
@@ -135,20 +135,20 @@ def test_nothing_of_a_resting_stream_stays_on_the_device(codec, latents):
 
 @needs_diffsynth
 def test_half_precision_weights_give_float32_frames(latents):
-    codec = WanCodec(small_network().bfloat16())
-    frames = codec.decode(latents[:, :, :2])
+    vae = WanVAE(small_network().bfloat16())
+    frames = vae.decode(latents[:, :, :2])
     assert frames.dtype == torch.float32
-    assert codec.encode(frames).dtype == torch.float32
+    assert vae.encode(frames).dtype == torch.float32
 
 
 @needs_diffsynth
-def test_refuses_sizes_that_do_not_fit(codec):
+def test_refuses_sizes_that_do_not_fit(vae):
     with pytest.raises(SamplingError, match="40x32"):
-        codec.encode(torch.zeros(5, 32, 40, 3))
+        vae.encode(torch.zeros(5, 32, 40, 3))
     with pytest.raises(SamplingError, match="6"):
-        codec.encode(torch.zeros(6, 32, 48, 3))
+        vae.encode(torch.zeros(6, 32, 48, 3))
     with pytest.raises(SamplingError, match="do not belong together"):
-        codec.decode(torch.zeros(1, 16, 1, 2, 2))
+        vae.decode(torch.zeros(1, 16, 1, 2, 2))
 
 
 @needs_diffsynth
@@ -189,11 +189,11 @@ def test_loads_every_published_form(tmp_path, small_published, latents, kind):
         torch.save({"model_state": tensors} if "model_state" in kind else tensors, path)
     else:
         save_file(tensors, path)
-    codec = load_wan_vae(path, "cpu", torch.float32)
-    assert codec.dtype == torch.float32
+    vae = load_wan_vae(path, "cpu", torch.float32)
+    assert vae.dtype == torch.float32
     tolerance = 5e-2 if "float16" in kind else 0
-    expected = WanCodec(small_published).decode(latents)
-    torch.testing.assert_close(codec.decode(latents), expected, rtol=0, atol=tolerance)
+    expected = WanVAE(small_published).decode(latents)
+    torch.testing.assert_close(vae.decode(latents), expected, rtol=0, atol=tolerance)
 
 
 @needs_diffsynth

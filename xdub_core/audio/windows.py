@@ -29,7 +29,7 @@ def audio_windows(
         features: of the whole recording.
         start_frame: the clip's first video frame, at 25 fps.
         latents: latent frames of the clip.
-        frames_per_latent: the codec's `temporal`.
+        frames_per_latent: the VAE's `temporal`.
 
     Returns:
         float32 [latents, 2 * frames_per_latent, width]: the released model's 8 rows. Rows

@@ -23,7 +23,7 @@ _MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, dtype=np.float32)
 def grain_of(part: np.ndarray, kept: np.ndarray, alpha: np.ndarray, replaced: np.ndarray) -> np.ndarray:
     """What a part of a frame has and its crop has not, to go onto another crop: float32 [height, width, 3].
 
-    `part`: of the frame; `kept`: its crop through the codec, at the same size; both float32 [height,
+    `part`: of the frame; `kept`: its crop through the VAE, at the same size; both float32 [height,
     width, 3]. `alpha`, `replaced`: float32 [height, width] in 0..1, where any of it is needed, and where the picture
     beneath became another one.
 

@@ -39,8 +39,8 @@ def paste_back(
     `frame`: uint8 or uint16 [height, width, 3], not modified; `generated`, `source`: float32 [size, size, 3] in 0..1,
     the new crop and the one cut from this frame; `box`: xyxy, where `source` was cut.
 
-    "change": put in what the model changed. `unchanged` is the source crop as the codec gives it back, shaped like
-    it; without it, what the codec loses counts as changed. `region`: what `region.with_regions` gives for this frame
+    "change": put in what the model changed. `unchanged` is the source crop as the VAE gives it back, shaped like
+    it; without it, what the VAE loses counts as changed. `region`: what `region.with_regions` gives for this frame
     of a video; without it, this frame is judged by itself. "crop": blend in the whole generated crop, for those who
     prefer the model's picture throughout. "reference": as the release does, in 8 bits, at whole pixels.
     """

@@ -1,9 +1,9 @@
 """Where in a crop the model changed the picture, from one crop, and steadily over a run of them.
 
-A place counts as changed where the generated crop differs visibly from the source crop as the codec gives it back,
+A place counts as changed where the generated crop differs visibly from the source crop as the VAE gives it back,
 or differs a little and hangs together with such a place (hysteresis): so the outline of the old jaw belongs to it as a
 whole, also where its contrast is low. What is visible is measured against the model's own noise in the crop, and
-against what the codec loses at each place.
+against what the VAE loses at each place.
 
 A region is float32 [n, n, 2] in 0..1, n = the crop's side, at most `REGION_SIZE`:
 
@@ -30,11 +30,11 @@ WEAK_OF_NOISE, STRONG_OF_NOISE = 8.0, 16.0
 MOST_NOISE = 0.0025
 """What is held to be noise at most: where all of a crop is changed, the median is the change."""
 WEAK_OF_LOSS, STRONG_OF_LOSS = 0.3, 0.6
-"""And at each place at least this share of what the codec loses of the source crop there."""
+"""And at each place at least this share of what the VAE loses of the source crop there."""
 CLOSED, GROWN, SOFT = 10 / 512, 14 / 512, 7 / 512
 """Gaps that are closed, margin, and half the width of the soft edge, as fractions of the crop's side."""
 SPREAD = 3
-"""Pixels by which a difference reaches beyond its place: as far as the codec blurs."""
+"""Pixels by which a difference reaches beyond its place: as far as the VAE blurs."""
 REACH = 4
 """Frames before and after a change in which its place counts, less and less."""
 
@@ -60,8 +60,8 @@ Pair = TypeVar("Pair", bound=CropPair)
 def changed_region(generated: np.ndarray, source: np.ndarray, unchanged: np.ndarray | None) -> np.ndarray:
     """The region of a single crop.
 
-    Crops are float32 [size, size, 3] in 0..1. `unchanged`: the source crop as the codec gives it back; without it
-    the source crop stands in, and what the codec loses counts as change where it shows.
+    Crops are float32 [size, size, 3] in 0..1. `unchanged`: the source crop as the VAE gives it back; without it
+    the source crop stands in, and what the VAE loses counts as change where it shows.
     """
     generated, source = _reduced(generated), _reduced(source)
     kept = source if unchanged is None else _reduced(unchanged)

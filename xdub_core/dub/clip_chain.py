@@ -22,7 +22,7 @@ from xdub_core.dub.clip_plan import Clip, ClipGeometry
 from xdub_core.dub.stitch import LatentStitcher
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.sampler import ClipInputs, ClipSampler, StepCallback
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 Crop = np.ndarray
 """float32 [size, size, 3] in 0..1."""
@@ -34,7 +34,7 @@ FinishCrop = Callable[[Crop, Crop], Crop]
 class DubbedCrop(NamedTuple):
     """A generated crop, the source crop that it was made from, and what that comes to when it goes through the codec.
 
-    `unchanged` tells what the model changed from what the codec cannot keep; None where it was not asked for.
+    `unchanged` tells what the model changed from what the VAE cannot keep; None where it was not asked for.
     """
 
     generated: Crop
@@ -51,10 +51,10 @@ class ClipChain:
     very frames that the stream shows, which saves a decode of every clip and keeps what follows true to what is seen.
     With `unchanged`, the reference latents are decoded as well.
 
-    Raises SettingsError where `geometry` is not of this codec's latents.
+    Raises SettingsError where `geometry` is not of this VAE's latents.
     """
 
-    codec: VideoCodec
+    vae: VideoVAE
     sampler: ClipSampler
     features: AudioFeatures
     geometry: ClipGeometry
@@ -64,10 +64,10 @@ class ClipChain:
     unchanged: bool = False
 
     def __post_init__(self) -> None:
-        if self.geometry.frames_per_latent != self.codec.temporal:
+        if self.geometry.frames_per_latent != self.vae.temporal:
             raise SettingsError(
-                f"the clips are planned with {self.geometry.frames_per_latent} frames a latent, but the codec's "
-                f"latents hold {self.codec.temporal}: plan them for this codec"
+                f"the clips are planned with {self.geometry.frames_per_latent} frames a latent, but the VAE's "
+                f"latents hold {self.vae.temporal}: plan them for this VAE"
             )
 
     def run(
@@ -84,11 +84,11 @@ class ClipChain:
         `on_latents` gets a clip's latents, [1, C, f, h, w], when it is sampled. `source_latents`: each clip's source
         crops as latents, where they were encoded before.
 
-        Raises SamplingError where the codec makes other numbers of latents or frames than its geometry says.
+        Raises SamplingError where the VAE makes other numbers of latents or frames than its geometry says.
         """
         overlap = self.geometry.motion_frames
-        stitcher, stream = LatentStitcher(self.geometry.motion_latents), CountedStream(self.codec)
-        references = _References(self.codec, self.geometry.motion_latents) if self.unchanged else None
+        stitcher, stream = LatentStitcher(self.geometry.motion_latents), CountedStream(self.vae)
+        references = _References(self.vae, self.geometry.motion_latents) if self.unchanged else None
         clip_crops: list[Crop] = []
         shown: deque[Crop] = deque(maxlen=overlap)  # the newest finished frames
         waiting: deque[Crop] = deque()  # source crops of frames not yet decoded
@@ -133,13 +133,13 @@ class ClipChain:
         return self.sampler(clip.index, inputs, on_step)
 
     def _encode(self, crops: list[Crop]) -> Tensor:
-        return self.codec.encode(torch.from_numpy(np.stack(crops)).to(self.device))
+        return self.vae.encode(torch.from_numpy(np.stack(crops)).to(self.device))
 
     def _check_latents(self, encoded: Tensor) -> None:
         if encoded.shape[2] != self.geometry.latents:
             raise SamplingError(
-                f"the codec made {encoded.shape[2]} latents of a clip of {self.geometry.frames} frames, but "
-                f"{self.codec.temporal} frames a latent make {self.geometry.latents}: use another codec"
+                f"the VAE made {encoded.shape[2]} latents of a clip of {self.geometry.frames} frames, but "
+                f"{self.vae.temporal} frames a latent make {self.geometry.latents}: use another VAE"
             )
 
     def _finished(
@@ -155,15 +155,15 @@ class ClipChain:
 
     def _motion_as_released(self, latents: Tensor, crops: list[Crop]) -> Tensor:
         overlap = self.geometry.motion_frames
-        finished = self._finished(self.codec.decode(latents)[-overlap:], deque(crops[-overlap:]))
+        finished = self._finished(self.vae.decode(latents)[-overlap:], deque(crops[-overlap:]))
         return self._encode([crop.generated for crop in finished])
 
 
 class CountedStream:
-    """A codec's stream that raises SamplingError where latents decode to other numbers of frames than they hold."""
+    """A VAE's stream that raises SamplingError where latents decode to other numbers of frames than they hold."""
 
-    def __init__(self, codec: VideoCodec) -> None:
-        self._stream, self._temporal = codec.stream(), codec.temporal
+    def __init__(self, vae: VideoVAE) -> None:
+        self._stream, self._temporal = vae.stream(), vae.temporal
         self._started = False
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -186,8 +186,8 @@ class CountedStream:
             held -= self._temporal - 1
         if len(frames) != held:
             raise SamplingError(
-                f"the codec decoded {len(frames)} frames of latents that hold {held} ({self._temporal} each): use "
-                "another codec"
+                f"the VAE decoded {len(frames)} frames of latents that hold {held} ({self._temporal} each): use "
+                "another VAE"
             )
         return frames
 
@@ -195,8 +195,8 @@ class CountedStream:
 class _References:
     """The clips' reference latents, stitched and decoded in step with the generated ones."""
 
-    def __init__(self, codec: VideoCodec, motion_latents: int) -> None:
-        self._stitcher, self._stream = LatentStitcher(motion_latents), CountedStream(codec)
+    def __init__(self, vae: VideoVAE, motion_latents: int) -> None:
+        self._stitcher, self._stream = LatentStitcher(motion_latents), CountedStream(vae)
         self._ready: deque[Tensor] = deque()
 
     def add(self, latents: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 As released, a clip of 77 frames is 20 latent frames: the first holds one frame, every other one four. Each clip after
 the first begins with the last 5 frames (2 latents) of the clip before, its motion frames, so a new clip starts every 72
-frames. How many frames a latent holds is the codec's to say.
+frames. How many frames a latent holds is the VAE's to say.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MOTION_FRAMES = 5
 class ClipGeometry:
     """Length of a clip and of its overlap with the clip before, in frames.
 
-    With a causal codec whose latents hold `frames_per_latent` frames after the first, both are a multiple of it plus 1.
+    With a causal VAE whose latents hold `frames_per_latent` frames after the first, both are a multiple of it plus 1.
 
-    Raises SettingsError for lengths that the codec or the chain of clips cannot have.
+    Raises SettingsError for lengths that the VAE or the chain of clips cannot have.
     """
 
     frames: int = CLIP_FRAMES
@@ -35,7 +35,7 @@ class ClipGeometry:
     def __post_init__(self) -> None:
         held = self.frames_per_latent
         if held < 1:
-            raise SettingsError(f"{held} frames a latent: the codec must hold 1 or more")
+            raise SettingsError(f"{held} frames a latent: the VAE must hold 1 or more")
         for name, frames in (("clip", self.frames), ("motion overlap", self.motion_frames)):
             if frames < 1 or (frames - 1) % held:
                 raise SettingsError(
@@ -62,8 +62,8 @@ class ClipGeometry:
     def motion_latents(self) -> int:
         return (self.motion_frames - 1) // self.frames_per_latent + 1
 
-    def for_codec(self, temporal: int) -> ClipGeometry:
-        """The same lengths with a codec's own `temporal`. Raises SettingsError where they do not divide by it."""
+    def for_vae(self, temporal: int) -> ClipGeometry:
+        """The same lengths with a VAE's own `temporal`. Raises SettingsError where they do not divide by it."""
         return replace(self, frames_per_latent=temporal)
 
 

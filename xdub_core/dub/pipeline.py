@@ -31,7 +31,7 @@ from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
 from xdub_core.sampling.denoiser import Denoiser, LatentNeeds, needs_of
 from xdub_core.sampling.sampler import ClipSampler, EulerSampler, SamplerSettings, StepCallback
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 RELEASED_CROP = 512
 """Pixels of the crops that the released model was trained on."""
@@ -66,10 +66,10 @@ def source_frames(source: FrameSource, indices: Iterable[int]) -> Iterator[Sourc
 
 
 class DubbingModel(Protocol):
-    """What makes the new lips: a codec, samplers of clips, and the device that tensors are handed to them on."""
+    """What makes the new lips: a VAE, samplers of clips, and the device that tensors are handed to them on."""
 
     @property
-    def codec(self) -> VideoCodec: ...
+    def vae(self) -> VideoVAE: ...
 
     @property
     def device(self) -> torch.device | str: ...
@@ -86,9 +86,9 @@ class DubbingModel(Protocol):
 
 @dataclass(frozen=True)
 class DubModel:
-    """A codec and a denoiser, sampled by Euler steps."""
+    """A VAE and a denoiser, sampled by Euler steps."""
 
-    codec: VideoCodec
+    vae: VideoVAE
     denoiser: Denoiser
     device: torch.device | str = "cpu"
 
@@ -103,9 +103,9 @@ class DubModel:
 @dataclass(frozen=True)
 class DubSettings:
     """How to dub. `crop_size` is in pixels: a multiple of 32, or, for the mini's finer latents, of 16. Which of them a
-    model takes, and whether the clips of `geometry` are whole latents of its codec, `check_sizes` tells.
+    model takes, and whether the clips of `geometry` are whole latents of its VAE, `check_sizes` tells.
 
-    `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the codec's
+    `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the VAE's
     picture of them. It costs decoding every crop twice.
     With `reference`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
     pasted), for comparison; without, as well as we know how.
@@ -174,29 +174,29 @@ def dub(
 
 
 def check_sizes(settings: DubSettings, model: DubbingModel) -> ClipGeometry:
-    """The clips as whole latents of the model's codec, whose geometry is what counts.
+    """The clips as whole latents of the model's VAE, whose geometry is what counts.
 
-    Raises SettingsError, with both numbers, where codec and model do not belong together, or the crop's size or the
+    Raises SettingsError, with both numbers, where VAE and model do not belong together, or the crop's size or the
     clips' lengths do not suit them.
     """
-    codec, needs = model.codec, needs_of(model)
-    if needs is not None and needs.channels != codec.channels:
+    vae, needs = model.vae, needs_of(model)
+    if needs is not None and needs.channels != vae.channels:
         raise SettingsError(
-            f"the codec's latents have {codec.channels} channels, but the model takes {needs.channels}: use the codec "
+            f"the VAE's latents have {vae.channels} channels, but the model takes {needs.channels}: use the VAE "
             "that belongs to the model"
         )
-    if needs is not None and needs.frames != codec.temporal:
+    if needs is not None and needs.frames != vae.temporal:
         raise SettingsError(
-            f"the codec's latents hold {codec.temporal} frames each, but the model's hold {needs.frames}: use the "
-            "codec that belongs to the model"
+            f"the VAE's latents hold {vae.temporal} frames each, but the model's hold {needs.frames}: use the "
+            "VAE that belongs to the model"
         )
-    step = codec.spatial * (1 if needs is None else needs.step)
+    step = vae.spatial * (1 if needs is None else needs.step)
     if settings.crop_size % step:
         raise SettingsError(
-            f"a crop size of {settings.crop_size}, where this model and its codec take steps of {step} pixels: use a "
+            f"a crop size of {settings.crop_size}, where this model and its VAE take steps of {step} pixels: use a "
             f"multiple of {step}"
         )
-    return settings.geometry.for_codec(codec.temporal)
+    return settings.geometry.for_vae(vae.temporal)
 
 
 def _dub(
@@ -284,7 +284,7 @@ def _dub_runs(
     sampler = model.sampler(settings.sampler)
     steps = _Steps(sum(len(run.clips) for run in runs), on_progress)
     clip_chain = ClipChain(
-        model.codec,
+        model.vae,
         sampler,
         scene.features,
         settings.geometry,

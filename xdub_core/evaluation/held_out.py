@@ -11,12 +11,12 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub
-from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_codec
-from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR, Report, make_report
+from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_vae
+from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, Report, make_report
 from xdub_core.face.boxes import WholeFrame
 from xdub_core.face.track import track_faces
 from xdub_core.media.timeline import Timeline
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 Method = Callable[[DubCase], Tensor]
 """A way to dub: a case to its dub, uint8 shaped like `case.source`."""
@@ -56,15 +56,15 @@ def engine_method(model: DubModel, settings: DubSettings) -> Method:
 def evaluate(
     cases: Sequence[DubCase],
     judges: Judges,
-    codec: VideoCodec,
+    vae: VideoVAE,
     methods: Mapping[str, Method],
     on_case: CaseCallback | None = None,
 ) -> Report:
-    """Measure every method on every case, beside the undubbed video and the true dub, plain and through `codec`."""
+    """Measure every method on every case, beside the undubbed video and the true dub, plain and through `vae`."""
     yardsticks: dict[str, Method] = {
         FLOOR: lambda case: case.source,
         CEILING: lambda case: case.truth,
-        CODEC_CEILING: lambda case: through_codec(codec, case.truth),
+        VAE_CEILING: lambda case: through_vae(vae, case.truth),
     }
     measured: dict[str, Sequence[Measures | None]] = {}
     for name, method in (yardsticks | dict(methods)).items():

@@ -16,7 +16,7 @@ from xdub_core.evaluation.sync import sync_score
 from xdub_core.mini.face_landmarks import FoundFaces
 from xdub_core.mini.identity_net import IdentityNet, feature_distance, identity_similarity
 from xdub_core.mini.syncnet import SyncNet
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 
 class Finder(Protocol):
@@ -107,13 +107,13 @@ def measure(case: DubCase, dubbed: Tensor, judges: Judges) -> Measures:
     )
 
 
-def through_codec(codec: VideoCodec, frames: Tensor) -> Tensor:
-    """Frames uint8 [F, H, W, 3] encoded and decoded: the best that any model of that codec's latents can do.
+def through_vae(vae: VideoVAE, frames: Tensor) -> Tensor:
+    """Frames uint8 [F, H, W, 3] encoded and decoded: the best that any model of that VAE's latents can do.
 
     The last frame is repeated to fill the last latent, and cut off again.
     """
-    missing = -(len(frames) - 1) % codec.temporal
+    missing = -(len(frames) - 1) % vae.temporal
     filled = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
     with torch.no_grad():
-        decoded = codec.decode(codec.encode(filled.float() / 255))
+        decoded = vae.decode(vae.encode(filled.float() / 255))
     return (decoded[: len(frames)] * 255).round().to(torch.uint8)

@@ -30,7 +30,7 @@ from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
 from xdub_core.mini.loading import ExpertName, Mini, load_card, load_mini
 from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import MiniFeatures
-from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.training.mini.network_examples import dub_cases
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech
@@ -129,7 +129,7 @@ class MiniEvaluation:
         return self._evaluate(methods)
 
     def _evaluate(self, methods: Mapping[str, Method]) -> Report:
-        return evaluate(self.cases, self.judges, MiniCodec(self.networks.codec), methods, self.on_case)
+        return evaluate(self.cases, self.judges, MiniVAE(self.networks.vae), methods, self.on_case)
 
     def generator_method(self, path: Path) -> Method:
         """Dubbing with a mask-based generator, its masks the true ones."""
@@ -138,7 +138,7 @@ class MiniEvaluation:
         settings = RedubSettings(segment=mini.card.geometry, sampler=sampler)
         dit = load_dit(path)
         context = torch.zeros(1, 1, dit.config.text_dim)
-        redubber = Redubber(dit, context, MiniCodec(self.networks.codec), settings)
+        redubber = Redubber(dit, context, MiniVAE(self.networks.vae), settings)
 
         def dub(case: DubCase) -> Tensor:
             speech = [Speech(TensorFeatures(case.features))]

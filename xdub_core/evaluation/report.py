@@ -2,7 +2,7 @@
 
 undubbed                  the source video, with the new speech laid under it        the floor
 true dub                  the same performance, rendered speaking the new speech     the ceiling
-true dub through codec    what a perfect model of these latents would give           the ceiling of this codec
+true dub through VAE      what a perfect model of these latents would give           the ceiling of this VAE
 ...                       candidates
 """
 
@@ -20,7 +20,7 @@ from xdub_core.evaluation.measure import DubCase, Measures
 from xdub_core.evaluation.mouth import leak, within_clip_correlation
 from xdub_core.files import write_text_whole
 
-FLOOR, CEILING, CODEC_CEILING = "undubbed", "true dub", "true dub through codec"
+FLOOR, CEILING, VAE_CEILING = "undubbed", "true dub", "true dub through VAE"
 PLAIN = "plain"
 
 

@@ -1,4 +1,4 @@
-"""The built-in model, ready to dub: its codec, its DiT with both experts, its ears and its eyes, from one folder."""
+"""The built-in model, ready to dub: its VAE, its DiT with both experts, its ears and its eyes, from one folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xdub_core.files import write_text_whole
 from xdub_core.mini.face_landmarks import MiniDetector
 from xdub_core.mini.network_files import DIT, LIP_EXPERT, TEXTURE_EXPERT, load_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
-from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
@@ -133,7 +133,7 @@ def load_mini(
     denoiser = DiTDenoiser(dit, torch.zeros(1, 1, dit.config.text_dim), batched)
     return Mini(
         card,
-        DubModel(MiniCodec(networks.codec), ExpertDenoiser(denoiser, attached)),
+        DubModel(MiniVAE(networks.vae), ExpertDenoiser(denoiser, attached)),
         networks.phonemes,
         MiniDetector(networks.landmarks),
     )

@@ -1,6 +1,6 @@
 """The shipped mini as one folder of safetensors files: written whole, loaded strictly.
 
-    codec, phonemes, sync, landmarks (both looks), identity      this module's own, each with its sizes as metadata
+    VAE, phonemes, sync, landmarks (both looks), identity      this module's own, each with its sizes as metadata
     dit, and experts                                             files that others write; here they have their names
 
 Networks are stored in float16 where asked for and loaded as float32; see `rounding_error` for what that costs.
@@ -24,7 +24,7 @@ from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
-from xdub_core.mini.vae_net import CodecConfig, CodecNet
+from xdub_core.mini.vae_net import VAEConfig, VAENet
 from xdub_core.weights.stated import stated, stated_object
 from xdub_core.weights.strict import load_strictly, tensor_problems
 from xdub_core.weights.tensor_file import UNREADABLE, open_tensors
@@ -41,7 +41,7 @@ _MAKE_IT = "make it with `python -m xdub_core train mini`"
 class MiniNetworks:
     """The mini's small networks, all ready to use on the CPU."""
 
-    codec: CodecNet
+    vae: VAENet
     phonemes: PhonemeNet
     sync: SyncNet
     landmarks: LandmarkFinder
@@ -49,7 +49,7 @@ class MiniNetworks:
 
 
 _KINDS: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
-    "codec": (CodecConfig, CodecNet),
+    "codec": (VAEConfig, VAENet),
     "phonemes": (PhonemeConfig, PhonemeNet),
     "sync": (SyncConfig, SyncNet),
     "landmarks_far": (PointConfig, PointNet),
@@ -89,7 +89,7 @@ def save_network(name: str, network: nn.Module, folder: Path | str, half: bool =
 def load_network(name: str, folder: Path | str) -> Any:
     """Load one network, frozen, in float32, ready to use.
 
-    `name`: codec, phonemes, sync, landmarks_far, landmarks_near or identity. Raises MissingModelError where there is
+    `name`: VAE, phonemes, sync, landmarks_far, landmarks_near or identity. Raises MissingModelError where there is
     no file, CheckpointError where it is damaged, of another network, or its tensors do not fit its sizes.
     """
     path = Path(folder) / f"{name}.safetensors"
@@ -131,7 +131,7 @@ def rounding_error(network: nn.Module) -> float:
 def _by_name(networks: MiniNetworks) -> dict[str, nn.Module]:
     finder = networks.landmarks
     return {
-        "codec": networks.codec,
+        "codec": networks.vae,
         "phonemes": networks.phonemes,
         "sync": networks.sync,
         "landmarks_far": finder.far,

@@ -1,19 +1,19 @@
-"""The mini's codec as the engine's `VideoCodec`."""
+"""The mini's VAE as the engine's `VideoVAE`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, CodecNet
+from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, VAENet
 from xdub_core.vae.protocol import StreamingDecoder, check_frames, check_latents
 
 _PIECE = 16
 """Latent frames that are encoded at a time: memory stays bounded however long the video."""
 
 
-class MiniCodec:
-    """A `VideoCodec` of 8x in space and 4x in time; deterministic: a frame's latents are the mean.
+class MiniVAE:
+    """A `VideoVAE` of 8x in space and 4x in time; deterministic: a frame's latents are the mean.
 
     Gradients pass through `decode` to the latents. Tensors come back on the device that they came from; the network
     stays on its own.
@@ -22,12 +22,12 @@ class MiniCodec:
     spatial = SPATIAL
     temporal = TEMPORAL
 
-    def __init__(self, network: CodecNet) -> None:
+    def __init__(self, network: VAENet) -> None:
         self.network = network.eval()
         self.channels = network.config.channels
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Frames [F, H, W, 3] in 0..1 -> latents [1, C, f, h, w]; see `VideoCodec.encode`."""
+        """Frames [F, H, W, 3] in 0..1 -> latents [1, C, f, h, w]; see `VideoVAE.encode`."""
         check_frames(frames, self.spatial, self.temporal)
         video = frames.to(self._device).float().permute(0, 3, 1, 2)[None]
         pieces = [self.network.moments(video[:, :1])[0]]
@@ -37,7 +37,7 @@ class MiniCodec:
         return self.network.normalise(torch.cat(pieces, dim=2)).to(frames.device)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoCodec.decode`."""
+        """Latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoVAE.decode`."""
         return self.decode_after(latents, None)
 
     def encode_batch(self, frames: Tensor) -> Tensor:
@@ -78,10 +78,10 @@ class MiniCodec:
 
 
 class MiniStream:
-    """The `StreamingDecoder` of a `MiniCodec`."""
+    """The `StreamingDecoder` of a `MiniVAE`."""
 
-    def __init__(self, codec: MiniCodec) -> None:
-        self._codec = codec
+    def __init__(self, vae: MiniVAE) -> None:
+        self._vae = vae
         self._before: Tensor | None = None
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class MiniStream:
 
     def peek(self, latents: Tensor) -> Tensor:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
-        return self._codec.decode_after(latents, self._before)
+        return self._vae.decode_after(latents, self._before)
 
     def rest(self) -> None:
         """One latent is all that is kept, and weighs nothing."""

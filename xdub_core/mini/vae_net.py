@@ -1,11 +1,11 @@
-"""The mini's video codec as a network: a causal convolutional VAE, 8x in space and 4x in time.
+"""The mini's VAE as a network: a causal convolutional VAE, 8x in space and 4x in time.
 
 Pixels are folded into channels first, so that nearly all work is done at an eighth of the resolution:
 
     frames ─ fold 4x4 ─ stride 2 ─ block ─ 4 frames to one ─ block ─ mean, variance        (each latent by itself)
     latent and the one before ─ block ─ one to 4 frames ─ block ─ unfold 2x2 ─ blocks ─ unfold 4x4 ─ frames
 
-Beside either path lies a linear one, which begins as the cosine codec's, or better, as the principal components of
+Beside either path lies a linear one, which begins as the cosine VAE's, or better, as the principal components of
 the training pictures (`start_from_components`): training has to find only what they lack. The first frame of a video
 stands for four equal ones, so a still picture makes equal latents. The decoder sees the latent before the current one
 (the first one sees itself), which is all the past that a stream has to keep.
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xdub_core.errors import SettingsError
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 _FOLD = 4
 SPATIAL = 2 * _FOLD
@@ -31,8 +31,8 @@ _QUIET = 3.0  # a block begins by adding about 0.3 of a signal's size
 
 
 @dataclass(frozen=True)
-class CodecConfig:
-    """Widths of the codec's layers. `channels`: of the latents; the rest in the order of the module's drawing."""
+class VAEConfig:
+    """Widths of the VAE's layers. `channels`: of the latents; the rest in the order of the module's drawing."""
 
     channels: int = 48
     frame_width: int = 96
@@ -55,13 +55,13 @@ class Block(nn.Module):
         return x + self.second(F.silu(self.first(F.silu(x))))
 
 
-class CodecNet(nn.Module):
-    """The codec's weights; `MiniCodec` makes a `VideoCodec` of it. `mean` and `scale` normalise its latents."""
+class VAENet(nn.Module):
+    """The VAE's weights; `MiniVAE` makes a `VideoVAE` of it. `mean` and `scale` normalise its latents."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
         c, pixels = config, 3 * _FOLD**2
@@ -84,7 +84,7 @@ class CodecNet(nn.Module):
         self.register_buffer("scale", torch.ones(c.channels))
 
     def _initialise(self) -> None:
-        """The linear paths as the cosine codec, the others silent; latents with little noise."""
+        """The linear paths as the cosine VAE, the others silent; latents with little noise."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -179,11 +179,11 @@ def _four_to_one(x: Tensor, batch: int) -> Tensor:
 
 
 def _cosine_basis(channels: int) -> Tensor:
-    """What each channel of the cosine codec draws, in -1..1: orthogonal rows [channels, 4 * 3 * 8 * 8]."""
-    codec = CosineCodec(channels, SPATIAL, TEMPORAL, clamp=False)
+    """What each channel of the cosine VAE draws, in -1..1: orthogonal rows [channels, 4 * 3 * 8 * 8]."""
+    vae = CosineVAE(channels, SPATIAL, TEMPORAL, clamp=False)
     latents = torch.zeros(1, channels, 2, 1, channels)
     latents[0, :, 1, 0] = torch.eye(channels)
-    drawn = 2 * codec.decode(latents)[1:] - 1  # [4, 8, 8 * channels, 3]
+    drawn = 2 * vae.decode(latents)[1:] - 1  # [4, 8, 8 * channels, 3]
     return drawn.unflatten(2, (channels, SPATIAL)).permute(2, 0, 4, 1, 3).flatten(1)
 
 

@@ -105,12 +105,12 @@ def released_model(
     dit = load_dit(checkpoint or find_file("model", models_dir), device=device, dtype=dtype)
     loading("the Wan2.2 VAE")
     vae = find_file("vae", models_dir)
-    codec = load_wan_vae(vae, device, chosen_vae_dtype(describe_file(vae), device, dtype))
+    video_vae = load_wan_vae(vae, device, chosen_vae_dtype(describe_file(vae), device, dtype))
     loading("the empty prompt")
     text = find_file("text", models_dir)
     context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=dit.config.text_dim)
     loading(None)
-    return DubModel(codec, DiTDenoiser(dit, context.to(device), batched), device)
+    return DubModel(video_vae, DiTDenoiser(dit, context.to(device), batched), device)
 
 
 def released_detector(

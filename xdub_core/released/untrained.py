@@ -15,7 +15,7 @@ from xdub_core.dub.pipeline import DubModel
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.denoiser import DiTDenoiser
-from xdub_core.vae.cosine import CosineCodec
+from xdub_core.vae.cosine import CosineVAE
 
 UNTRAINED = DiTConfig(
     dim=48,
@@ -34,12 +34,12 @@ UNTRAINED = DiTConfig(
 def untrained_model(
     seed: int = 0, config: DiTConfig = UNTRAINED, device: torch.device | str = "cpu"
 ) -> DubModel:
-    """The codec without weights and a DiT of seeded random ones. The global random state is left alone."""
+    """The VAE without weights and a DiT of seeded random ones. The global random state is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         dit = XDubDiT(config).eval().requires_grad_(False).to(device)
     context = torch.zeros(1, 1, config.text_dim, device=device)
-    return DubModel(CosineCodec(config.latent_channels), DiTDenoiser(dit, context), device)
+    return DubModel(CosineVAE(config.latent_channels), DiTDenoiser(dit, context), device)
 
 
 def untrained_features(recording: Recording, config: DiTConfig = UNTRAINED) -> AudioFeatures:

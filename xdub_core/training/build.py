@@ -50,7 +50,7 @@ def build_objective(
 def check_examples(config: TrainingConfig, example: Example) -> None:
     """Raise SettingsError unless an example has what the configuration's stage needs, in its sizes.
 
-    How many pixels a latent pixel covers is the codec's affair, and read off the target.
+    How many pixels a latent pixel covers is the VAE's affair, and read off the target.
     """
     side = example["target"].shape[-1] if "target" in example else 1
     spatial = max(1, config.crop // max(1, side))

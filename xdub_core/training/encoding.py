@@ -9,15 +9,15 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import ROWS_PER_FRAME, audio_windows
 from xdub_core.training.example_files import Example
 from xdub_core.training.masks import latent_mask, mask_out
-from xdub_core.vae.protocol import VideoCodec, latent_frame_count
+from xdub_core.vae.protocol import VideoVAE, latent_frame_count
 
 STORED = torch.float16
-"""Latents and features are stored in half precision: finer than any codec's own error."""
+"""Latents and features are stored in half precision: finer than any VAE's own error."""
 
 
 @torch.no_grad()
 def generator_example(
-    codec: VideoCodec,
+    vae: VideoVAE,
     frames: Tensor,
     mask: Tensor,
     references: Tensor,
@@ -32,18 +32,18 @@ def generator_example(
     is to be painted (`masks.visible_face`); `references`: N frames of other segments [N, S, S, 3]; `face`, `lip`:
     loss masks [F, S, S].
     """
-    stills = torch.cat([codec.encode(still[None]) for still in references], dim=2)
+    stills = torch.cat([vae.encode(still[None]) for still in references], dim=2)
     return {
-        "target": _stored(codec.encode(frames)),
-        "background": _stored(codec.encode(mask_out(frames, mask))),
+        "target": _stored(vae.encode(frames)),
+        "background": _stored(vae.encode(mask_out(frames, mask))),
         "reference": _stored(stills),
-        **_heard_and_weighted(codec, len(frames), features, start_frame, face, lip),
+        **_heard_and_weighted(vae, len(frames), features, start_frame, face, lip),
     }
 
 
 @torch.no_grad()
 def editor_example(
-    codec: VideoCodec,
+    vae: VideoVAE,
     real: Tensor,
     synthetic: Tensor,
     features: AudioFeatures,
@@ -59,21 +59,21 @@ def editor_example(
     if rows is None:
         rows = features.read(ROWS_PER_FRAME * start_frame, ROWS_PER_FRAME * (start_frame + len(real)))
     return {
-        "target": _stored(codec.encode(real)),
-        "reference": _stored(codec.encode(synthetic)),
+        "target": _stored(vae.encode(real)),
+        "reference": _stored(vae.encode(synthetic)),
         "rows": rows.to(STORED),
-        **_heard_and_weighted(codec, len(real), features, start_frame, face, lip),
+        **_heard_and_weighted(vae, len(real), features, start_frame, face, lip),
     }
 
 
 def _heard_and_weighted(
-    codec: VideoCodec, frames: int, features: AudioFeatures, start_frame: int, face: Tensor, lip: Tensor
+    vae: VideoVAE, frames: int, features: AudioFeatures, start_frame: int, face: Tensor, lip: Tensor
 ) -> Example:
-    latents = latent_frame_count(frames, codec.temporal)
+    latents = latent_frame_count(frames, vae.temporal)
     return {
-        "audio": audio_windows(features, start_frame, latents, codec.temporal).to(STORED),
-        "face": latent_mask(face, codec.spatial, codec.temporal).to(STORED),
-        "lip": latent_mask(lip, codec.spatial, codec.temporal).to(STORED),
+        "audio": audio_windows(features, start_frame, latents, vae.temporal).to(STORED),
+        "face": latent_mask(face, vae.spatial, vae.temporal).to(STORED),
+        "lip": latent_mask(lip, vae.spatial, vae.temporal).to(STORED),
     }
 
 

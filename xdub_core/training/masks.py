@@ -32,7 +32,7 @@ def latent_mask(mask: Tensor, spatial: int, temporal: int = FRAMES_PER_LATENT) -
     """A pixel mask [frames, H, W] at the latents' resolution: [1, f, h, w], the mean over each latent's pixels.
 
     The first latent frame shows one frame, every other one `temporal`.
-    Raises SamplingError when the number of frames is none of a causal codec's.
+    Raises SamplingError when the number of frames is none of a causal VAE's.
     """
     latent_frame_count(len(mask), temporal)
     cells = F.avg_pool2d(mask.float().unsqueeze(1), spatial).squeeze(1)  # [frames, h, w]

@@ -96,7 +96,7 @@ class FlowSettings:
 class PixelLosses:
     """Supervision of single-step decoded pixels: by a sync scorer (lip expert), by embedders (texture expert).
 
-    `temporal`: frames that each latent of `decode`'s codec holds after the first.
+    `temporal`: frames that each latent of `decode`'s VAE holds after the first.
     """
 
     decode: FrameDecoder
@@ -218,7 +218,7 @@ class Objective(nn.Module):
             if frames.shape[1] != held:
                 raise SettingsError(
                     f"{segment.stop - segment.start} latents were decoded to {frames.shape[1]} frames, but with "
-                    f"{pixels.temporal} frames a latent they hold {held}: say the codec's own number"
+                    f"{pixels.temporal} frames a latent they hold {held}: say the VAE's own number"
                 )
             if pixels.sync is not None and hear:
                 if "rows" not in batch:

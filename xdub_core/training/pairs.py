@@ -21,7 +21,7 @@ from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.training.generator import REFERENCE_FRAMES, GeneratorDenoiser
 from xdub_core.training.masks import composite, mask_out
-from xdub_core.vae.protocol import VideoCodec
+from xdub_core.vae.protocol import VideoVAE
 
 SEGMENT = ClipGeometry(frames=25, motion_frames=5)
 """The generator's segments (appendix B.1)."""
@@ -56,7 +56,7 @@ class Redubber:
 
     generator: XDubDiT
     context: Tensor
-    codec: VideoCodec
+    vae: VideoVAE
     settings: RedubSettings = field(default_factory=RedubSettings)
 
     @torch.no_grad()
@@ -80,7 +80,7 @@ class Redubber:
                 f"{list(frames.shape)} frames, {list(masks.shape)} masks and {len(speech)} recordings: "
                 "give one mask per frame and one recording per clip"
             )
-        geometry, length = self.settings.segment.for_codec(self.codec.temporal), frames.shape[1]
+        geometry, length = self.settings.segment.for_vae(self.vae.temporal), frames.shape[1]
         extra = padded_frames(length, geometry) - length
         frames, masks = (
             torch.cat([x, x[:, -1:].expand(-1, extra, *x.shape[2:])], dim=1) for x in (frames, masks)
@@ -105,8 +105,8 @@ class Redubber:
     ) -> Tensor:
         span = slice(segment.start, segment.stop)
         original, mask = frames[:, span], masks[:, span]
-        temporal = self.codec.temporal
-        latents = self.settings.segment.for_codec(temporal).latents
+        temporal = self.vae.temporal
+        latents = self.settings.segment.for_vae(temporal).latents
         audio = torch.stack(
             [audio_windows(s.features, s.start + segment.start, latents, temporal) for s in speech]
         )
@@ -119,11 +119,11 @@ class Redubber:
             motion=None if motion is None else self._encode(motion),
         )
         sampled = sample_clip(denoiser, inputs, self.settings.sampler)
-        generated = torch.stack([self.codec.decode(clip[None]) for clip in sampled])
+        generated = torch.stack([self.vae.decode(clip[None]) for clip in sampled])
         return composite(generated.to(original), original, mask, self.settings.feather)
 
     def _encode(self, clips: Tensor) -> Tensor:
-        return torch.cat([self.codec.encode(clip) for clip in clips])
+        return torch.cat([self.vae.encode(clip) for clip in clips])
 
 
 def even_frames(frames: int, count: int) -> list[int]:

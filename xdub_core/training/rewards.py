@@ -15,7 +15,7 @@ from xdub_core.training.flow import TRUNCATION
 
 
 class FrameDecoder(Protocol):
-    """A codec's decoder that gradients pass through, for a batch."""
+    """A VAE's decoder that gradients pass through, for a batch."""
 
     def __call__(self, latents: Tensor) -> Tensor:
         """`latents`: [batch, channels, f, height, width] -> frames [batch, 4 (f - 1) + 1, H, W, 3] in 0..1."""

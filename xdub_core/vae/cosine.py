@@ -1,4 +1,4 @@
-"""A codec without weights: a fixed cosine transform with the real VAE's geometry.
+"""A VAE without weights: a fixed cosine transform with the real VAE's geometry.
 
 For tests, demonstrations and small models. Every block of 4 frames x 16 x 16 pixels x 3 colours is rotated to
 luma and two colour differences, transformed by an orthonormal cosine transform, and reduced to the `channels`
@@ -29,8 +29,8 @@ _SPATIAL_SIZE, _SPATIAL_FALL = 1.8, 1.3
 _TEMPORAL_SIZE, _TEMPORAL_FALL = 0.3, 0.7
 
 
-class CosineCodec:
-    """A `VideoCodec` that needs no weights; see the module's docstring.
+class CosineVAE:
+    """A `VideoVAE` that needs no weights; see the module's docstring.
 
     `encode(decode(z))` gives z back wherever decoding does not leave 0..1 (the decoder clamps, as a VAE's does;
     `clamp=False` keeps the map linear), apart from the temporal channels of the first latent frame.
@@ -42,7 +42,7 @@ class CosineCodec:
     ) -> None:
         if min(channels, spatial, temporal) < 1 or channels > 3 * spatial * spatial * temporal:
             raise SettingsError(
-                f"a cosine codec of {temporal} frames x {spatial} x {spatial} pixels has "
+                f"a cosine VAE of {temporal} frames x {spatial} x {spatial} pixels has "
                 f"1 to {3 * spatial * spatial * temporal} channels, not {channels}"
             )
         self.channels = channels
@@ -57,7 +57,7 @@ class CosineCodec:
         self._still = torch.tensor([frequency[0] == 0 for frequency in chosen])
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """Frames [F, H, W, 3] in 0..1 -> latents [1, C, f, h, w]; see `VideoCodec.encode`."""
+        """Frames [F, H, W, 3] in 0..1 -> latents [1, C, f, h, w]; see `VideoVAE.encode`."""
         check_frames(frames, self.spatial, self.temporal)
         height, width = (side // self.spatial for side in frames.shape[1:3])
         first = frames[:1].expand(self.temporal, -1, -1, -1)
@@ -68,7 +68,7 @@ class CosineCodec:
         return latents.permute(3, 0, 1, 2)[None].contiguous()
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoCodec.decode`."""
+        """Latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoVAE.decode`."""
         return self.decode_from(latents, first=True)
 
     def stream(self) -> StreamingDecoder:
@@ -93,10 +93,10 @@ class CosineCodec:
 
 
 class CosineStream:
-    """The `StreamingDecoder` of a `CosineCodec`."""
+    """The `StreamingDecoder` of a `CosineVAE`."""
 
-    def __init__(self, codec: CosineCodec) -> None:
-        self._codec = codec
+    def __init__(self, vae: CosineVAE) -> None:
+        self._vae = vae
         self._started = False
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
@@ -107,7 +107,7 @@ class CosineStream:
 
     def peek(self, latents: torch.Tensor) -> torch.Tensor:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
-        return self._codec.decode_from(latents, first=not self._started)
+        return self._vae.decode_from(latents, first=not self._started)
 
     def rest(self) -> None:
         """There is no cache."""

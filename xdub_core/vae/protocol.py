@@ -1,9 +1,9 @@
-"""What the engine asks of a video codec: frames to latents and back, also piece by piece.
+"""What the engine asks of a VAE: frames to latents and back, also piece by piece.
 
 A host hands one of these to the pipeline: ComfyUI wraps the user's own VAE, the command line the Wan2.2 VAE
 (`wan.py`) or the weight-free `cosine.py`. All of them are causal in time: the first latent frame of a stream holds one
 video frame and every later one holds `temporal` frames, so that F video frames make f = (F - 1) / temporal + 1 latent
-frames (released model §1). A dub's geometry comes from its codec; the numbers below are Wan2.2's.
+frames (released model §1). A dub's geometry comes from its VAE; the numbers below are Wan2.2's.
 """
 
 from typing import Protocol
@@ -13,11 +13,11 @@ import torch
 from xdub_core.errors import SamplingError
 
 FRAMES_PER_LATENT = 4
-"""`VideoCodec.temporal` of the released model's codec."""
+"""`VideoVAE.temporal` of the released model's VAE."""
 
 
 class StreamingDecoder(Protocol):
-    """Decodes one long latent video in pieces, exactly as one `VideoCodec.decode` of the whole would.
+    """Decodes one long latent video in pieces, exactly as one `VideoVAE.decode` of the whole would.
 
     Memory is bounded by one piece, however long the video: the decoder keeps only its causal cache.
     """
@@ -46,7 +46,7 @@ class StreamingDecoder(Protocol):
         ...
 
 
-class VideoCodec(Protocol):
+class VideoVAE(Protocol):
     """Turns video frames into latents and back. Latents are normalised: about zero mean, unit variance."""
 
     @property
@@ -84,7 +84,7 @@ def latent_frame_count(frames: int, temporal: int) -> int:
     """Latent frames that `frames` video frames make; raises SamplingError unless frames = temporal k + 1."""
     if frames < 1 or (frames - 1) % temporal:
         raise SamplingError(
-            f"the video codec takes {temporal}k + 1 frames (1, {temporal + 1}, {2 * temporal + 1}, ...), "
+            f"the VAE takes {temporal}k + 1 frames (1, {temporal + 1}, {2 * temporal + 1}, ...), "
             f"but got {frames}: repeat the last frame to fill up"
         )
     return (frames - 1) // temporal + 1
@@ -93,12 +93,12 @@ def latent_frame_count(frames: int, temporal: int) -> int:
 def check_frames(frames: torch.Tensor, spatial: int, temporal: int) -> None:
     """Raise SamplingError unless `frames` is [temporal k + 1, H, W, 3] with H and W multiples of `spatial`."""
     if frames.ndim != 4 or frames.shape[-1] != 3:
-        raise SamplingError(f"the video codec takes frames [F, H, W, 3], but got {list(frames.shape)}")
+        raise SamplingError(f"the VAE takes frames [F, H, W, 3], but got {list(frames.shape)}")
     latent_frame_count(frames.shape[0], temporal)
     height, width = frames.shape[1:3]
     if height % spatial or width % spatial or not height or not width:
         raise SamplingError(
-            f"the video codec takes frames whose sides are multiples of {spatial}, but got {width}x{height}: "
+            f"the VAE takes frames whose sides are multiples of {spatial}, but got {width}x{height}: "
             "choose another crop size"
         )
 
@@ -107,6 +107,6 @@ def check_latents(latents: torch.Tensor, channels: int) -> None:
     """Raise SamplingError unless `latents` is [1, channels, f, h, w]."""
     if latents.ndim != 5 or latents.shape[0] != 1 or latents.shape[1] != channels:
         raise SamplingError(
-            f"the video codec takes latents [1, {channels}, f, h, w], but got {list(latents.shape)}: "
-            "the model and the video codec do not belong together"
+            f"the VAE takes latents [1, {channels}, f, h, w], but got {list(latents.shape)}: "
+            "the model and the VAE do not belong together"
         )

@@ -1,4 +1,4 @@
-"""The real model's codec: the Wan2.2 VAE (48 channels, 16x in space, 4x in time, causal), run through diffsynth.
+"""The real model's VAE: the Wan2.2 VAE (48 channels, 16x in space, 4x in time, causal), run through diffsynth.
 
 diffsynth (Apache-2.0, optional) brings the network; this module drives it latent frame by latent frame and keeps the
 decoder's feature cache between calls, so that a video of any length decodes as one stream in bounded memory. Only
@@ -50,8 +50,8 @@ _NETWORK = "VideoVAE38_"
 _NETWORK_PARTS = ("encoder", "decoder", "conv1", "conv2")
 
 
-class WanCodec:
-    """A `VideoCodec` around diffsynth's Wan2.2 network (`VideoVAE38_`).
+class WanVAE:
+    """A `VideoVAE` around diffsynth's Wan2.2 network (`VideoVAE38_`).
 
     The network runs on its own device and in its own dtype; latents and frames go in and come out as float32 on the
     caller's device. Latents are normalised here, once, in float32. The weights are frozen; gradients pass through to
@@ -78,7 +78,7 @@ class WanCodec:
         return next(self.network.parameters()).dtype
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """Frames [F, H, W, 3] in 0..1 -> latents [1, 48, f, h, w]; see `VideoCodec.encode`."""
+        """Frames [F, H, W, 3] in 0..1 -> latents [1, 48, f, h, w]; see `VideoVAE.encode`."""
         check_frames(frames, self.spatial, self.temporal)
         video = frames.permute(3, 0, 1, 2)[None].to(self.device, torch.float32) * 2 - 1  # [1, 3, F, H, W]
         nothing = [
@@ -89,7 +89,7 @@ class WanCodec:
         return ((raw.float().to(frames.device) - self._mean_on(frames)) / self._std_on(frames)).contiguous()
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents [1, 48, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoCodec.decode`."""
+        """Latents [1, 48, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoVAE.decode`."""
         return self.stream().decode(latents)
 
     def stream(self) -> StreamingDecoder:
@@ -108,7 +108,7 @@ class WanCodec:
 
 
 class WanStream:
-    """The `StreamingDecoder` of a `WanCodec`: one latent frame at a time through the causal decoder.
+    """The `StreamingDecoder` of a `WanVAE`: one latent frame at a time through the causal decoder.
 
     The cache holds the last two inputs of each causal convolution: its size depends on the picture, not on the
     length. The network replaces entries and never writes into them, so that keeping the old list is enough to peek.
@@ -117,8 +117,8 @@ class WanStream:
 
     resting_place = torch.device("cpu")
 
-    def __init__(self, codec: WanCodec) -> None:
-        self._codec = codec
+    def __init__(self, vae: WanVAE) -> None:
+        self._vae = vae
         self._cache: list[Any] | None = None
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
@@ -135,16 +135,16 @@ class WanStream:
         self._cache = _moved(self._cache, self.resting_place)
 
     def _run(self, latents: torch.Tensor) -> tuple[torch.Tensor, list[Any] | None]:
-        codec = self._codec
-        check_latents(latents, codec.channels)
-        height, width = (codec.spatial * side for side in latents.shape[3:])
+        vae = self._vae
+        check_latents(latents, vae.channels)
+        height, width = (vae.spatial * side for side in latents.shape[3:])
         pieces = [torch.empty(0, height, width, 3, device=latents.device)]
-        self._cache = cache = _moved(self._cache, codec.device)
+        self._cache = cache = _moved(self._cache, vae.device)
         for z in latents.split(1, dim=2) if latents.shape[2] else ():
             first = cache is None
-            cache = [None] * _cache_length(codec.network) if cache is None else list(cache)
-            x = codec.network.conv2(codec.denormalised(z).to(codec.device, codec.dtype))  # type: ignore[operator]
-            result = codec.network.decoder(x, feat_cache=cache, feat_idx=[0], first_chunk=first)  # type: ignore[operator]
+            cache = [None] * _cache_length(vae.network) if cache is None else list(cache)
+            x = vae.network.conv2(vae.denormalised(z).to(vae.device, vae.dtype))  # type: ignore[operator]
+            result = vae.network.decoder(x, feat_cache=cache, feat_idx=[0], first_chunk=first)  # type: ignore[operator]
             # diffsynth 2.0.0 changed the list in place only; later versions return it too.
             video, cache = result[:2] if isinstance(result, tuple) else (result, cache)
             pieces.append(_pixels(video).to(latents.device))
@@ -153,7 +153,7 @@ class WanStream:
 
 def load_wan_vae(
     path: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> WanCodec:
+) -> WanVAE:
     """The Wan2.2 VAE from `path` (.safetensors or .pth, in any float type), ready on `device` in `dtype`.
 
     Raises MissingModelError where the file or diffsynth is missing (the message has the command that gets it),
@@ -170,7 +170,7 @@ def load_wan_vae(
     what = "the Wan2.2 VAE with 48 channels"
     advice = f"choose {released_file('vae').name} or ComfyUI's wan2.2_vae.safetensors"
     load_strictly(network, file, names, what=what, advice=advice, dtype=dtype, device=device)
-    return WanCodec(network)
+    return WanVAE(network)
 
 
 @cache
@@ -210,7 +210,7 @@ def _diffsynth_vae_module() -> ModuleType:
             f"diffsynth is not installed, which runs the Wan2.2 VAE outside ComfyUI: `{INSTALL_COMMAND}`"
         )
     path = Path(package.submodule_search_locations[0]) / "models" / "wan_video_vae.py"
-    spec = importlib.util.spec_from_file_location("xdub_core.codec._diffsynth_wan_vae", path)
+    spec = importlib.util.spec_from_file_location("xdub_core.vae._diffsynth_wan_vae", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise MissingModelError(
             f"diffsynth {_diffsynth_version()} has no {path.name}: install a known version with `{INSTALL_COMMAND}`"

@@ -11,7 +11,7 @@ import torch
 from xdub_core.cli import main
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.evaluation.pictures import BEST_PSNR
-from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR
+from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING
 from xdub_core.experts.expert import load_expert
 from xdub_core.heads.dataset import TalkingHeads
 from xdub_core.heads.drawn_head import SAMPLE_BOX, write_sample
@@ -52,12 +52,12 @@ def test_every_stage_of_the_paper_comes_in_its_order(made):
 def test_what_is_shipped_samples(made):
     maker, _ = made
     mini = load_mini(maker.shipped)
-    size, codec = mini.card.crop, mini.model.codec
+    size, vae = mini.card.crop, mini.model.vae
     assert (size, mini.card.geometry) == (maker.recipe.heads.size, GEOMETRY)
     audio = torch.zeros(1, GEOMETRY.latents, 8, mini.phonemes.config.width)
-    inputs = ClipInputs(codec.encode(torch.rand(GEOMETRY.frames, size, size, 3)), audio)
+    inputs = ClipInputs(vae.encode(torch.rand(GEOMETRY.frames, size, size, 3)), audio)
     denoiser = mini.model.denoiser
-    frames = codec.decode(sample_clip(denoiser, inputs, SamplerSettings(steps=4)))
+    frames = vae.decode(sample_clip(denoiser, inputs, SamplerSettings(steps=4)))
     assert frames.shape == (13, size, size, 3)
     assert torch.isfinite(frames).all()
 
@@ -99,17 +99,17 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
     class StoppedError(Exception):
         pass
 
-    def stop_in_the_codec(progress):
+    def stop_in_the_vae(progress):
         if progress.name == "codec":
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_codec).make()
+        MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_vae).make()
     drawn = sorted(tmp_path.glob("clips/*/*.npz"))
     assert len(drawn) == recipe("tiny").clips
     before = [path.stat().st_mtime_ns for path in drawn]
     with pytest.raises(StoppedError):
-        MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_codec).make()
+        MiniMaker(recipe("tiny"), tmp_path, on_progress=stop_in_the_vae).make()
     assert [path.stat().st_mtime_ns for path in drawn] == before
 
 
@@ -291,7 +291,7 @@ def test_the_command_line_evaluates_it(made, tmp_path, monkeypatch, capfd):
     printed = capfd.readouterr()
     assert not end.value.code, printed.err
     rows = json.loads((tmp_path / "report.json").read_text())
-    assert list(rows) == [FLOOR, CEILING, CODEC_CEILING, "xdub-mini"]
+    assert list(rows) == [FLOOR, CEILING, VAE_CEILING, "xdub-mini"]
     assert rows[FLOOR]["outside_psnr"] == BEST_PSNR
     assert rows[CEILING]["mouth_psnr"] == BEST_PSNR
     assert "same seed, same dub: yes" in printed.out

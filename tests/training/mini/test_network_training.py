@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from xdub_core.evaluation.measure import Judges, measure, through_codec
-from xdub_core.evaluation.report import CEILING, CODEC_CEILING, FLOOR, make_report
+from xdub_core.evaluation.measure import Judges, measure, through_vae
+from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, make_report
 from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
 from xdub_core.heads.speech import espeak_available
 from xdub_core.mini.network_files import load_networks
-from xdub_core.mini.vae import MiniCodec
-from xdub_core.training.mini.network_examples import clip_features, codec_example, dub_cases, landmark_example
+from xdub_core.mini.vae import MiniVAE
+from xdub_core.training.mini.network_examples import clip_features, dub_cases, landmark_example, vae_example
 from xdub_core.training.mini.network_training import STATES, tiny_trainings, train_networks
 
 pytestmark = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
@@ -71,8 +71,8 @@ def test_features_of_a_clip_are_those_of_its_frames(heads, bundle):
 def test_examples_mark_the_mouth_and_the_face(heads):
     clip = heads[0]
     lips = clip.landmarks[0, :8].mean(0).astype(int)
-    assert codec_example(clip).mouth[0, lips[1], lips[0]] == 1
-    assert codec_example(clip).mouth.mean() < 0.2
+    assert vae_example(clip).mouth[0, lips[1], lips[0]] == 1
+    assert vae_example(clip).mouth.mean() < 0.2
     points = landmark_example(clip).points
     assert points.shape == (24, 18, 2)
     assert (points[:, 16] < points[:, 17]).all()
@@ -84,18 +84,18 @@ def test_held_out_dubs_are_judged_between_floor_and_ceiling(cache, bundle):
         TalkingHeads("held-out", length=2, config=SMALL, cache=cache), networks.phonemes, range(2)
     )
     judges = Judges(networks.sync, networks.landmarks, networks.identity)
-    codec = MiniCodec(networks.codec)
+    vae = MiniVAE(networks.vae)
     videos = {
         FLOOR: [case.source for case in cases],
         CEILING: [case.truth for case in cases],
-        CODEC_CEILING: [through_codec(codec, case.truth) for case in cases],
+        VAE_CEILING: [through_vae(vae, case.truth) for case in cases],
     }
     measured = {
         name: [measure(case, video, judges) for case, video in zip(cases, dubs, strict=True)]
         for name, dubs in videos.items()
     }
     rows = make_report(cases, measured).rows
-    assert rows[CEILING].mouth_psnr == 100 > rows[CODEC_CEILING].mouth_psnr > 15
+    assert rows[CEILING].mouth_psnr == 100 > rows[VAE_CEILING].mouth_psnr > 15
     assert rows[CEILING].lmd == 0 < rows[FLOOR].lmd
     assert rows[CEILING].outside_psnr > 99
     assert rows[FLOOR].identity == pytest.approx(1, abs=1e-3)

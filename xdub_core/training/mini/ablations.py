@@ -15,7 +15,7 @@ from pathlib import Path
 
 from xdub_core.dub.pipeline import DubModel
 from xdub_core.errors import MissingModelError
-from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import load_dit
 from xdub_core.sampling.denoiser import Denoiser, DiTDenoiser
@@ -58,7 +58,7 @@ class Ablations:
             pairs = ExampleFolder(self.maker.folder / "pairs")
             self.maker.run_stage(config, pairs, folder, start, name=name)
         dit = load_dit(path)
-        return DubModel(MiniCodec(self.maker.examples.networks.codec), self._denoiser(config, dit))
+        return DubModel(MiniVAE(self.maker.examples.networks.vae), self._denoiser(config, dit))
 
     def _denoiser(self, config: TrainingConfig, dit: XDubDiT) -> Denoiser:
         kind = ChannelwiseDenoiser if config.concatenation == "channels" else DiTDenoiser

@@ -21,14 +21,14 @@ from xdub_core.heads.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.identity_net import IdentityNet, identity_similarity
 from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
-from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training.augmentation import augment_pair
 from xdub_core.training.encoding import editor_example, generator_example
 from xdub_core.training.example_files import collate
 from xdub_core.training.filtering import PairFilter
-from xdub_core.training.mini.network_examples import codec_example
+from xdub_core.training.mini.network_examples import vae_example
 from xdub_core.training.mini.recipe import GEOMETRY, MiniRecipe
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
 
@@ -83,8 +83,8 @@ class MiniExamples:
         return load_networks(self.folder / "shipped")
 
     @cached_property
-    def codec(self) -> MiniCodec:
-        return MiniCodec(self.networks.codec)
+    def vae(self) -> MiniVAE:
+        return MiniVAE(self.networks.vae)
 
     @property
     def generator(self) -> Path:
@@ -108,7 +108,7 @@ class MiniExamples:
         for span in self._spans(rng, len(frames)):
             stills = other_frames(rng, len(frames), span.start, span.stop)
             yield generator_example(
-                self.codec,
+                self.vae,
                 frames[span],
                 mask[span],
                 frames[stills],
@@ -155,7 +155,7 @@ class MiniExamples:
             real, dubbed, face, lip = (part.flip(2) for part in (real, dubbed, face, lip))
         return [
             editor_example(
-                self.codec, real[span], dubbed[span], features, first + span.start, face[span], lip[span]
+                self.vae, real[span], dubbed[span], features, first + span.start, face[span], lip[span]
             )
             for span in self._spans(rng, len(real))
         ]
@@ -164,7 +164,7 @@ class MiniExamples:
         """Clips by number, in their first take, as the generator dubs them with the second; float32 [F, S, S, 3]."""
         sampler = SamplerSettings(steps=self.recipe.pair_steps, border=0, seed=seed)
         settings = RedubSettings(segment=GEOMETRY, sampler=sampler, guided=False)
-        redubber = Redubber(load_dit(self.generator), self.recipe.context, self.codec, settings)
+        redubber = Redubber(load_dit(self.generator), self.recipe.context, self.vae, settings)
         sources = [self.clips.dubbed(number, takes[0]) for number in numbers]
         first = sources[0].audio_start // SAMPLES_PER_FRAME
         speech = [
@@ -189,7 +189,7 @@ def all_features(audio: np.ndarray, phonemes: PhonemeNet) -> AudioFeatures:
 
 def lip_masks(clip: Example) -> np.ndarray:
     """The box around the lips in each frame, float32 [F, S, S]."""
-    return codec_example(clip).mouth.numpy()
+    return vae_example(clip).mouth.numpy()
 
 
 def _teaches(network: IdentityNet, original: Tensor, dubbed: Tensor, mask: Tensor) -> bool:

@@ -23,7 +23,7 @@ from xdub_core.heads.processes import map_in_processes
 from xdub_core.mini.loading import EXPERT_FILES, EXPERTS, MiniCard, load_card, save_card
 from xdub_core.mini.network_files import DIT, load_networks, save_networks
 from xdub_core.mini.syncnet import RegionScorer
-from xdub_core.mini.vae import MiniCodec
+from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import load_dit, save_dit
 from xdub_core.training.config import Stage, TrainingConfig
@@ -181,12 +181,12 @@ class MiniMaker:
         if shipped.exists():
             return
         networks, editor = load_networks(self.shipped), load_dit(self.shipped / DIT, dtype=torch.float32)
-        codec = MiniCodec(networks.codec.to(self.device))
+        vae = MiniVAE(networks.vae.to(self.device))
         pixels = PixelLosses(
-            decode=codec.decode_batch,
+            decode=vae.decode_batch,
             sync=RegionScorer(networks.sync.to(self.device)) if kind == "lip" else None,
             identity=(networks.identity.to(self.device),) if kind == "texture" else (),
-            temporal=codec.temporal,
+            temporal=vae.temporal,
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
         save_expert(load_expert(path).to(SHIPPED_DTYPE), shipped)

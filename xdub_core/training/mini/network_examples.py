@@ -18,19 +18,19 @@ from xdub_core.training.mini.identity_training import IdentityExample
 from xdub_core.training.mini.landmark_training import LandmarkExample
 from xdub_core.training.mini.phoneme_training import SpeechExample
 from xdub_core.training.mini.sync_training import SyncExample
-from xdub_core.training.mini.vae_training import CodecExample
+from xdub_core.training.mini.vae_training import VAEExample
 
 _ROW_SAMPLES = 320
 _LIP_MARGIN = 4  # pixels
 
 
-def codec_example(clip: Example) -> CodecExample:
-    """A clip for the codec: the lips' boxes, a little widened, are its mouths."""
+def vae_example(clip: Example) -> VAEExample:
+    """A clip for the VAE: the lips' boxes, a little widened, are its mouths."""
     mouth = np.zeros(clip.frames.shape[:3], dtype=np.float32)
     for picture, (x0, y0, x1, y1) in zip(mouth, clip.mouth_boxes.round().astype(int), strict=True):
         corner, other = (x0 - _LIP_MARGIN, y0 - _LIP_MARGIN), (x1 + _LIP_MARGIN, y1 + _LIP_MARGIN)
         cv2.rectangle(picture, corner, other, 1.0, cv2.FILLED)
-    return CodecExample(torch.from_numpy(clip.frames), torch.from_numpy(mouth))
+    return VAEExample(torch.from_numpy(clip.frames), torch.from_numpy(mouth))
 
 
 def speech_example(clip: Example) -> SpeechExample:

@@ -1,7 +1,7 @@
 """All the small networks, one after the other: what `train mini` does before the model's own two stages.
 
     phonemes ─ sync          (the SyncNet hears the recogniser's features)
-    codec, landmarks, identity
+    VAE, landmarks, identity
 
 Each goes on where it was stopped; what is done is loaded from the bundle's folder, not made again.
 """
@@ -25,21 +25,21 @@ from xdub_core.mini.identity_net import IdentityConfig
 from xdub_core.mini.network_files import MiniNetworks, load_network, save_network
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig
-from xdub_core.mini.vae_net import CodecConfig
+from xdub_core.mini.vae_net import VAEConfig
 from xdub_core.training.mini.fitting import FitCallback, FitProgress, FitSettings, ignore_fit
 from xdub_core.training.mini.identity_training import IdentityTraining, train_identity
 from xdub_core.training.mini.landmark_training import LandmarkTraining, landmark_error, train_landmarks
 from xdub_core.training.mini.network_examples import (
-    codec_example,
     identity_example,
     landmark_example,
     speech_example,
     sync_example,
+    vae_example,
 )
 from xdub_core.training.mini.nonsense_speech import Chatter, make_chatter
 from xdub_core.training.mini.phoneme_training import PhonemeTraining, phoneme_accuracy, train_phonemes
 from xdub_core.training.mini.sync_training import SyncTraining, train_sync
-from xdub_core.training.mini.vae_training import CodecTraining, codec_quality, train_codec
+from xdub_core.training.mini.vae_training import VAETraining, train_vae, vae_quality
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class NetworkTrainings:
     """How each network is trained, and what the recogniser of phonemes hears meanwhile."""
 
     chatter: Chatter = field(default_factory=Chatter)
-    codec: CodecTraining = field(default_factory=CodecTraining)
+    vae: VAETraining = field(default_factory=VAETraining)
     phonemes: PhonemeTraining = field(default_factory=lambda: PhonemeTraining(PhonemeConfig(len(VISEMES))))
     sync: SyncTraining = field(default_factory=SyncTraining)
     landmarks: LandmarkTraining = field(default_factory=LandmarkTraining)
@@ -63,7 +63,7 @@ class NetworkTrainings:
 
 def tiny_trainings() -> NetworkTrainings:
     """Networks that take seconds and are good for nothing but going through the motions."""
-    codec = CodecConfig(
+    vae = VAEConfig(
         channels=8,
         frame_width=16,
         latent_width=16,
@@ -78,7 +78,7 @@ def tiny_trainings() -> NetworkTrainings:
 
     return NetworkTrainings(
         chatter=Chatter(6, (3, 6)),
-        codec=CodecTraining(codec, fit=few(2), window=5),
+        vae=VAETraining(vae, fit=few(2), window=5),
         phonemes=PhonemeTraining(
             PhonemeConfig(len(VISEMES), width=16, hidden=16, dilations=(1, 2)), few(2), rows=40
         ),
@@ -126,10 +126,10 @@ def train_networks(
             [sync_example(clip, phonemes) for clip in clips.seen], chosen.sync, state, on_progress, device
         ),
     )
-    codec = made("codec", lambda state: _codec(clips, chosen.codec, state, on_progress, device))
+    vae = made("codec", lambda state: _vae(clips, chosen.vae, state, on_progress, device))
     landmarks = _landmarks(clips, chosen.landmarks, folder, on_progress)
     identity = made("identity", lambda state: _identity(clips, chosen.identity, state, on_progress, device))
-    return MiniNetworks(codec, phonemes, sync, landmarks, identity)
+    return MiniNetworks(vae, phonemes, sync, landmarks, identity)
 
 
 class _Clips:
@@ -171,14 +171,12 @@ def _phonemes(
     return network
 
 
-def _codec(
-    clips: _Clips, training: CodecTraining, state: Path, on_progress: FitCallback, device: torch.device | str
+def _vae(
+    clips: _Clips, training: VAETraining, state: Path, on_progress: FitCallback, device: torch.device | str
 ) -> nn.Module:
-    network = train_codec([codec_example(c) for c in clips.seen], training, state, on_progress, device)
-    quality = codec_quality(network, [codec_example(c) for c in clips.aside], training.window)
-    logger.info(
-        "codec: %.1f dB, %.1f dB at the mouth, of people kept aside", quality.psnr, quality.mouth_psnr
-    )
+    network = train_vae([vae_example(c) for c in clips.seen], training, state, on_progress, device)
+    quality = vae_quality(network, [vae_example(c) for c in clips.aside], training.window)
+    logger.info("VAE: %.1f dB, %.1f dB at the mouth, of people kept aside", quality.psnr, quality.mouth_psnr)
     return network
 
 

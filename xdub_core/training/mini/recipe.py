@@ -14,7 +14,7 @@ from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.heads.dataset import HeadsConfig
 from xdub_core.heads.visemes import VISEMES
 from xdub_core.mini.phonemes import PhonemeConfig
-from xdub_core.mini.vae_net import CodecConfig
+from xdub_core.mini.vae_net import VAEConfig
 from xdub_core.model.config import DiTConfig
 from xdub_core.training.augmentation import AugmentationRates
 from xdub_core.training.conditions import ConditionDropout
@@ -82,7 +82,7 @@ class MiniRecipe:
             audio_inner_dim=128,
             audio_head_dim=32,
             audio_layers=1,
-            latent_channels=CodecConfig().channels,
+            latent_channels=VAEConfig().channels,
             residual=True,
         )
     )
@@ -212,7 +212,7 @@ def _tiny() -> MiniRecipe:
             audio_inner_dim=16,
             audio_head_dim=8,
             audio_layers=1,
-            latent_channels=networks.codec.network.channels,
+            latent_channels=networks.vae.network.channels,
             residual=True,
         ),
         networks=networks,

@@ -1,4 +1,4 @@
-"""Training the mini's codec: pixels, edges and structure, the mouth counted several times, a touch of KL."""
+"""Training the mini's VAE: pixels, edges and structure, the mouth counted several times, a touch of KL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xdub_core.errors import SettingsError
-from xdub_core.mini.vae_net import TEMPORAL, CodecConfig, CodecNet, blocks_of
+from xdub_core.mini.vae_net import TEMPORAL, VAEConfig, VAENet, blocks_of
 from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
 from xdub_core.vae.protocol import latent_frame_count
 
@@ -20,7 +20,7 @@ _CHARBONNIER = 0.04
 
 
 @dataclass(frozen=True)
-class CodecExample:
+class VAEExample:
     """`frames` uint8 [F, H, W, 3], F at least a window long; `mouth` [F, H, W]: 1 in the mouth's region, else 0."""
 
     frames: Tensor
@@ -28,8 +28,8 @@ class CodecExample:
 
 
 @dataclass(frozen=True)
-class CodecLoss:
-    """Weights of the codec's losses; `mouth`: how many times more than the rest a mouth pixel counts."""
+class VAELoss:
+    """Weights of the VAE's losses; `mouth`: how many times more than the rest a mouth pixel counts."""
 
     edges: float = 0.5
     structure: float = 0.05
@@ -38,11 +38,11 @@ class CodecLoss:
 
 
 @dataclass(frozen=True)
-class CodecTraining:
-    """Everything that decides what codec comes out. `window`: frames per example, 4 k + 1."""
+class VAETraining:
+    """Everything that decides what VAE comes out. `window`: frames per example, 4 k + 1."""
 
-    network: CodecConfig = field(default_factory=CodecConfig)
-    loss: CodecLoss = field(default_factory=CodecLoss)
+    network: VAEConfig = field(default_factory=VAEConfig)
+    loss: VAELoss = field(default_factory=VAELoss)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             steps=1500, batch=8, learning_rate=1e-3, matrix_rate=0.02, autocast=True
@@ -52,46 +52,46 @@ class CodecTraining:
 
 
 @dataclass(frozen=True)
-class CodecQuality:
+class VAEQuality:
     """PSNR in dB of everything and of the mouth's region alone, over examples that were not trained on."""
 
     psnr: float
     mouth_psnr: float
 
 
-def train_codec(
-    examples: Sequence[CodecExample],
-    training: CodecTraining,
+def train_vae(
+    examples: Sequence[VAEExample],
+    training: VAETraining,
     state_file: Path | None = None,
     on_progress: FitCallback = ignore_fit,
     device: torch.device | str = "cpu",
-) -> CodecNet:
-    """Train a codec and measure its latents, so that they come out normalised.
+) -> VAENet:
+    """Train a VAE and measure its latents, so that they come out normalised.
 
     `examples` may render themselves when they are indexed; a step indexes as many as its batch has.
     Raises what `fit` raises, SettingsError for an impossible window or no examples.
     """
     latent_frame_count(training.window, TEMPORAL)
     if not examples:
-        raise SettingsError("training a codec needs at least one example, but there are none")
+        raise SettingsError("training a VAE needs at least one example, but there are none")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.fit.seed)
-        network = CodecNet(training.network)
+        network = VAENet(training.network)
     if state_file is None or not state_file.exists():
         network.start_from_components(*_blocks(examples, training))
     network = network.to(device)
 
     def step(generator: torch.Generator) -> Mapping[str, Tensor]:
         frames, mouth = _batch(examples, training, generator, device)
-        return codec_losses(network, frames, mouth, training.loss, generator)
+        return vae_losses(network, frames, mouth, training.loss, generator)
 
     fit("codec", network, step, training.fit, state_file, on_progress)
     measure_latents(network, examples, training.window)
     return network
 
 
-def codec_losses(
-    network: CodecNet, frames: Tensor, mouth: Tensor, loss: CodecLoss, generator: torch.Generator
+def vae_losses(
+    network: VAENet, frames: Tensor, mouth: Tensor, loss: VAELoss, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """The losses of frames [B, F, 3, H, W] in 0..1 whose mouths are marked in mouth [B, F, 1, H, W]."""
     mean, log_variance = (moment.float() for moment in network.moments(frames))
@@ -115,7 +115,7 @@ def codec_losses(
 
 
 @torch.no_grad()
-def measure_latents(network: CodecNet, examples: Sequence[CodecExample], window: int) -> None:
+def measure_latents(network: VAENet, examples: Sequence[VAEExample], window: int) -> None:
     """Set the network's `mean` and `scale` from the latents of some of the examples, evenly spaced.
 
     Normalised latents have a variance of 1 on average over the channels, but not in each: a channel's deviation goes
@@ -131,7 +131,7 @@ def measure_latents(network: CodecNet, examples: Sequence[CodecExample], window:
     network.scale.copy_(deviation * share.square().mean().sqrt() / share)
 
 
-def _visibility(network: CodecNet, latents: Sequence[Tensor], deviation: Tensor) -> Tensor:
+def _visibility(network: VAENet, latents: Sequence[Tensor], deviation: Tensor) -> Tensor:
     """How much the picture changes when a channel alone is disturbed by its deviation: RMS of pixels, [C]."""
     video = torch.cat(list(latents))
     plain = network.decode_video(video)
@@ -145,7 +145,7 @@ def _visibility(network: CodecNet, latents: Sequence[Tensor], deviation: Tensor)
 
 
 @torch.no_grad()
-def codec_quality(network: CodecNet, examples: Sequence[CodecExample], window: int = 13) -> CodecQuality:
+def vae_quality(network: VAENet, examples: Sequence[VAEExample], window: int = 13) -> VAEQuality:
     """How well frames come through: PSNR over all examples' first `window` frames."""
     squared, mouth_squared, mouth_pixels = [], 0.0, 0.0
     for example in examples:
@@ -156,12 +156,12 @@ def codec_quality(network: CodecNet, examples: Sequence[CodecExample], window: i
         mouth_squared += float((error * mouth).sum())
         mouth_pixels += float(mouth.sum())
     mouth_error = torch.tensor(mouth_squared / max(mouth_pixels, 1.0))
-    return CodecQuality(_psnr(torch.stack(squared).mean()), _psnr(mouth_error))
+    return VAEQuality(_psnr(torch.stack(squared).mean()), _psnr(mouth_error))
 
 
 def _batch(
-    examples: Sequence[CodecExample],
-    training: CodecTraining,
+    examples: Sequence[VAEExample],
+    training: VAETraining,
     generator: torch.Generator,
     device: torch.device | str,
 ) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,7 @@ def _batch(
         room = len(example.frames) - training.window
         if room < 0:
             raise SettingsError(
-                f"a codec example of {len(example.frames)} frames is shorter than the window of {training.window}"
+                f"a VAE example of {len(example.frames)} frames is shorter than the window of {training.window}"
             )
         start = int(torch.randint(room + 1, (1,), generator=generator))
         videos.append(_video(example, start, training.window, device))
@@ -179,11 +179,11 @@ def _batch(
     return torch.cat(videos), torch.cat(mouths)
 
 
-def _some(examples: Sequence[CodecExample], count: int = 64) -> range:
+def _some(examples: Sequence[VAEExample], count: int = 64) -> range:
     return range(0, len(examples), max(1, len(examples) // count))
 
 
-def _blocks(examples: Sequence[CodecExample], training: CodecTraining) -> tuple[Tensor, Tensor]:
+def _blocks(examples: Sequence[VAEExample], training: VAETraining) -> tuple[Tensor, Tensor]:
     """Blocks of some of the examples, and their weights: those of the mouth count more."""
     blocks, weights = [], []
     for index in _some(examples):
@@ -194,7 +194,7 @@ def _blocks(examples: Sequence[CodecExample], training: CodecTraining) -> tuple[
     return torch.cat(blocks), torch.cat(weights)
 
 
-def _video(example: CodecExample, start: int, window: int, device: torch.device | str) -> Tensor:
+def _video(example: VAEExample, start: int, window: int, device: torch.device | str) -> Tensor:
     frames = example.frames[start : start + window].to(device)
     return frames.permute(0, 3, 1, 2)[None].float() / 255
 
