@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xdub_core.compose.paste_back import PasteMode
 
 VIDEO, IMAGES = "video", "images"
-MODES: dict[str, PasteMode] = {"change": "change", "whole crop": "crop", "as released": "reference"}
+MODES: dict[str, PasteMode] = {"change": "change", "whole crop": "crop", "as released": "as_released"}
 
 
 class PasteBack(io.ComfyNode):

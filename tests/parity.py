@@ -149,7 +149,7 @@ def face_rows(folder: Path) -> Iterator[Row]:
         keypoints = golden[f"{name}.keypoints"][:, 0]
         filtered = filter_keypoints(keypoints, BODY_EYES)
         expected = {key: golden[f"{name}.{key}"] for key in ("filtered", "raw_boxes", "boxes", "case")}
-        result = smooth_boxes(keypoints[:, FACE_POINTS], (width, height), reference=True)
+        result = smooth_boxes(keypoints[:, FACE_POINTS], (width, height), as_released=True)
         yield Row(f"face: {name}: filtered keypoints", _largest(filtered, expected["filtered"][:, 0]), 1e-6)
         raw = raw_boxes(filtered[:, FACE_POINTS], (width, height))
         yield Row(f"face: {name}: raw boxes (px)", _largest(raw, expected["raw_boxes"]), 1e-3)
@@ -173,7 +173,7 @@ def frame_rows(folder: Path) -> Iterator[Row]:
     for i, (frame, box) in enumerate(zip(golden["raw"], golden["boxes"], strict=True)):
         matched, source = unit(golden["color_corrected"], i), unit(crops, i)
         results = {
-            "crops": (np.rint(crop_frame(frame, box, size, "reference") * 255), crops[i]),
+            "crops": (np.rint(crop_frame(frame, box, size, "as_released") * 255), crops[i]),
             "colour match": (
                 truncated(match_color(unit(golden["generated"], i), source) * 255),
                 golden["color_corrected"][i],
@@ -182,7 +182,7 @@ def frame_rows(folder: Path) -> Iterator[Row]:
                 truncated(blend_border(matched * 255, source * 255)),
                 golden["border_blended"][i],
             ),
-            "paste-back": (paste_back(frame, matched, source, box, "reference"), golden["pasted"][i]),
+            "paste-back": (paste_back(frame, matched, source, box, "as_released"), golden["pasted"][i]),
         }
         for stage, (result, expected) in results.items():
             errors[stage] = max(errors[stage], _largest(result, expected))

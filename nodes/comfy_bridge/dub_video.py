@@ -55,7 +55,7 @@ def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
         guidance=choices.guidance or own.sampler.guidance,
     )
     size = choices.crop_size or own.crop_size
-    return replace(own, sampler=sampler, reference=choices.as_released, crop_size=size)
+    return replace(own, sampler=sampler, as_released=choices.as_released, crop_size=size)
 
 
 def dubbing_model(

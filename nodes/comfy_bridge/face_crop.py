@@ -80,7 +80,7 @@ def find_face(
         detector,
         every=settings.every,
         batch=frames_at_once(),
-        reference=settings.as_released,
+        as_released=settings.as_released,
         progress=lambda done: on_progress(Progress(Stage.FACES, done, slots)),
     )
     return TrackedFace(track, footage.timeline, settings.size)
@@ -107,7 +107,7 @@ def crops_on_demand(footage: Footage, face: TrackedFace, settings: CropSettings)
 
 def cut_crops(footage: Footage, face: TrackedFace, settings: CropSettings) -> Tensor:
     """The crops of all slots, IMAGE [slots, size, size, 3], all of it in memory."""
-    mode: CropMode = "reference" if settings.as_released else "subpixel"
+    mode: CropMode = "as_released" if settings.as_released else "subpixel"
     crops = torch.empty(len(face.timeline), settings.size, settings.size, 3)
     for slot, frame in enumerate(counted(footage.slots(), len(crops))):
         crops[slot] = torch.from_numpy(crop_frame(frame, face.track.boxes[slot], settings.size, mode))

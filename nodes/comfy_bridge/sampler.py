@@ -37,7 +37,7 @@ def sample_runs(
     preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
     sampler = ComfyClipSampler(model, context, choices, preview)
     chain = ClipChain(
-        reference.vae, sampler, speech.features, reference.geometry, finish, reference=as_released
+        reference.vae, sampler, speech.features, reference.geometry, finish, as_released=as_released
     )
     return [
         model.model.process_latent_out(torch.cat(_sampled(chain, run, reference.crops)))

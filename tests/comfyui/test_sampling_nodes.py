@@ -69,7 +69,7 @@ def engine_run(reference, speech, run, as_released=False):
         speech.features,
         GEOMETRY,
         crop_finisher(True, as_released),
-        reference=as_released,
+        as_released=as_released,
     )
     crops = (reference.crops[slot].numpy() for slot in run.slots)
     list(chain.run(crops, run.clips, on_latents=lambda clip, sampled: latents.append(sampled)))

@@ -52,9 +52,9 @@ def test_unchanged_crops_of_moving_boxes_in_full_hd_give_the_frames_back():
 
 
 @settings(deadline=None)
-@given(box=boxes(), mode=st.sampled_from(["change", "crop", "reference"]))
+@given(box=boxes(), mode=st.sampled_from(["change", "crop", "as_released"]))
 def test_pixels_outside_the_box_are_never_touched(box, mode):
-    if mode == "reference":
+    if mode == "as_released":
         box = np.array([*np.floor(box[:2]), *np.floor(box[2:])])
     frame = noise_frame()
     crop = crop_frame(frame, box, SIZE)
@@ -143,7 +143,7 @@ def test_stages_equal_the_release(goldens):
         matched, crop = (image[i].astype(np.float32) for image in (golden["color_corrected"], source))
         blended = truncated(blend_border(matched, crop)).astype(int)
         assert np.abs(blended - golden["border_blended"][i]).max() <= 1
-        pasted = paste_back(golden["raw"][i], matched / 255, crop / 255, box, "reference").astype(int)
+        pasted = paste_back(golden["raw"][i], matched / 255, crop / 255, box, "as_released").astype(int)
         assert np.abs(pasted - golden["pasted"][i]).max() <= 1
 
 

@@ -43,7 +43,7 @@ def smooth_crops(count, size=SIZE, seed=0):
     return [(picture + 0.1 * np.sin(frame / 9)).astype(np.float32) for frame in range(count)]
 
 
-def chain(denoiser, finish=lambda generated, source: generated, reference=False, border=1):
+def chain(denoiser, finish=lambda generated, source: generated, as_released=False, border=1):
     rows = torch.arange(2000.0).unsqueeze(1)
     return ClipChain(
         vae=CosineVAE(48),
@@ -51,16 +51,16 @@ def chain(denoiser, finish=lambda generated, source: generated, reference=False,
         features=tensor_features(rows),
         geometry=GEOMETRY,
         finish=finish,
-        reference=reference,
+        as_released=as_released,
     )
 
 
-@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("as_released", [False, True])
 @pytest.mark.parametrize("frames", [1, 13, 14, 40])
-def test_every_frame_comes_once_with_its_own_source(frames, reference):
+def test_every_frame_comes_once_with_its_own_source(frames, as_released):
     clips = plan_clips(frames, geometry=GEOMETRY)
     crops = smooth_crops(padded_frames(frames, GEOMETRY))
-    pairs = list(chain(Copying(), reference=reference).run(iter(crops), clips))
+    pairs = list(chain(Copying(), as_released=as_released).run(iter(crops), clips))
     assert len(pairs) == len(crops)
     for (generated, source, _), crop in zip(pairs, crops, strict=True):
         assert source is crop
@@ -78,11 +78,11 @@ def test_the_unchanged_crop_is_the_source_through_the_vae():
 
 
 @pytest.mark.parametrize("motion_frames", [1, 5, 9])
-@pytest.mark.parametrize("reference", [False, True])
-def test_clips_may_overlap_by_other_lengths(motion_frames, reference):
+@pytest.mark.parametrize("as_released", [False, True])
+def test_clips_may_overlap_by_other_lengths(motion_frames, as_released):
     geometry = ClipGeometry(17, motion_frames)
     crops = smooth_crops(padded_frames(40, geometry))
-    made = ClipChain(**{**chain(Copying(), reference=reference).__dict__, "geometry": geometry})
+    made = ClipChain(**{**chain(Copying(), as_released=as_released).__dict__, "geometry": geometry})
     pairs = list(made.run(iter(crops), plan_clips(40, geometry=geometry)))
     assert len(pairs) == len(crops)
     for (generated, source, _), crop in zip(pairs, crops, strict=True):

@@ -93,10 +93,10 @@ def source_of(a_scene):
 
 
 @pytest.mark.parametrize("frames", [1, 13, 30, 47])
-@pytest.mark.parametrize("reference", [False, True])
-def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, reference):
+@pytest.mark.parametrize("as_released", [False, True])
+def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, as_released):
     a_scene = scene(frames=frames)
-    result = np.stack(run_dub(a_scene, replace(SETTINGS, reference=reference)))
+    result = np.stack(run_dub(a_scene, replace(SETTINGS, as_released=as_released)))
     assert len(result) == frames
     outside = np.ones((HEIGHT, WIDTH), bool)
     outside[8:48, 20:60] = False
@@ -113,9 +113,9 @@ def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_vae_loses(
     assert not np.array_equal(np.stack(blurred), source_of(a_scene))
 
 
-@pytest.mark.parametrize("reference", [False, True])
-def test_frames_name_the_rectangle_outside_of_which_they_are_the_sources(reference):
-    settings = replace(SETTINGS, reference=reference)
+@pytest.mark.parametrize("as_released", [False, True])
+def test_frames_name_the_rectangle_outside_of_which_they_are_the_sources(as_released):
+    settings = replace(SETTINGS, as_released=as_released)
     for frame in dub(scene(frames=13), DubModel(CosineVAE(48), Inventing()), settings):
         outside = np.ones((HEIGHT, WIDTH), bool)
         for left, top, right, bottom in frame.changed:
@@ -172,8 +172,8 @@ def test_clips_are_numbered_over_the_whole_dub():
 
 
 @pytest.mark.parametrize("temporal", [1, 2, 4, 8])
-@pytest.mark.parametrize("reference", [False, True])
-def test_the_clips_follow_the_vae_s_own_geometry(temporal, reference):
+@pytest.mark.parametrize("as_released", [False, True])
+def test_the_clips_follow_the_vae_s_own_geometry(temporal, as_released):
     """A model that changes nothing gives the source back, frame by frame, whatever a latent of the VAE holds."""
     frames, heard = 60, []
 
@@ -186,7 +186,7 @@ def test_the_clips_follow_the_vae_s_own_geometry(temporal, reference):
     a_scene.source.pictures[:] = np.arange(frames)[:, None, None, None] * 3 + 20  # a grey for every frame
     a_scene = replace(a_scene, features=tensor_features(torch.arange(500.0)[:, None]))
     settings = replace(
-        SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, reference=reference
+        SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, as_released=as_released
     )
     model = DubModel(CosineVAE(192, temporal=temporal, clamp=False), Listening())
     result = np.stack([frame.rgb for frame in dub(a_scene, model, settings)])

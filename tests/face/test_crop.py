@@ -1,4 +1,4 @@
-"""Crops: as released in reference mode, sub-pixel and unaliased by default."""
+"""Crops: as released as the release does, sub-pixel and unaliased by default."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_reference_crops_equal_the_release(goldens):
     golden = load_file(goldens / "frames.safetensors")
     name, expected = next((name, value) for name, value in golden.items() if name.startswith("crops_"))
     for frame, box, crop in zip(golden["raw"], golden["boxes"], expected, strict=True):
-        result = crop_frame(frame, box, int(name.removeprefix("crops_")), mode="reference")
+        result = crop_frame(frame, box, int(name.removeprefix("crops_")), mode="as_released")
         assert np.abs(np.rint(result * 255) - crop).max() <= 1
 
 
@@ -49,7 +49,7 @@ def test_large_boxes_are_averaged_not_skipped_over():
 
 def test_reference_crop_of_a_deep_frame_is_eight_bit():
     frame = ramp(dtype=np.uint16)
-    crop = crop_frame(frame, np.array([0, 0, 64, 64]), 64, mode="reference")
+    crop = crop_frame(frame, np.array([0, 0, 64, 64]), 64, mode="as_released")
     assert np.array_equal(np.rint(crop * 255), frame[:64, :64] >> 8)
 
 

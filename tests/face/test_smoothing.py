@@ -55,7 +55,7 @@ def test_cases_and_boxes_equal_the_release_exactly(motions):
     for kind in motions.keys() - {"index"}:
         motion = motions[kind]
         boxes, case = smooth_boxes(
-            motion["keypoints"][:, 0, FACE_POINTS], tuple(motion["size"].tolist()), reference=True
+            motion["keypoints"][:, 0, FACE_POINTS], tuple(motion["size"].tolist()), as_released=True
         )
         assert case == motion["case"][0], kind
         assert np.array_equal(boxes, motion["boxes"]), kind
@@ -80,7 +80,7 @@ def test_each_case_is_what_the_facts_state(size):
     edges, off, cases = 0, 0, set()
     for seed in range(30):
         raw = wandering_boxes(seed, size)
-        boxes, case = settle(raw, size, reference=True)
+        boxes, case = settle(raw, size, as_released=True)
         stated_case, stated = stated_boxes(raw, size)
         assert case == stated_case, seed
         np.testing.assert_allclose(boxes, stated, rtol=0, atol=1e-3, err_msg=f"seed {seed}")
@@ -95,8 +95,8 @@ def test_without_reference_boxes_grow_around_their_centre():
     sides = np.linspace(100, 200, 90)[:, None]
     raw = np.concatenate([320 - sides / 2, 320 + sides / 2], axis=1)[:, [0, 0, 1, 1]]
     centers = {
-        reference: settle(raw, (640, 640), reference).boxes.reshape(-1, 2, 2).mean(axis=1)
-        for reference in (False, True)
+        as_released: settle(raw, (640, 640), as_released).boxes.reshape(-1, 2, 2).mean(axis=1)
+        for as_released in (False, True)
     }
     assert np.abs(centers[False] - 320).max() < 1e-3
     assert settle(raw, (640, 640)).case is SmoothingCase.MOVING
@@ -151,7 +151,7 @@ def test_sub_pixel_boxes_move_by_less_than_a_pixel_where_integer_boxes_jump():
     center = np.stack([np.linspace(0.3, 0.4, 200), np.full(200, 0.5)], 1)
     side = 0.1
     smooth, _ = smooth_boxes(face(200, center, side), (640, 640))
-    whole, _ = smooth_boxes(face(200, center, side), (640, 640), reference=True)
+    whole, _ = smooth_boxes(face(200, center, side), (640, 640), as_released=True)
     assert np.abs(np.diff(smooth, axis=0)).max() < 0.5
     assert np.abs(np.diff(whole, axis=0)).max() >= 1
 
@@ -169,11 +169,11 @@ def test_the_moving_mean_takes_what_there_is_at_the_ends():
     seed=st.integers(0, 2**16),
     spread=st.floats(0, 3),
     shift=st.floats(-3, 3),
-    reference=st.booleans(),
+    as_released=st.booleans(),
 )
-def test_boxes_are_finite_and_inside_the_frame(frames, width, height, seed, spread, shift, reference):
+def test_boxes_are_finite_and_inside_the_frame(frames, width, height, seed, spread, shift, as_released):
     keypoints = np.random.default_rng(seed).normal(0.5 + shift, spread, (frames, 68, 3))
-    boxes, _ = smooth_boxes(keypoints, (width, height), reference)
+    boxes, _ = smooth_boxes(keypoints, (width, height), as_released)
     assert boxes.shape == (frames, 4)
     assert np.isfinite(boxes).all()
     assert boxes.min() >= 0
@@ -181,7 +181,7 @@ def test_boxes_are_finite_and_inside_the_frame(frames, width, height, seed, spre
     assert (boxes[:, [1, 3]] <= height).all()
     sides = boxes[:, 2:] - boxes[:, :2]
     assert (sides > 0).all()
-    assert np.abs(sides[:, 0] - sides[:, 1]).max() <= (1 if reference else 1e-9)
+    assert np.abs(sides[:, 0] - sides[:, 1]).max() <= (1 if as_released else 1e-9)
 
 
 @pytest.mark.parametrize("frames", range(1, 35))

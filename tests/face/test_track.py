@@ -82,10 +82,10 @@ def test_every_third_frame_and_the_last_are_shown_to_the_detector_in_batches():
 
 def test_keypoints_are_smoothed_as_the_recipe_says():
     faces = [(160 + t, 120, 60) for t in range(30)]
-    track = track_faces(frames(30), Points(faces), reference=True)
+    track = track_faces(frames(30), Points(faces), as_released=True)
     keypoints = np.stack([Points.detection(face).keypoints for face in faces])
     keypoints[..., :2] /= WIDTH, HEIGHT
-    boxes, case = smooth_boxes(keypoints[:, FACE_POINTS], (WIDTH, HEIGHT), reference=True)
+    boxes, case = smooth_boxes(keypoints[:, FACE_POINTS], (WIDTH, HEIGHT), as_released=True)
     assert np.array_equal(track.boxes, boxes)
     assert track.cases == (case,)
 
@@ -116,7 +116,7 @@ def test_boxes_do_not_glide_through_a_cut():
 
 def test_the_reference_knows_no_cuts():
     faces = [(80, 120, 50)] * 20 + [(240, 100, 90)] * 20
-    track = track_faces(frames(40), Points(faces), reference=True)
+    track = track_faces(frames(40), Points(faces), as_released=True)
     assert set(track.run) == {0}
     assert np.array_equal(track.boxes, track.boxes.round())
 
@@ -198,17 +198,19 @@ maybe_face = st.none() | st.tuples(st.floats(-100, 500), st.floats(-100, 400), s
 
 
 @settings(max_examples=60, deadline=None)
-@given(faces=st.lists(maybe_face, min_size=1, max_size=40), every=st.integers(1, 7), reference=st.booleans())
-def test_any_detections_make_square_boxes_inside_the_frame(faces, every, reference):
+@given(
+    faces=st.lists(maybe_face, min_size=1, max_size=40), every=st.integers(1, 7), as_released=st.booleans()
+)
+def test_any_detections_make_square_boxes_inside_the_frame(faces, every, as_released):
     shown = [faces[n] for n in {*range(0, len(faces), every), len(faces) - 1}]
     if all(face is None for face in shown):
         return
-    track = track_faces(frames(len(faces)), Points(faces), every=every, reference=reference)
+    track = track_faces(frames(len(faces)), Points(faces), every=every, as_released=as_released)
     assert track.boxes.shape == (len(faces), 4)
     assert np.isfinite(track.boxes).all()
     assert track.boxes.min() >= 0
     assert (track.boxes[:, 2:] <= (WIDTH, HEIGHT)).all()
     sides = track.boxes[:, 2:] - track.boxes[:, :2]
     assert (sides > 0).all()
-    assert np.abs(sides[:, 0] - sides[:, 1]).max() <= (1 if reference else 1e-9)
+    assert np.abs(sides[:, 0] - sides[:, 1]).max() <= (1 if as_released else 1e-9)
     assert (track.run[track.present] >= 0).all()

@@ -258,9 +258,10 @@ def dub_command(
     match_colors: Annotated[
         bool, typer.Option(help="Match the crop's colours to the source's.", rich_help_panel="Sampling")
     ] = True,
-    reference: Annotated[
+    as_released: Annotated[
         bool,
         typer.Option(
+            "--as-released",
             "--reference",
             help="Do everything as the release does, for comparison.",
             rich_help_panel="Sampling",
@@ -310,7 +311,7 @@ def dub_command(
         geometry=given(own.geometry, frames=clip_frames, motion_frames=motion_frames),
         sampler=given(own.sampler, steps=steps, shift=shift, seed=seed, guidance=guidance),
         match_colors=match_colors,
-        reference=reference,
+        as_released=as_released,
     )
     run_dub(
         DubJob(

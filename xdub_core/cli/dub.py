@@ -225,7 +225,7 @@ def _detector(job: DubJob, timeline: Timeline) -> FaceDetector:
         return WholeFrame()
     if job.mini is not None:
         return job.mini.detector
-    settings = RTMWSettings(face_threshold=0) if job.settings.reference else RTMWSettings()
+    settings = RTMWSettings(face_threshold=0) if job.settings.as_released else RTMWSettings()
     if face.detector is Detector.OPENMMLAB:
         people, pose = (find_file(key, job.models_dir) for key in DETECTOR_FILES)
         return OpenMMLabDetector(people, pose, device=job.device, settings=settings)
@@ -244,7 +244,7 @@ def _track(source: VideoPasses, job: DubJob, info: VideoInfo, on_progress: Progr
         frames,
         _detector(job, source.timeline),
         every=job.face.every,
-        reference=job.settings.reference,
+        as_released=job.settings.as_released,
         progress=lambda done: on_progress(Progress(Stage.FACES, done, len(indices))),
     )
 

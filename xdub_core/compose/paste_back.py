@@ -19,7 +19,7 @@ from xdub_core.compose.region import changed_region
 from xdub_core.face.crop import crop_to_frame
 from xdub_core.media.picture.frame import Rectangle, rectangle_around
 
-PasteMode = Literal["change", "crop", "reference"]
+PasteMode = Literal["change", "crop", "as_released"]
 
 FEATHER = 3 / 32
 """Width of the soft edge, as a fraction of the crop's side: 48 of 512 pixels, 32 of which the border lock holds."""
@@ -42,9 +42,9 @@ def paste_back(
     "change": put in what the model changed. `unchanged` is the source crop as the VAE gives it back, shaped like
     it; without it, what the VAE loses counts as changed. `region`: what `region.with_regions` gives for this frame
     of a video; without it, this frame is judged by itself. "crop": blend in the whole generated crop, for those who
-    prefer the model's picture throughout. "reference": as the release does, in 8 bits, at whole pixels.
+    prefer the model's picture throughout. "as_released": as the release does, in 8 bits, at whole pixels.
     """
-    if mode == "reference":
+    if mode == "as_released":
         return _paste_as_released(frame, generated, source, box)
     if mode == "crop":
         window = _pixels_inside(box, frame.shape)

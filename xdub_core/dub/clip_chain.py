@@ -47,7 +47,7 @@ class ClipChain:
     """Makes the generated crops of one run of frames.
 
     `finish` is applied to every decoded frame before it is shown or handed on to the next clip as a motion frame.
-    With `reference`, motion frames come from a decode of the clip by itself, as in the release. Without, they are the
+    With `as_released`, motion frames come from a decode of the clip by itself, as in the release. Without, they are the
     very frames that the stream shows, which saves a decode of every clip and keeps what follows true to what is seen.
     With `unchanged`, the reference latents are decoded as well.
 
@@ -60,7 +60,7 @@ class ClipChain:
     geometry: ClipGeometry
     finish: FinishCrop
     device: torch.device | str = "cpu"
-    reference: bool = False
+    as_released: bool = False
     unchanged: bool = False
 
     def __post_init__(self) -> None:
@@ -113,7 +113,7 @@ class ClipChain:
                     shown.append(crop.generated)
                     yield crop
             if clip is not clips[-1]:
-                if self.reference:
+                if self.as_released:
                     motion = self._motion_as_released(latents, clip_crops)
                 else:
                     assert stitcher.pending is not None  # a clip was just added

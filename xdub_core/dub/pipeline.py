@@ -107,7 +107,7 @@ class DubSettings:
 
     `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the VAE's
     picture of them. It costs decoding every crop twice.
-    With `reference`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
+    With `as_released`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
     pasted), for comparison; without, as well as we know how.
 
     Raises SettingsError for a crop size that no model takes.
@@ -118,7 +118,7 @@ class DubSettings:
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     match_colors: bool = True
     keep_unchanged: bool = True
-    reference: bool = False
+    as_released: bool = False
 
     def __post_init__(self) -> None:
         if self.crop_size < 1 or self.crop_size % SMALLEST_CROP_STEP:
@@ -128,11 +128,11 @@ class DubSettings:
 
     @property
     def crop_mode(self) -> CropMode:
-        return "reference" if self.reference else "subpixel"
+        return "as_released" if self.as_released else "subpixel"
 
     @property
     def paste_mode(self) -> PasteMode:
-        return "reference" if self.reference else "change"
+        return "as_released" if self.as_released else "change"
 
 
 @dataclass(frozen=True)
@@ -288,10 +288,10 @@ def _dub_runs(
         sampler,
         scene.features,
         settings.geometry,
-        finish=crop_finisher(settings.match_colors, settings.reference),
+        finish=crop_finisher(settings.match_colors, settings.as_released),
         device=model.device,
-        reference=settings.reference,
-        unchanged=settings.keep_unchanged and not settings.reference,
+        as_released=settings.as_released,
+        unchanged=settings.keep_unchanged and not settings.as_released,
     )
     for run in runs:
         crops = clip_chain.run(_crops(scene, settings, run.slots), run.clips, steps.of_clip)
@@ -304,10 +304,10 @@ def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[C
         yield crop_frame(frame, scene.track.boxes[slot], settings.crop_size, settings.crop_mode)
 
 
-def crop_finisher(match_colors: bool = True, reference: bool = False) -> FinishCrop:
+def crop_finisher(match_colors: bool = True, as_released: bool = False) -> FinishCrop:
     """What is done to every generated crop; see `DubSettings`."""
     match = match_color if match_colors else _unchanged
-    return _in_eight_bits(match) if reference else match
+    return _in_eight_bits(match) if as_released else match
 
 
 def _unchanged(generated: Crop, source: Crop) -> Crop:  # noqa: ARG001 (the signature of a FinishCrop)

@@ -7,7 +7,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-CropMode = Literal["subpixel", "reference"]
+CropMode = Literal["subpixel", "as_released"]
 
 
 def crop_frame(
@@ -18,10 +18,10 @@ def crop_frame(
     `frame`: uint8 or uint16 [height, width, 3]; `box`: xyxy, in pixels, edges at continuous positions.
 
     "subpixel": one affine warp, bilinear, with samples averaged where the box is much larger than the crop, so that
-    a box that moves by a fraction of a pixel moves the crop by that fraction. "reference": the box is cut at whole
+    a box that moves by a fraction of a pixel moves the crop by that fraction. "as_released": the box is cut at whole
     pixels and resized in 8 bits with the release's antialiased bilinear filter.
     """
-    if mode == "reference":
+    if mode == "as_released":
         return _reference_crop(frame, box, size)
     return _as_unit(_subpixel_crop(frame, box, size))
 

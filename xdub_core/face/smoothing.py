@@ -69,18 +69,18 @@ class SmoothedBoxes(NamedTuple):
 
 
 def smooth_boxes(
-    face: np.ndarray, size: tuple[int, int], reference: bool = False, follow: bool = False
+    face: np.ndarray, size: tuple[int, int], as_released: bool = False, follow: bool = False
 ) -> SmoothedBoxes:
     """Boxes of one face in consecutive frames.
 
     `face`: its 68 points [frames, 68, 3] (`FACE_POINTS` of the 134) of x, y as fractions of the frame's width and
-    height, and score; `size`: (width, height) in pixels. With `reference`, edges are on whole pixels, floor and ceil,
+    height, and score; `size`: (width, height) in pixels. With `as_released`, edges are on whole pixels, floor and ceil,
     as in the release (and so not always square); without, they stay where they are, so that crops do not tremble by
     single pixels. With `follow`, boxes follow a face that hardly moves too; see `settle`.
     """
     raw = raw_boxes(filter_keypoints(face), size)
-    boxes, case = settle(raw, size, reference, follow)
-    if reference:
+    boxes, case = settle(raw, size, as_released, follow)
+    if as_released:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
 
@@ -120,11 +120,11 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def settle(
-    raw: np.ndarray, size: tuple[int, int], reference: bool = False, follow: bool = False
+    raw: np.ndarray, size: tuple[int, int], as_released: bool = False, follow: bool = False
 ) -> SmoothedBoxes:
     """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
 
-    `raw`: from `raw_boxes`. With `reference`, boxes that change their size grow from their top left corner, as the
+    `raw`: from `raw_boxes`. With `as_released`, boxes that change their size grow from their top left corner, as the
     release's do, and may be cut off at the frame; without, they grow around their centre. With `follow`, every face is
     one that moves.
     """
@@ -140,10 +140,10 @@ def settle(
         )
     boxes = _smoothed(raw, BOX_MEANS)
     sides = _smoothed((boxes[:, 2:] - boxes[:, :2]).min(axis=1), SIDE_MEANS)
-    grown = _grown_from_corner(boxes, sides, size) if reference else _boxes(_centers(boxes), sides, size)
+    grown = _grown_from_corner(boxes, sides, size) if as_released else _boxes(_centers(boxes), sides, size)
     grown = _means(grown, GROWN_BOX_MEANS)
     return SmoothedBoxes(
-        np.clip(grown, 0, np.tile(size, 2)) if reference else squares_inside(grown, size),
+        np.clip(grown, 0, np.tile(size, 2)) if as_released else squares_inside(grown, size),
         SmoothingCase.MOVING,
     )
 

@@ -32,7 +32,7 @@ GROWTH = 1.5
 class FaceTrack:
     """Where the face is, frame by frame.
 
-    `boxes`: float64 [frames, 4] xyxy in pixels, square and inside the frame (with `reference`, on whole pixels, and
+    `boxes`: float64 [frames, 4] xyxy in pixels, square and inside the frame (with `as_released`, on whole pixels, and
     square to within a pixel); `present`: bool [frames], whether there is a face; boxes of absent frames are those of
     the frames around. `run`: int64 [frames], the number of the shot that a frame belongs to, counted from 0, short
     absences included, or -1 outside of all. `size`: (width, height) of the frames. `cases`: what the face does in
@@ -54,13 +54,13 @@ def track_faces(
     detector: FaceDetector,
     every: int = 1,
     batch: int = BATCH,
-    reference: bool = False,
+    as_released: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> FaceTrack:
     """Track the face through `frames`, which are read once and not kept.
 
     The detector sees each `every`-th frame, the last one too, and `batch` of them at once; boxes between are
-    interpolated. `reference`: whole-pixel boxes, and all frames as one shot, as in the release. `progress` is
+    interpolated. `as_released`: whole-pixel boxes, and all frames as one shot, as in the release. `progress` is
     called with the number of frames done.
 
     Boxes from a detector that gives no keypoints are used as they are, not smoothed. One that is not square grows to
@@ -71,25 +71,25 @@ def track_faces(
     """
     if every < 1 or batch < 1:
         raise FaceError(f"every and batch must be 1 or more, but are {every} and {batch}")
-    found, count, size = _detect(frames, detector, every, batch, reference, progress)
+    found, count, size = _detect(frames, detector, every, batch, as_released, progress)
     seen = found.seen
     if not seen:
         raise FaceError(
             f"no face in any of the {len(found.looked_at)} frames looked at: check that the video is upright and the "
             "face large enough, try another detector, or give the face box yourself"
         )
-    shots = [range(len(seen))] if reference else _shots(seen, found.boxes)
+    shots = [range(len(seen))] if as_released else _shots(seen, found.boxes)
     spans = [range(seen[shot.start], seen[shot.stop - 1] + 1) for shot in shots]
     values = found.values
     boxes, cases = np.empty((count, 4)), []
-    follow = getattr(detector, "follow", False) and not reference
+    follow = getattr(detector, "follow", False) and not as_released
     for shot, span in zip(shots, spans, strict=True):
         given = _interpolated(np.asarray(span), seen[shot.start : shot.stop], values[shot.start : shot.stop])
         if given.ndim == 3:
-            boxes[span.start : span.stop], case = smooth_boxes(given, size, reference, follow)
+            boxes[span.start : span.stop], case = smooth_boxes(given, size, as_released, follow)
             cases.append(case)
         else:
-            boxes[span.start : span.stop] = integer_boxes(given, size) if reference else given
+            boxes[span.start : span.stop] = integer_boxes(given, size) if as_released else given
     present = np.isin(found.looked_at, seen)[_nearest(np.array(found.looked_at), count)]
     return FaceTrack(*_spread(boxes, spans, present), size, tuple(cases))
 
@@ -100,10 +100,10 @@ class _Found:
     `looked_at`: numbers of the frames that the detector saw; `seen`: of those with a face.
     """
 
-    def __init__(self, reference: bool) -> None:
+    def __init__(self, as_released: bool) -> None:
         self.looked_at: list[int] = []
         self.seen: list[int] = []
-        self._reference = reference
+        self._as_released = as_released
         self._pointed: bool | None = None
         self._boxes, self._values = array("d"), array("d")
 
@@ -130,7 +130,7 @@ class _Found:
         self._pointed = pointed
         self.seen.append(number)
         self._boxes.frombytes(detection.box.astype(np.float64).tobytes())
-        value = _face_points(detection, size, self._reference) if pointed else _square(detection.box, size)
+        value = _face_points(detection, size, self._as_released) if pointed else _square(detection.box, size)
         self._values.frombytes(value.astype(np.float64).tobytes())
 
 
@@ -139,11 +139,11 @@ def _detect(
     detector: FaceDetector,
     every: int,
     batch: int,
-    reference: bool,
+    as_released: bool,
     progress: Callable[[int], None] | None,
 ) -> tuple[_Found, int, tuple[int, int]]:
     """What was found, the number of frames, and their (width, height)."""
-    found = _Found(reference)
+    found = _Found(as_released)
     count, size = 0, (0, 0)
     for numbers, images, count in _batches(frames, every, batch):
         size = size if found.looked_at else (images[0].shape[1], images[0].shape[0])
@@ -197,11 +197,11 @@ def _square(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return box if width == height and inside else square_box(box, 1.0, size)
 
 
-def _face_points(detection: Detection, size: tuple[int, int], reference: bool) -> np.ndarray:
+def _face_points(detection: Detection, size: tuple[int, int], as_released: bool) -> np.ndarray:
     """The face's points, float64 [68, 3], x and y as fractions of the frame."""
     assert detection.keypoints is not None
     face = detection.keypoints[FACE_POINTS].astype(np.float64)  # a copy
-    if not reference:
+    if not as_released:
         _place_unknown(face, detection.box)
         face = np.nan_to_num(face)
     face[:, :2] /= size
