@@ -30,20 +30,20 @@ class ColorMatch(io.ComfyNode):
                 io.Image.Output(
                     display_name="images",
                     is_output_list=True,
-                    tooltip="For Paste Back: one batch for each run of the face.",
+                    tooltip="For Paste Back: one batch for each shot.",
                 )
             ],
         )
 
     @classmethod
     def execute(cls, images: list[Tensor], reference: list[ReferenceLatents]) -> io.NodeOutput:
-        from .comfy_bridge.paste_back import matched_colors, runs_of_crops
+        from .comfy_bridge.paste_back import matched_colors, shots_of_crops
         from .comfy_bridge.progress import counted
 
         plan = inputs.only(reference, "reference")
-        runs = runs_of_crops(images, plan)
+        shots = shots_of_crops(images, plan)
         frames = counted(
-            ((run, number) for run in range(len(runs)) for number in range(len(runs[run]))),
-            sum(map(len, runs)),
+            ((shot, number) for shot in range(len(shots)) for number in range(len(shots[shot]))),
+            sum(map(len, shots)),
         )
-        return io.NodeOutput(matched_colors(runs, plan, frames))
+        return io.NodeOutput(matched_colors(shots, plan, frames))

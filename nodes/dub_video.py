@@ -91,7 +91,7 @@ class DubVideo(io.ComfyNode):
         empty_prompt: Any = None,
     ) -> io.NodeOutput:
         from xdub_core.dub.clip_plan import Length
-        from xdub_core.dub.pipeline import Scene, check_sizes, dub, plan_runs
+        from xdub_core.dub.pipeline import Scene, check_sizes, dub, plan_shots
 
         from .comfy_bridge import dub_video as whole_dub
         from .comfy_bridge.face_crop import CropSettings, check_track
@@ -116,7 +116,7 @@ class DubVideo(io.ComfyNode):
             Length(length),
             len(face.timeline),
             progress,
-            lambda frames: plan_runs(face.track, frames, geometry),  # tells where there is no face so soon
+            lambda frames: plan_shots(face.track, frames, geometry),  # tells where there is no face so soon
         )
         scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)
         return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))

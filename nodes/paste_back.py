@@ -90,7 +90,7 @@ class PasteBack(io.ComfyNode):
 
         from .comfy_bridge.face_crop import check_track
         from .comfy_bridge.footage import footage
-        from .comfy_bridge.paste_back import pasted, runs_of_crops
+        from .comfy_bridge.paste_back import pasted, shots_of_crops
         from .comfy_bridge.progress import counted
         from .comfy_bridge.result import image_of, video_of
 
@@ -100,7 +100,7 @@ class PasteBack(io.ComfyNode):
         mode, made = MODES[only(paste, "paste")], only(output, "output")
         kept = only(keep_unchanged, "keep_unchanged") and mode == "change"
         check_track(face, frames)
-        dubbed = pasted(frames, face, runs_of_crops(images, plan), plan, mode, kept)
+        dubbed = pasted(frames, face, shots_of_crops(images, plan), plan, mode, kept)
         finished = counted(dubbed, plan.frames)
         blocked = ExecutionBlocker(f"Paste Back's output is set to {made!r}: use its other output")
         if made == IMAGES:

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import sockets
-from .types import ReferenceLatents, RunReference, SpeechFeatures, TrackedFace
+from .types import ReferenceLatents, ShotReference, SpeechFeatures, TrackedFace
 
 
 class EncodeReference(io.ComfyNode):
@@ -84,7 +84,7 @@ class EncodeReference(io.ComfyNode):
         motion_frames: int,
     ) -> io.NodeOutput:
         from xdub_core.dub.clip_plan import ClipGeometry
-        from xdub_core.dub.pipeline import plan_runs
+        from xdub_core.dub.pipeline import plan_shots
         from xdub_core.errors import SettingsError
 
         from .comfy_bridge.progress import counted
@@ -97,15 +97,15 @@ class EncodeReference(io.ComfyNode):
             )
         video_vae = ComfyVAE(vae)
         geometry = ClipGeometry(clip_frames, motion_frames, video_vae.temporal)
-        plans = plan_runs(face_track.track, audio_features.frames, geometry)
+        plans = plan_shots(face_track.track, audio_features.frames, geometry)
         seen = [
             plan.slots[clip.start - plan.frames.start :][: geometry.frames]
             for plan in plans
             for clip in plan.clips
         ]
         encoded = (video_vae.encode(crops[slots]).cpu() for slots in counted(seen, len(seen)))
-        runs = tuple(
-            RunReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
+        shots = tuple(
+            ShotReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
             for plan in plans
         )
-        return io.NodeOutput(ReferenceLatents(runs, geometry, crops, video_vae, audio_features.frames))
+        return io.NodeOutput(ReferenceLatents(shots, geometry, crops, video_vae, audio_features.frames))

@@ -62,7 +62,7 @@ class DubSampler(io.ComfyNode):
                 io.Latent.Output(
                     display_name="latents",
                     is_output_list=True,
-                    tooltip="The clips' latents, for Stitch Clips (X-Dub): a batch for each run of the face.",
+                    tooltip="The clips' latents, for Stitch Clips (X-Dub): a batch for each shot.",
                 )
             ],
         )
@@ -89,7 +89,7 @@ class DubSampler(io.ComfyNode):
         from .comfy_bridge.clip_sampler import SamplingChoices, euler
         from .comfy_bridge.dub_video import own_settings
         from .comfy_bridge.empty_prompt import context_for
-        from .comfy_bridge.sampler import sample_runs
+        from .comfy_bridge.sampler import sample_shots
 
         own = own_settings(model).sampler
         choices = SamplingChoices(
@@ -102,5 +102,5 @@ class DubSampler(io.ComfyNode):
         )
         finish = crop_finisher(match_colors, as_released)
         context = context_for(model, empty_prompt)
-        clips = sample_runs(model, reference, audio_features, context, choices, finish, as_released)
-        return io.NodeOutput([{"samples": run} for run in clips])
+        clips = sample_shots(model, reference, audio_features, context, choices, finish, as_released)
+        return io.NodeOutput([{"samples": shot} for shot in clips])

@@ -19,8 +19,8 @@ class StitchClips(io.ComfyNode):
             node_id="XDubStitchClips",
             display_name="Stitch Clips (X-Dub)",
             category=sockets.CATEGORY,
-            description="Joins the clips of each run of the face into one, without a seam, for VAE Decode. Where the "
-            "face is away for a while there are several runs, which are decoded one after the other.",
+            description="Joins the clips of each shot into one, without a seam, for VAE Decode. Where the "
+            "face is away for a while there are several shots, which are decoded one after the other.",
             is_input_list=True,
             inputs=[
                 io.Latent.Input("latents", tooltip="From Sampler (X-Dub)."),
@@ -30,7 +30,7 @@ class StitchClips(io.ComfyNode):
                 io.Latent.Output(
                     display_name="latents",
                     is_output_list=True,
-                    tooltip="For VAE Decode: one for each run of the face.",
+                    tooltip="For VAE Decode: one for each shot.",
                 )
             ],
         )
@@ -40,17 +40,17 @@ class StitchClips(io.ComfyNode):
         from xdub_core.dub.stitch import stitch
 
         plan = inputs.only(reference, "reference")
-        _check_runs(latents, plan)
+        _check_shots(latents, plan)
         motion = plan.geometry.motion_latents
-        stitched = [{"samples": stitch(run["samples"].split(1), motion)} for run in latents]
+        stitched = [{"samples": stitch(shot["samples"].split(1), motion)} for shot in latents]
         return io.NodeOutput(stitched)
 
 
-def _check_runs(latents: list[dict[str, Any]], plan: ReferenceLatents) -> None:
+def _check_shots(latents: list[dict[str, Any]], plan: ReferenceLatents) -> None:
     from xdub_core.errors import SettingsError
 
-    given = [len(run["samples"]) for run in latents]
-    planned = [len(run.clips) for run in plan.runs]
+    given = [len(shot["samples"]) for shot in latents]
+    planned = [len(shot.clips) for shot in plan.shots]
     if given != planned:
         raise SettingsError(
             f"the latents hold clips of {given}, but the reference plans {planned}: connect the output of the X-Dub "

@@ -7,8 +7,8 @@
 Latents in here are normalised, as the engine has them. On LATENT sockets they are as ComfyUI has them: as the VAE gives
 them, which the model's latent format (`process_in`, `process_out`) turns into the former.
 
-A video whose face is away for a while is dubbed in *runs*, each a chain of clips of its own (mostly there is one run).
-So latents are handed on as a list with one LATENT per run: from the sampler [clips, C, f, h, w], from the
+A video whose face is away for a while is dubbed in *shots*, each a chain of clips of its own (mostly there is one).
+So latents are handed on as a list with one LATENT per shot: from the sampler [clips, C, f, h, w], from the
 stitching [1, C, F, h, w].
 """
 
@@ -60,8 +60,8 @@ class TrackedFace:
 
 
 @dataclass(frozen=True)
-class RunReference:
-    """One run of the face: its frames of the output, the clips that cover them, and their reference latents.
+class ShotReference:
+    """One shot: its frames of the output, the clips that cover them, and their reference latents.
 
     `slots`: int64, the timeline slot (hence crop, and box) that each frame covered by the clips shows; it is longer
     than `frames` where the last clip runs past the end. `latents`: per clip, normalised [1, C, f, h, w] on the CPU.
@@ -81,7 +81,7 @@ class ReferenceLatents:
     the whole output has, those without a face included.
     """
 
-    runs: tuple[RunReference, ...]
+    shots: tuple[ShotReference, ...]
     geometry: ClipGeometry
     crops: Tensor
     vae: VideoVAE
@@ -89,5 +89,5 @@ class ReferenceLatents:
 
     @property
     def clips(self) -> int:
-        """How many clips there are, all runs together."""
-        return sum(len(run.clips) for run in self.runs)
+        """How many clips there are, all shots together."""
+        return sum(len(shot.clips) for shot in self.shots)

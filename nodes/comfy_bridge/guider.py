@@ -200,12 +200,12 @@ def clip_inputs(
     number: int,
     frames_before: Tensor | None = None,
 ) -> ClipInputs:
-    """The inputs of clip `number`, counted from 1 over all runs; `frames_before`: decoded crops [n, S, S, 3].
+    """The inputs of clip `number`, counted from 1 over all shots; `frames_before`: decoded crops [n, S, S, 3].
 
     Raises SettingsError for a clip that is not there, or that lacks the frames of the clip before, in the crops' size.
     """
     require_fit(model, reference, speech)
-    clips = [pair for run in reference.runs for pair in zip(run.clips, run.latents, strict=True)]
+    clips = [pair for shot in reference.shots for pair in zip(shot.clips, shot.latents, strict=True)]
     if number > len(clips):
         raise SettingsError(
             f"clip {number} is asked for, but the dub has {len(clips)}: choose 1 to {len(clips)}"

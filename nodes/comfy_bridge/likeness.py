@@ -29,8 +29,8 @@ def warn_of_strange_face(model: Any, footage: Footage, face: TrackedFace, size: 
 
 def warn_of_strange_crops(model: Any, reference: ReferenceLatents) -> None:
     """The same by the crops that the reference latents were made of."""
-    if model.get_attachment(HEADS_ONLY) and reference.runs:
-        slots = reference.runs[0].slots
+    if model.get_attachment(HEADS_ONLY) and reference.shots:
+        slots = reference.shots[0].slots
         chosen = slots[np.linspace(0, len(slots) - 1, FRAMES).round().astype(int)]
         _warn(load_likeness(BUILT_IN)(_crops(reference, np.unique(chosen))))
 

@@ -19,42 +19,42 @@ from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame, untouched
 from xdub_core.media.timeline import ping_pong
 
-from ..types import ReferenceLatents, RunReference, TrackedFace
+from ..types import ReferenceLatents, ShotReference, TrackedFace
 from .frames import Footage
 
 
-def runs_of_crops(images: Sequence[Tensor], plan: ReferenceLatents) -> list[Tensor]:
-    """Dubbed crops of every run, cut to its frames. Raises SettingsError where they are not what the plan asks for."""
-    if len(images) != len(plan.runs):
+def shots_of_crops(images: Sequence[Tensor], plan: ReferenceLatents) -> list[Tensor]:
+    """Dubbed crops of every shot, cut to its frames. Raises SettingsError where they are not what the plan asks for."""
+    if len(images) != len(plan.shots):
         raise SettingsError(
-            f"there are {len(images)} batches of crops for {len(plan.runs)} runs of the face: connect VAE Decode's "
+            f"there are {len(images)} batches of crops for {len(plan.shots)} shots: connect VAE Decode's "
             "output for the latents of Stitch Clips (X-Dub) with the same reference"
         )
-    for crops, run in zip(images, plan.runs, strict=True):
-        if len(crops) < len(run.frames) or crops.shape[1:3] != plan.crops.shape[1:3]:
-            wanted = f"{len(run.frames)} of {plan.crops.shape[2]} x {plan.crops.shape[1]} pixels"
+    for crops, shot in zip(images, plan.shots, strict=True):
+        if len(crops) < len(shot.frames) or crops.shape[1:3] != plan.crops.shape[1:3]:
+            wanted = f"{len(shot.frames)} of {plan.crops.shape[2]} x {plan.crops.shape[1]} pixels"
             raise SettingsError(
                 f"there are {len(crops)} crops of {crops.shape[2]} x {crops.shape[1]} pixels, but {wanted} are due: "
                 "decode the stitched latents with the VAE that made the reference"
             )
-    return [crops[: len(run.frames)] for crops, run in zip(images, plan.runs, strict=True)]
+    return [crops[: len(shot.frames)] for crops, shot in zip(images, plan.shots, strict=True)]
 
 
 def matched_colors(
-    runs: Sequence[Tensor], plan: ReferenceLatents, frames: Iterable[tuple[int, int]]
+    shots: Sequence[Tensor], plan: ReferenceLatents, frames: Iterable[tuple[int, int]]
 ) -> list[Tensor]:
-    """The crops of all runs with their colours matched; `frames` names the (run, number in it) to do, in order."""
-    matched = [torch.empty_like(crops, dtype=torch.float32) for crops in runs]
-    for run, number in frames:
-        source = as_crop(plan.crops[plan.runs[run].slots[number]])
-        matched[run][number] = torch.from_numpy(match_color(as_crop(runs[run][number]), source))
+    """The crops of all shots with their colours matched; `frames` names the (shot, number in it) to do, in order."""
+    matched = [torch.empty_like(crops, dtype=torch.float32) for crops in shots]
+    for shot, number in frames:
+        source = as_crop(plan.crops[plan.shots[shot].slots[number]])
+        matched[shot][number] = torch.from_numpy(match_color(as_crop(shots[shot][number]), source))
     return matched
 
 
 def pasted(
     footage: Footage,
     face: TrackedFace,
-    runs: Sequence[Tensor],
+    shots: Sequence[Tensor],
     plan: ReferenceLatents,
     mode: PasteMode,
     keep_unchanged: bool,
@@ -65,10 +65,10 @@ def pasted(
     """
     slots = ping_pong(len(face.track), plan.frames)
     crops = chain.from_iterable(
-        with_regions(_dubbed(crops, run, plan, keep_unchanged), wanted=mode == "change")
-        for crops, run in zip(runs, plan.runs, strict=True)
+        with_regions(_dubbed(crops, shot, plan, keep_unchanged), wanted=mode == "change")
+        for crops, shot in zip(shots, plan.shots, strict=True)
     )
-    dubbed = {frame for run in plan.runs for frame in run.frames}
+    dubbed = {frame for shot in plan.shots for frame in shot.frames}
     for number, frame in enumerate(source_frames(footage.source, face.timeline.source_index[slots])):
         crop, region = next(crops) if number in dubbed else (None, None)
         if crop is not None and face.track.present[slots[number]]:
@@ -80,22 +80,22 @@ def pasted(
 
 
 def _dubbed(
-    crops: Tensor, run: RunReference, plan: ReferenceLatents, keep_unchanged: bool
+    crops: Tensor, shot: ShotReference, plan: ReferenceLatents, keep_unchanged: bool
 ) -> Iterator[DubbedCrop]:
-    """A run's dubbed crops with their source crops and, where asked for, what those come to through the codec."""
-    frames = len(crops)  # as long as the run, which its clips mostly run past
-    kept = islice(_through_vae(run, plan), frames) if keep_unchanged else repeat(None, frames)
-    for crop, slot, unchanged in zip(crops, run.slots[:frames], kept, strict=True):
+    """A shot's dubbed crops with their source crops and, where asked for, what those come to through the VAE."""
+    frames = len(crops)  # as long as the shot, which its clips mostly run past
+    kept = islice(_through_vae(shot, plan), frames) if keep_unchanged else repeat(None, frames)
+    for crop, slot, unchanged in zip(crops, shot.slots[:frames], kept, strict=True):
         source = as_crop(plan.crops[slot])
         yield DubbedCrop(as_crop(crop), source, None if unchanged is None else match_color(unchanged, source))
 
 
-def _through_vae(run: RunReference, plan: ReferenceLatents) -> Iterator[np.ndarray]:
-    """The source crops of a run, encoded and decoded, one latent at a time."""
+def _through_vae(shot: ShotReference, plan: ReferenceLatents) -> Iterator[np.ndarray]:
+    """The source crops of a shot, encoded and decoded, one latent at a time."""
     stitcher, stream = LatentStitcher(plan.geometry.motion_latents), CountedStream(plan.vae)
 
     def latents() -> Iterator[Tensor]:
-        for clip in run.latents:
+        for clip in shot.latents:
             yield from stitcher.add(clip).split(1, dim=2)
         if (last := stitcher.finish()) is not None:
             yield last

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from xdub_core.dub.clip_chain import ClipChain, FinishCrop
 
-from ..types import ReferenceLatents, RunReference, SpeechFeatures
+from ..types import ReferenceLatents, ShotReference, SpeechFeatures
 from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
 from .guider import require_fit
 from .likeness import warn_of_strange_crops
 from .progress import interruptible
 
 
-def sample_runs(
+def sample_shots(
     model: Any,
     reference: ReferenceLatents,
     speech: SpeechFeatures,
@@ -27,7 +27,7 @@ def sample_runs(
     finish: FinishCrop,
     as_released: bool = False,
 ) -> list[Tensor]:
-    """The clips' latents, one batch [clips, C, f, h, w] for each run, as the VAE knows them.
+    """The clips' latents, one batch [clips, C, f, h, w] for each shot, as the VAE knows them.
 
     `finish` is done to the frames that the next clip goes on from. Raises SettingsError where the parts are not of one
     model.
@@ -40,21 +40,21 @@ def sample_runs(
         reference.vae, sampler, speech.features, reference.geometry, finish, as_released=as_released
     )
     return [
-        model.model.process_latent_out(torch.cat(_sampled(chain, run, reference.crops)))
-        for run in reference.runs
+        model.model.process_latent_out(torch.cat(_sampled(chain, shot, reference.crops)))
+        for shot in reference.shots
     ]
 
 
-def _sampled(chain: ClipChain, run: RunReference, crops: Tensor) -> list[Tensor]:
+def _sampled(chain: ClipChain, shot: ShotReference, crops: Tensor) -> list[Tensor]:
     latents: list[Tensor] = []
     frames = chain.run(
-        _numpy(crops, run.slots),
-        run.clips,
+        _numpy(crops, shot.slots),
+        shot.clips,
         on_latents=lambda _, sampled: latents.append(sampled),
-        source_latents=run.latents,
+        source_latents=shot.latents,
     )
     for _ in interruptible(frames):
-        if len(latents) == len(run.clips):  # nobody goes on from the last clip, so it need not be decoded
+        if len(latents) == len(shot.clips):  # nobody goes on from the last clip, so it need not be decoded
             break
     return latents
 

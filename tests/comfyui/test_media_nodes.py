@@ -273,11 +273,11 @@ def test_reference_latents_are_planned_and_encoded_as_the_engine_does(planned, m
     from xdub_core.media.timeline import ping_pong
 
     _face, crops, reference = planned
-    assert (reference.frames, reference.clips, len(reference.runs)) == (30, 4, 1)
-    (run,) = reference.runs
+    assert (reference.frames, reference.clips, len(reference.shots)) == (30, 4, 1)
+    (shot,) = reference.shots
     video_vae = pack("comfy_bridge.vae").ComfyVAE(mini.vae)
     second = crops[ping_pong(30, 60)[8:21]]
-    assert torch.equal(run.latents[1], video_vae.encode(second))
+    assert torch.equal(shot.latents[1], video_vae.encode(second))
 
 
 def test_crops_of_another_track_are_told(pack, planned, mini):
@@ -302,13 +302,13 @@ def test_untouched_clips_come_back_as_the_source(pack, planned, mini, video):
 
     face, crops, reference = planned
     latent_format = pack("comfy_bridge.latents").latent_format(48)
-    sampled = [{"samples": latent_format.process_out(torch.cat(run.latents))} for run in reference.runs]
+    sampled = [{"samples": latent_format.process_out(torch.cat(shot.latents))} for shot in reference.shots]
     (stitched,) = pack("stitch_clips").StitchClips.execute(sampled, [reference]).args
     assert stitched[0]["samples"].shape[2] == 4 + 3 * 2
-    decoded = [VAEDecode().decode(mini.vae, run)[0] for run in stitched]
+    decoded = [VAEDecode().decode(mini.vae, shot)[0] for shot in stitched]
     (matched,) = pack("color_match").ColorMatch.execute(decoded, [reference]).args
-    assert [len(run) for run in matched] == [30]
-    unchanged = [crops[run.slots[: len(run.frames)]] for run in reference.runs]
+    assert [len(shot) for shot in matched] == [30]
+    unchanged = [crops[shot.slots[: len(shot.frames)]] for shot in reference.shots]
     arguments = ([video], unchanged, [face], [reference], ["change"], [False])
     node = pack("paste_back").PasteBack
     _, images = node.execute(*arguments, ["images"], [0], [25.0]).args
@@ -339,7 +339,7 @@ def test_several_videos_at_once_are_told_by_the_nodes_that_take_one(pack, planne
         pack("color_match").ColorMatch.execute([], [reference, reference])
     single = {
         "source": [video],
-        "images": [crops[run.slots[: len(run.frames)]] for run in reference.runs],
+        "images": [crops[shot.slots[: len(shot.frames)]] for shot in reference.shots],
         "face_track": [face],
         "reference": [reference],
         "paste": ["change"],
@@ -362,7 +362,7 @@ def test_paste_back_stops_within_one_frame_and_leaves_no_file(pack, planned, vid
     import folder_paths
 
     face, crops, reference = planned
-    unchanged = [crops[run.slots[: len(run.frames)]] for run in reference.runs]
+    unchanged = [crops[shot.slots[: len(shot.frames)]] for shot in reference.shots]
     written = []
     writer = pack("comfy_bridge.result").VideoWriter
     write = writer.write

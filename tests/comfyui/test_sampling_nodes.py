@@ -12,7 +12,7 @@ from models import RELEASED_HEADS, load_model, put_model, random_state, relative
 from xdub_core.audio.features import tensor_features
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_runs
+from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_shots
 from xdub_core.errors import MissingModelError, SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT
@@ -39,27 +39,27 @@ def speech(pack):
 
 @pytest.fixture(scope="module")
 def reference(pack):
-    """Two runs of the face: 9 frames (one clip) and 10 (two clips), a frame apart."""
-    run = np.array([0] * 9 + [-1] + [1] * 10)
-    track = FaceTrack(np.tile([0.0, 0, SIZE, SIZE], (FRAMES, 1)), run >= 0, run, (SIZE, SIZE))
+    """Two shots: 9 frames (one clip) and 10 (two clips), a frame apart."""
+    shot = np.array([0] * 9 + [-1] + [1] * 10)
+    track = FaceTrack(np.tile([0.0, 0, SIZE, SIZE], (FRAMES, 1)), shot >= 0, shot, (SIZE, SIZE))
     crops = torch.rand(FRAMES, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(4))
     video_vae, types = CosineVAE(48), pack("types")
-    runs = []
-    for plan in plan_runs(track, FRAMES, GEOMETRY):
+    shots = []
+    for plan in plan_shots(track, FRAMES, GEOMETRY):
         seen = [plan.slots[clip.start - plan.frames.start :][: GEOMETRY.frames] for clip in plan.clips]
         latents = tuple(video_vae.encode(crops[slots]) for slots in seen)
-        runs.append(types.RunReference(plan.frames, plan.clips, plan.slots, latents))
-    return types.ReferenceLatents(tuple(runs), GEOMETRY, crops, video_vae, FRAMES)
+        shots.append(types.ShotReference(plan.frames, plan.clips, plan.slots, latents))
+    return types.ReferenceLatents(tuple(shots), GEOMETRY, crops, video_vae, FRAMES)
 
 
 def run_sampler(pack, model, reference, speech, **options):
     settings = {"seed": 7, "seed_per_clip": False, "border": 1, "match_colors": True, "as_released": False}
     settings |= {"empty_prompt": CONDITIONING, "sigmas": flow_sigmas(3)} | options
     latents = pack("sampler").DubSampler.execute(model, reference, speech, **settings).result[0]
-    return [model.model.process_latent_in(run["samples"]) for run in latents]
+    return [model.model.process_latent_in(shot["samples"]) for shot in latents]
 
 
-def engine_run(reference, speech, run, as_released=False):
+def engine_shot(reference, speech, shot, as_released=False):
     dit = XDubDiT(RELEASED_HEADS).eval()
     dit.load_state_dict(random_state(RELEASED_HEADS))
     latents = []
@@ -71,20 +71,20 @@ def engine_run(reference, speech, run, as_released=False):
         crop_finisher(True, as_released),
         as_released=as_released,
     )
-    crops = (reference.crops[slot].numpy() for slot in run.slots)
-    list(chain.run(crops, run.clips, on_latents=lambda clip, sampled: latents.append(sampled)))
+    crops = (reference.crops[slot].numpy() for slot in shot.slots)
+    list(chain.run(crops, shot.clips, on_latents=lambda clip, sampled: latents.append(sampled)))
     return torch.cat(latents)
 
 
 @pytest.mark.parametrize("as_released", [False, True])
-def test_all_clips_of_all_runs_equal_the_engines(pack, model, reference, speech, as_released):
+def test_all_clips_of_all_shots_equal_the_engines(pack, model, reference, speech, as_released):
     results = run_sampler(pack, model, reference, speech, as_released=as_released)
-    assert [len(run) for run in results] == [1, 2]
-    for result, run in zip(results, reference.runs, strict=True):
+    assert [len(shot) for shot in results] == [1, 2]
+    for result, shot in zip(results, reference.shots, strict=True):
         tolerance = (
             1e-3 if as_released else 1e-4
         )  # frames are handed on in 8 bits, which may round the other way
-        assert relative_error(result, engine_run(reference, speech, run, as_released)) < tolerance
+        assert relative_error(result, engine_shot(reference, speech, shot, as_released)) < tolerance
 
 
 def test_any_sampler_and_sigmas(pack, model, reference, speech):
@@ -92,7 +92,7 @@ def test_any_sampler_and_sigmas(pack, model, reference, speech):
 
     sigmas = flow_sigmas(4, shift=3.0)
     results = run_sampler(pack, model, reference, speech, sampler=sampler_object("dpmpp_2m"), sigmas=sigmas)
-    assert all(torch.isfinite(run).all() for run in results)
+    assert all(torch.isfinite(shot).all() for shot in results)
     assert relative_error(results[0], run_sampler(pack, model, reference, speech)[0]) > 1e-3
 
 
@@ -100,12 +100,14 @@ def test_seed_per_clip_gives_every_clip_of_the_dub_its_own(pack, model, referenc
     same, own = (run_sampler(pack, model, reference, speech, seed_per_clip=own) for own in (False, True))
     assert torch.equal(same[0], own[0])
     assert [torch.equal(a, b) for a, b in zip(same[1], own[1], strict=True)] == [False, False]
-    second = run_sampler(pack, model, reference, speech, seed=8)  # the seed of clip 2, the second run's first
+    second = run_sampler(
+        pack, model, reference, speech, seed=8
+    )  # the seed of clip 2, the second shot's first
     assert torch.equal(second[1][0], own[1][0])
 
 
 def test_guider_with_the_frames_before_equals_the_sampler(pack, model, reference, speech):
-    """The first clip of the second run, then the second, which goes on from the first's finished frames."""
+    """The first clip of the second shot, then the second, which goes on from the first's finished frames."""
     node, sigmas = pack("guider").DubGuider, flow_sigmas(3)
     expected = run_sampler(pack, model, reference, speech, as_released=True, match_colors=False)[1]
     results, frames = [], None
@@ -169,7 +171,7 @@ def test_parts_of_another_model_are_refused(pack, model, reference, speech):
     narrow = types.SpeechFeatures(tensor_features(torch.zeros(60, 7)), FRAMES)
     with pytest.raises(SettingsError, match="7 wide"):
         run_sampler(pack, model, reference, narrow)
-    other = types.ReferenceLatents(reference.runs, GEOMETRY, reference.crops, CosineVAE(12), FRAMES)
+    other = types.ReferenceLatents(reference.shots, GEOMETRY, reference.crops, CosineVAE(12), FRAMES)
     with pytest.raises(SettingsError, match="12 channels"):
         run_sampler(pack, model, other, speech)
     with pytest.raises(SettingsError, match="wide"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xdub_core.audio.features import tensor_features
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub, plan_runs, runs_of, slots_of_run
+from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub, plan_shots, shots_of, slots_of_shot
 from xdub_core.errors import FaceError, SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
@@ -70,10 +70,10 @@ class Copying:
         return denoise
 
 
-def scene(source_frames=20, frames=30, present=None, run=None):
+def scene(source_frames=20, frames=30, present=None, shot=None):
     present = np.ones(source_frames, bool) if present is None else np.asarray(present, bool)
-    run = np.where(present, 0, -1) if run is None else np.asarray(run)
-    track = FaceTrack(np.tile(BOX, (source_frames, 1)), present, run, (WIDTH, HEIGHT))
+    shot = np.where(present, 0, -1) if shot is None else np.asarray(shot)
+    track = FaceTrack(np.tile(BOX, (source_frames, 1)), present, shot, (WIDTH, HEIGHT))
     return Scene(
         source=Frames(source_frames),
         timeline=Timeline(np.arange(source_frames)),
@@ -133,18 +133,18 @@ def test_a_dub_that_changes_nothing_names_no_pixel():
 def test_frames_without_a_face_pass_through_untouched():
     present = np.ones(40, bool)
     present[[5, 6, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]] = False
-    run = np.zeros(40, int)
-    run[20:30], run[30:] = -1, 1
-    a_scene = scene(40, 40, present, run)
+    shot = np.zeros(40, int)
+    shot[20:30], shot[30:] = -1, 1
+    a_scene = scene(40, 40, present, shot)
     result, source = run_dub(a_scene), source_of(a_scene)
     touched = [not np.array_equal(result[i], source[i]) for i in range(40)]
     assert touched == present.tolist()
 
 
-def test_each_run_of_the_face_is_a_chain_of_its_own():
-    run = np.repeat([0, 1], 13)
+def test_each_shot_is_a_chain_of_its_own():
+    shot = np.repeat([0, 1], 13)
     denoiser = Inventing()
-    run_dub(scene(26, 26, None, run), denoiser=denoiser)
+    run_dub(scene(26, 26, None, shot), denoiser=denoiser)
     assert denoiser.clips == 2
 
 
@@ -164,8 +164,8 @@ def test_clips_are_numbered_over_the_whole_dub():
             return Sampler()
 
     seen = []
-    run = np.repeat([0, 1, 2], [21, 10, 29])
-    list(dub(scene(60, 60, None, run), Host(CosineVAE(48), None), SETTINGS, seen.append))
+    shot = np.repeat([0, 1, 2], [21, 10, 29])
+    list(dub(scene(60, 60, None, shot), Host(CosineVAE(48), None), SETTINGS, seen.append))
     assert numbers == [(0, 0), (1, 2), (2, 0), (3, 0), (4, 2), (5, 2)]
     details = [progress.detail for progress in seen if progress.stage is Stage.CLIPS]
     assert details == [f"clip {number} of 6, step 1 of 1" for number in range(1, 7)]
@@ -269,39 +269,39 @@ def test_nan_from_the_model_is_told():
         run_dub(scene(), denoiser=Broken())
 
 
-def test_runs_are_read_off_their_numbers():
-    assert runs_of(np.array([-1, 0, 0, 1, 1, -1, -1, 2])) == (range(1, 3), range(3, 5), range(7, 8))
-    assert runs_of(np.array([-1, -1])) == ()
+def test_shots_are_read_off_their_numbers():
+    assert shots_of(np.array([-1, 0, 0, 1, 1, -1, -1, 2])) == (range(1, 3), range(3, 5), range(7, 8))
+    assert shots_of(np.array([-1, -1])) == ()
 
 
 def test_a_face_that_appears_after_the_end_of_the_dub_is_told():
-    run = np.repeat([-1, 0], [20, 14])
+    shot = np.repeat([-1, 0], [20, 14])
     with pytest.raises(FaceError, match=r"no face in the first 20 frames.*set length to source"):
-        run_dub(scene(34, 20, run >= 0, run))
-    assert len(run_dub(scene(34, 21, run >= 0, run))) == 21
+        run_dub(scene(34, 20, shot >= 0, shot))
+    assert len(run_dub(scene(34, 21, shot >= 0, shot))) == 21
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(-1, 2), min_size=1, max_size=40), st.integers(1, 90), st.integers(0, 3))
-def test_clips_only_ever_see_their_own_run(run, frames, longer):
-    run = np.sort(np.array(run))
-    a_scene = scene(len(run), frames, run >= 0, run)
-    for part in runs_of(run[a_scene.slots]):
-        slots = slots_of_run(a_scene.track, a_scene.frames, part, len(part) + 13 * longer)
+def test_clips_only_ever_see_their_own_shot(shot, frames, longer):
+    shot = np.sort(np.array(shot))
+    a_scene = scene(len(shot), frames, shot >= 0, shot)
+    for part in shots_of(shot[a_scene.slots]):
+        slots = slots_of_shot(a_scene.track, a_scene.frames, part, len(part) + 13 * longer)
         assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
-        assert len(set(run[slots])) == 1
+        assert len(set(shot[slots])) == 1
 
 
-def test_a_run_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
+def test_a_shot_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
     a_scene = scene(20, 15)
-    assert slots_of_run(a_scene.track, a_scene.frames, range(15), 25).tolist() == ping_pong(20, 25).tolist()
+    assert slots_of_shot(a_scene.track, a_scene.frames, range(15), 25).tolist() == ping_pong(20, 25).tolist()
 
 
-def test_every_run_of_the_face_is_planned_as_a_chain_of_its_own():
-    run = np.repeat([0, -1, 1], [20, 5, 9])
-    a_scene = scene(34, 34, run >= 0, run)
-    first, second = plan_runs(a_scene.track, 34, SETTINGS.geometry)
+def test_every_shot_is_planned_as_a_chain_of_its_own():
+    shot = np.repeat([0, -1, 1], [20, 5, 9])
+    a_scene = scene(34, 34, shot >= 0, shot)
+    first, second = plan_shots(a_scene.track, 34, SETTINGS.geometry)
     assert (first.frames, second.frames) == (range(20), range(25, 34))
     assert (len(first.clips), len(second.clips)) == (2, 1)
     assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 13)
-    assert set(run[first.slots]) == {0} and set(run[second.slots]) == {1}
+    assert set(shot[first.slots]) == {0} and set(shot[second.slots]) == {1}

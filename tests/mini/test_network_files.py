@@ -47,7 +47,7 @@ def folder(networks, tmp_path):
 def test_what_was_saved_is_loaded(networks, tmp_path):
     save_networks(networks, tmp_path, half=False)
     loaded = load_networks(tmp_path)
-    for name in ("codec", "phonemes", "sync", "identity"):
+    for name in ("vae", "phonemes", "sync", "identity"):
         saved = getattr(networks, name).state_dict()
         for key, tensor in getattr(loaded, name).state_dict().items():
             assert torch.equal(tensor, saved[key])

@@ -44,7 +44,7 @@ class DubbedCrop(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipChain:
-    """Makes the generated crops of one run of frames.
+    """Makes the generated crops of one shot.
 
     `finish` is applied to every decoded frame before it is shown or handed on to the next clip as a motion frame.
     With `as_released`, motion frames come from a decode of the clip by itself, as in the release. Without, they are the

@@ -169,8 +169,8 @@ def dub(
     `on_progress` raises.
     """
     settings = replace(settings, geometry=check_sizes(settings, model))
-    runs = plan_runs(scene.track, scene.frames, settings.geometry)
-    return _dub(scene, model, settings, runs, on_progress)
+    shots = plan_shots(scene.track, scene.frames, settings.geometry)
+    return _dub(scene, model, settings, shots, on_progress)
 
 
 def check_sizes(settings: DubSettings, model: DubbingModel) -> ClipGeometry:
@@ -203,12 +203,12 @@ def _dub(
     scene: Scene,
     model: DubbingModel,
     settings: DubSettings,
-    runs: tuple[RunPlan, ...],
+    shots: tuple[ShotPlan, ...],
     on_progress: ProgressCallback,
 ) -> Iterator[FinishedFrame]:
     slots = scene.slots
-    crops = chain.from_iterable(_dub_runs(scene, model, settings, runs, on_progress))
-    dubbed = {frame for run in runs for frame in run.frames}
+    crops = chain.from_iterable(_dub_shots(scene, model, settings, shots, on_progress))
+    dubbed = {frame for shot in shots for frame in shot.frames}
     for number, frame in enumerate(source_frames(scene.source, scene.timeline.source_index[slots])):
         crop, region = next(crops) if number in dubbed else (None, None)
         if crop is not None and scene.track.present[slots[number]]:
@@ -220,15 +220,15 @@ def _dub(
         on_progress(Progress(Stage.FRAMES, number + 1, scene.frames))
 
 
-def runs_of(run: np.ndarray) -> tuple[range, ...]:
-    """Ranges of frames that belong to one run of the face each; `run`: a track's run numbers, int64 [frames]."""
-    edges = np.flatnonzero(np.diff(run, prepend=-1, append=-1)).tolist()
-    return tuple(range(start, stop) for start, stop in pairwise(edges) if run[start] >= 0)
+def shots_of(shot: np.ndarray) -> tuple[range, ...]:
+    """Ranges of frames that belong to one shot each; `shot`: a track's shot numbers, int64 [frames]."""
+    edges = np.flatnonzero(np.diff(shot, prepend=-1, append=-1)).tolist()
+    return tuple(range(start, stop) for start, stop in pairwise(edges) if shot[start] >= 0)
 
 
 @dataclass(frozen=True)
-class RunPlan:
-    """How one run of the face is made: its frames of the output, the clips that cover them, and what those show.
+class ShotPlan:
+    """How one shot is made: its frames of the output, the clips that cover them, and what those show.
 
     `slots`: int64, the timeline's slot of every frame that the clips cover; the last clip mostly runs past `frames`.
     """
@@ -238,51 +238,51 @@ class RunPlan:
     slots: np.ndarray
 
 
-def plan_runs(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[RunPlan, ...]:
-    """The plan of a dub of `frames` frames: one chain of clips for each run of the face, all clips numbered on.
+def plan_shots(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[ShotPlan, ...]:
+    """The plan of a dub of `frames` frames: one chain of clips for each shot, all clips numbered on.
 
     Raises FaceError where there is none, since the face appears only after them.
     """
-    runs = runs_of(track.run[ping_pong(len(track), frames)])
-    if not runs:
+    shots = shots_of(track.shot[ping_pong(len(track), frames)])
+    if not shots:
         raise FaceError(
             f"there is no face in the first {frames} frames, which is as long as the dub lasts: trim the video to "
             "where the face appears, or set length to source"
         )
-    plans: list[RunPlan] = []
+    plans: list[ShotPlan] = []
     planned = 0
-    for run in runs:
-        clips = plan_clips(len(run), run.start, geometry, planned)
-        slots = slots_of_run(track, frames, run, padded_frames(len(run), geometry))
-        plans.append(RunPlan(run, clips, slots))
+    for shot in shots:
+        clips = plan_clips(len(shot), shot.start, geometry, planned)
+        slots = slots_of_shot(track, frames, shot, padded_frames(len(shot), geometry))
+        plans.append(ShotPlan(shot, clips, slots))
         planned += len(clips)
     return tuple(plans)
 
 
-def slots_of_run(track: FaceTrack, frames: int, run: range, covered: int) -> np.ndarray:
-    """Timeline slots of the `covered` frames that a run's clips cover, in an output of `frames`; int64 [covered].
+def slots_of_shot(track: FaceTrack, frames: int, shot: range, covered: int) -> np.ndarray:
+    """Timeline slots of the `covered` frames that a shot's clips cover, in an output of `frames`; int64 [covered].
 
-    The last clip mostly covers frames past the run's end. They see what the video goes on with, where the run lasts
-    to the end of the output and the face is still there; elsewhere the run is played to and fro.
+    The last clip mostly covers frames past the shot's end. They see what the video goes on with, where the shot lasts
+    to the end of the output and the face is still there; elsewhere the shot is played to and fro.
     """
-    slots = ping_pong(len(track), run.start + covered)
-    stop = run.stop
+    slots = ping_pong(len(track), shot.start + covered)
+    stop = shot.stop
     if stop == frames:
-        same_run = track.run[slots[stop:]] == track.run[slots[run.start]]
-        stop += len(same_run) if same_run.all() else int(np.argmin(same_run))
-    return slots[run.start + ping_pong(stop - run.start, covered)]
+        same_shot = track.shot[slots[stop:]] == track.shot[slots[shot.start]]
+        stop += len(same_shot) if same_shot.all() else int(np.argmin(same_shot))
+    return slots[shot.start + ping_pong(stop - shot.start, covered)]
 
 
-def _dub_runs(
+def _dub_shots(
     scene: Scene,
     model: DubbingModel,
     settings: DubSettings,
-    runs: tuple[RunPlan, ...],
+    shots: tuple[ShotPlan, ...],
     on_progress: ProgressCallback,
 ) -> Iterator[Iterator[tuple[DubbedCrop, np.ndarray | None]]]:
-    """The dubbed crops of each run, each with the region that the model changed."""
+    """The dubbed crops of each shot, each with the region that the model changed."""
     sampler = model.sampler(settings.sampler)
-    steps = _Steps(sum(len(run.clips) for run in runs), on_progress)
+    steps = _Steps(sum(len(shot.clips) for shot in shots), on_progress)
     clip_chain = ClipChain(
         model.vae,
         sampler,
@@ -293,9 +293,9 @@ def _dub_runs(
         as_released=settings.as_released,
         unchanged=settings.keep_unchanged and not settings.as_released,
     )
-    for run in runs:
-        crops = clip_chain.run(_crops(scene, settings, run.slots), run.clips, steps.of_clip)
-        yield with_regions(islice(crops, len(run.frames)), wanted=settings.paste_mode == "change")
+    for shot in shots:
+        crops = clip_chain.run(_crops(scene, settings, shot.slots), shot.clips, steps.of_clip)
+        yield with_regions(islice(crops, len(shot.frames)), wanted=settings.paste_mode == "change")
 
 
 def _crops(scene: Scene, settings: DubSettings, slots: np.ndarray) -> Iterator[Crop]:

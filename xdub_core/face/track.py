@@ -1,6 +1,6 @@
 """Following one face through a video: detections in, one calm square box a frame out (released model §6).
 
-A *shot* is a run of frames over which the face moves without a jump. Shots are smoothed on their own, so that no box
+A *shot* is a span of frames over which the face moves without a jump. Shots are smoothed on their own, so that no box
 glides through a cut. Frames without a face keep a box (for the crops that bridge short gaps) but are marked absent.
 """
 
@@ -34,14 +34,14 @@ class FaceTrack:
 
     `boxes`: float64 [frames, 4] xyxy in pixels, square and inside the frame (with `as_released`, on whole pixels, and
     square to within a pixel); `present`: bool [frames], whether there is a face; boxes of absent frames are those of
-    the frames around. `run`: int64 [frames], the number of the shot that a frame belongs to, counted from 0, short
+    the frames around. `shot`: int64 [frames], the number of the shot that a frame belongs to, counted from 0, short
     absences included, or -1 outside of all. `size`: (width, height) of the frames. `cases`: what the face does in
     each shot; empty where the boxes were given and not smoothed.
     """
 
     boxes: np.ndarray
     present: np.ndarray
-    run: np.ndarray
+    shot: np.ndarray
     size: tuple[int, int]
     cases: tuple[SmoothingCase, ...] = ()
 

@@ -48,6 +48,7 @@ class MiniNetworks:
     identity: IdentityNet
 
 
+# The VAE's file keeps the name that it was first shipped under.
 _KINDS: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
     "codec": (VAEConfig, VAENet),
     "phonemes": (PhonemeConfig, PhonemeNet),
@@ -74,7 +75,7 @@ def load_networks(folder: Path | str) -> MiniNetworks:
     """Load all the small networks of a folder. Raises as `load_network` does."""
     loaded: dict[str, Any] = {name: load_network(name, folder) for name in _KINDS}
     finder = LandmarkFinder(loaded.pop("landmarks_far"), loaded.pop("landmarks_near"))
-    return MiniNetworks(**loaded, landmarks=finder)
+    return MiniNetworks(loaded.pop("codec"), **loaded, landmarks=finder)
 
 
 def save_network(name: str, network: nn.Module, folder: Path | str, half: bool = True) -> Path:
@@ -89,8 +90,8 @@ def save_network(name: str, network: nn.Module, folder: Path | str, half: bool =
 def load_network(name: str, folder: Path | str) -> Any:
     """Load one network, frozen, in float32, ready to use.
 
-    `name`: VAE, phonemes, sync, landmarks_far, landmarks_near or identity. Raises MissingModelError where there is
-    no file, CheckpointError where it is damaged, of another network, or its tensors do not fit its sizes.
+    `name`: codec (the VAE), phonemes, sync, landmarks_far, landmarks_near or identity. Raises MissingModelError where
+    there is no file, CheckpointError where it is damaged, of another network, or its tensors do not fit its sizes.
     """
     path = Path(folder) / f"{name}.safetensors"
     if not path.is_file():
