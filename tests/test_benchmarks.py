@@ -69,7 +69,16 @@ def test_the_full_size_case_is_the_released_model():
 
 @pytest.mark.parametrize(
     "name",
-    ["engine", "dit_forward", "compose_speed", "paste_oracle", "audio_memory", "dub_memory", "full_size"],
+    [
+        "engine",
+        "dit_forward",
+        "compose_speed",
+        "paste_oracle",
+        "audio_memory",
+        "dub_memory",
+        "full_size",
+        "unchanged",
+    ],
 )
 def test_every_benchmark_is_a_program_with_help(name):
     path = BENCHMARKS / f"{name}.py"
