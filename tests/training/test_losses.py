@@ -17,24 +17,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.mini import test_net_codec as codec
-from tests.mini import test_net_identity as identity
-from tests.mini import test_net_landmarks as landmarks
-from tests.mini import test_net_phonemes as phonemes
-from tests.mini import test_net_sync as sync
+from tests.mini import test_face_landmarks as landmarks
+from tests.mini import test_identity_net as identity
+from tests.mini import test_phonemes as phonemes
+from tests.mini import test_syncnet as sync
+from tests.mini import test_vae as vae
 from tests.training.conftest import TINY, context, tiny_batch, tiny_dit
 from tests.training.test_training_run import decode, generator_batch
+from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.experts.expert import ExpertInfo
-from xdub_core.mini.codec_training import CodecTraining, train_codec
-from xdub_core.mini.fitting import FitSettings
-from xdub_core.mini.identity_training import IdentityTraining, train_identity
-from xdub_core.mini.landmark_training import LandmarkTraining, train_landmarks
-from xdub_core.mini.phoneme_training import PhonemeTraining, train_phonemes
-from xdub_core.mini.sync_training import SyncTraining, train_sync
-from xdub_core.sampling.plan import ClipGeometry
 from xdub_core.training import muon
 from xdub_core.training.config import TrainingConfig
-from xdub_core.training.examples import TensorExamples
+from xdub_core.training.example_files import TensorExamples
+from xdub_core.training.mini.fitting import FitSettings
+from xdub_core.training.mini.identity_training import IdentityTraining, train_identity
+from xdub_core.training.mini.landmark_training import LandmarkTraining, train_landmarks
+from xdub_core.training.mini.phoneme_training import PhonemeTraining, train_phonemes
+from xdub_core.training.mini.sync_training import SyncTraining, train_sync
+from xdub_core.training.mini.vae_training import VAETraining, train_vae
 from xdub_core.training.objective import FlowSettings, PixelLosses
 from xdub_core.training.run import run_stage
 from xdub_core.training.trainer import TrainerSettings
@@ -98,8 +98,8 @@ def network(name, rate=RATE, seed=SEED):
         rows.append(progress.losses)
 
     if name == "vae":
-        examples = [codec.example(number) for number in range(8)]
-        train_codec(examples, CodecTraining(codec.TINY, fit=with_muon, window=5), on_progress=keep)
+        examples = [vae.example(number) for number in range(8)]
+        train_vae(examples, VAETraining(vae.TINY, fit=with_muon, window=5), on_progress=keep)
     elif name == "landmarks":
         examples = [landmarks.example(number) for number in range(12)]
         train_landmarks(examples, LandmarkTraining(landmarks.TINY, with_muon, zoom=1.6), on_progress=keep)
