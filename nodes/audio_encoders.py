@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from . import sockets
-from .comfy_bridge.model_files import choices, found, wrong_choice
+from .comfy_bridge.host.model_files import choices, found, wrong_choice
 
 FOLDER = "audio_encoders"
 PRECISIONS = {"float32 (as released)": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}

@@ -7,8 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import inputs, sockets
+from .comfy_bridge.types import AudioEncoders, TrackedFace
 from .inputs import LENGTHS, UNCONNECTED
-from .types import AudioEncoders, TrackedFace
 
 
 class AudioFeatures(io.ComfyNode):
@@ -57,8 +57,8 @@ class AudioFeatures(io.ComfyNode):
     ) -> io.NodeOutput:
         from xdub_core.dub.clip_plan import Length
 
-        from .comfy_bridge.audio_features import listen
-        from .comfy_bridge.progress import NodeProgress
+        from .comfy_bridge.audio_features import speech_features
+        from .comfy_bridge.host.progress import NodeProgress
 
         frames = None if face_track is None else len(face_track.timeline)
-        return io.NodeOutput(listen(audio, audio_encoders, Length(length), frames, NodeProgress()))
+        return io.NodeOutput(speech_features(audio, audio_encoders, Length(length), frames, NodeProgress()))

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs, sockets
-from .types import ReferenceLatents
+from .comfy_bridge.types import ReferenceLatents
 
 
 class ColorMatch(io.ComfyNode):
@@ -37,8 +37,8 @@ class ColorMatch(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: list[Tensor], reference: list[ReferenceLatents]) -> io.NodeOutput:
+        from .comfy_bridge.host.progress import counted
         from .comfy_bridge.paste_back import matched_colors, shots_of_crops
-        from .comfy_bridge.progress import counted
 
         plan = inputs.only(reference, "reference")
         shots = shots_of_crops(images, plan)

@@ -7,8 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import inputs, sockets
+from .comfy_bridge.types import AudioEncoders, TrackedFace
 from .inputs import UNCONNECTED
-from .types import AudioEncoders, TrackedFace
 
 
 class DubVideo(io.ComfyNode):
@@ -95,10 +95,10 @@ class DubVideo(io.ComfyNode):
 
         from .comfy_bridge import dub_video as whole_dub
         from .comfy_bridge.face_crop import CropSettings, check_track
-        from .comfy_bridge.footage import footage
-        from .comfy_bridge.likeness import warn_of_strange_face
-        from .comfy_bridge.progress import NodeProgress
-        from .comfy_bridge.result import video_of
+        from .comfy_bridge.host.progress import NodeProgress
+        from .comfy_bridge.media.footage import footage
+        from .comfy_bridge.media.result import video_of
+        from .comfy_bridge.mini import warn_of_real_face
 
         size = 0 if face_track is None else face_track.crop_size
         choices = whole_dub.DubChoices(seed, steps, guidance, as_released, size)
@@ -107,10 +107,12 @@ class DubVideo(io.ComfyNode):
         geometry = check_sizes(settings, dubbing)
         source = footage(video, image_fps)
         cropped = CropSettings(settings.crop_size, as_released=as_released)
-        face = face_track or whole_dub.seen_face(video, source, face_detector, cropped, progress, image_fps)
+        face = face_track or whole_dub.cached_track(
+            video, source, face_detector, cropped, progress, image_fps
+        )
         check_track(face, source)
-        warn_of_strange_face(model, source, face, settings.crop_size)
-        heard = whole_dub.heard_speech(
+        warn_of_real_face(model, source, face, settings.crop_size)
+        heard = whole_dub.cached_features(
             audio,
             audio_encoders,
             Length(length),

@@ -8,7 +8,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from . import sockets
-from .comfy_bridge.model_files import found
+from .comfy_bridge.host.model_files import found
 from .inputs import UNCONNECTED
 
 AUTOMATIC = "automatic"

@@ -11,7 +11,7 @@ from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
 
 from . import sockets
 from .comfy_bridge.expert import with_expert
-from .comfy_bridge.model_files import found
+from .comfy_bridge.host.model_files import found
 from .inputs import check_choice
 
 FROM_FILE, LIP, TEXTURE, CUSTOM = "as the file says", "lip (0.8 to 0.4)", "texture (0.3 to 0)", "custom"

@@ -7,7 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .audio_encoders import LoadAudioEncoders
 from .audio_features import AudioFeatures
 from .color_match import ColorMatch
-from .comfy_bridge.xdub_model import register
+from .comfy_bridge.model.xdub_model import register
 from .dub_video import DubVideo
 from .empty_prompt import EmptyPrompt
 from .expert import LoraExpert

@@ -126,8 +126,8 @@ class FaceCrop(io.ComfyNode):
             find_face,
             preview_of,
         )
-        from .comfy_bridge.footage import footage
-        from .comfy_bridge.progress import NodeProgress
+        from .comfy_bridge.host.progress import NodeProgress
+        from .comfy_bridge.media.footage import footage
 
         frames = footage(source, image_fps)
         detector = {

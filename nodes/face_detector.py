@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from . import sockets
-from .comfy_bridge.model_files import choices, found, wrong_choice
+from .comfy_bridge.host.model_files import choices, found, wrong_choice
 from .inputs import check_choice
 
 FOLDER = "detection"
@@ -118,10 +118,10 @@ class LoadFaceDetector(io.ComfyNode):
 def _built_in(files: tuple[Any, Any], settings: Any, dtype: torch.dtype) -> Any:
     from xdub_core.face.rtmw_detector import load_rtmw_detector
 
-    from .comfy_bridge.face_detector import HeldDetector
+    from .comfy_bridge.face_detector import ManagedDetector
 
     detector = load_rtmw_detector(*files, dtype=dtype, settings=settings)
-    return HeldDetector(detector, (detector.people, detector.pose))
+    return ManagedDetector(detector, (detector.people, detector.pose))
 
 
 def _openmmlab(files: tuple[Any, Any], settings: Any) -> Any:

@@ -105,7 +105,7 @@ def pairs_in(folder: str) -> list[tuple[Path, Path]]:
     """
     from xdub_core.errors import MediaError
 
-    from .comfy_bridge.readable_folders import files_in, input_folder
+    from .comfy_bridge.host.readable_folders import files_in, input_folder
 
     files = files_in(input_folder(folder), VIDEO_SUFFIXES + AUDIO_SUFFIXES)
     recordings = {path.stem: path for path in files if path.suffix.lower() in AUDIO_SUFFIXES}

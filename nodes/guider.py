@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs, sockets
-from .types import ReferenceLatents, SpeechFeatures
+from .comfy_bridge.types import ReferenceLatents, SpeechFeatures
 
 
 class DubGuider(io.ComfyNode):
@@ -62,11 +62,11 @@ class DubGuider(io.ComfyNode):
         from .comfy_bridge.dub_video import own_settings
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.guider import ClipGuider, clip_inputs
-        from .comfy_bridge.likeness import warn_of_strange_crops
+        from .comfy_bridge.mini import warn_of_real_crops
 
         given = clip_inputs(model, reference, audio_features, clip, frames_before)
         if clip == 1:
-            warn_of_strange_crops(model, reference)
+            warn_of_real_crops(model, reference)
         guidance = guidance or own_settings(model).sampler.guidance
         guider = ClipGuider(model, guidance, given, context_for(model, empty_prompt), border)
         return io.NodeOutput(guider, {"samples": torch.zeros_like(given.reference)})

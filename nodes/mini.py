@@ -84,7 +84,7 @@ def _folder(text: str) -> Path:
     """Raises SettingsError for a folder that is not there or that workflows may not read, whole."""
     from xdub_core.mini.loading import BUILT_IN
 
-    from .comfy_bridge.readable_folders import files_in, model_folder
+    from .comfy_bridge.host.readable_folders import files_in, model_folder
 
     if not text.strip():
         return BUILT_IN

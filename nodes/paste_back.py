@@ -8,8 +8,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs, sockets
+from .comfy_bridge.types import ReferenceLatents, TrackedFace
 from .inputs import only
-from .types import ReferenceLatents, TrackedFace
 
 if TYPE_CHECKING:
     from xdub_core.compose.paste_back import PasteMode
@@ -89,10 +89,10 @@ class PasteBack(io.ComfyNode):
         from comfy_execution.graph_utils import ExecutionBlocker
 
         from .comfy_bridge.face_crop import check_track
-        from .comfy_bridge.footage import footage
+        from .comfy_bridge.host.progress import counted
+        from .comfy_bridge.media.footage import footage
+        from .comfy_bridge.media.result import image_of, video_of
         from .comfy_bridge.paste_back import pasted, shots_of_crops
-        from .comfy_bridge.progress import counted
-        from .comfy_bridge.result import image_of, video_of
 
         plan, face = only(reference, "reference"), only(face_track, "face_track")
         frames = footage(only(source, "source"), only(image_fps, "image_fps"))

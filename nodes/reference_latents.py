@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import sockets
-from .types import ReferenceLatents, ShotReference, SpeechFeatures, TrackedFace
+from .comfy_bridge.types import ReferenceLatents, ShotReference, SpeechFeatures, TrackedFace
 
 
 class EncodeReference(io.ComfyNode):
@@ -87,8 +87,8 @@ class EncodeReference(io.ComfyNode):
         from xdub_core.dub.pipeline import plan_shots
         from xdub_core.errors import SettingsError
 
-        from .comfy_bridge.progress import counted
-        from .comfy_bridge.vae import ComfyVAE
+        from .comfy_bridge.host.progress import counted
+        from .comfy_bridge.model.vae import ComfyVAE
 
         if len(crops) != len(face_track.track):
             raise SettingsError(

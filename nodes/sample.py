@@ -31,7 +31,7 @@ class LoadSample(io.ComfyNode):
         from xdub_core.errors import MissingModelError
         from xdub_core.mini.loading import BUILT_IN
 
-        from .comfy_bridge.sound import read_sound
+        from .comfy_bridge.media.sound import read_sound
 
         folder = BUILT_IN.parent / "sample"
         video, recording = folder / "source.mp4", folder / "recording.wav"

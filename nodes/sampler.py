@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import inputs, sockets
-from .types import ReferenceLatents, SpeechFeatures
+from .comfy_bridge.types import ReferenceLatents, SpeechFeatures
 
 
 class DubSampler(io.ComfyNode):

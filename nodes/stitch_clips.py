@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import inputs, sockets
-from .types import ReferenceLatents
+from .comfy_bridge.types import ReferenceLatents
 
 
 class StitchClips(io.ComfyNode):

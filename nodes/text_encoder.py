@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from . import sockets
-from .comfy_bridge.model_files import choices, found, wrong_choice
+from .comfy_bridge.host.model_files import choices, found, wrong_choice
 
 FOLDER = "text_encoders"
 GET_UMT5 = (

@@ -14,7 +14,7 @@ from xdub_core.audio.whisper import WhisperAudioEncoder
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
-from .footage import temporary_path
+from .media.footage import temporary_path
 
 ACTIVATIONS_BYTES = 2**30
 """What listening takes beside the weights: wav2vec2 on five minutes in one pass takes 0.6 GB."""
@@ -26,7 +26,7 @@ class ReleasedEncoders:
     def __init__(self, whisper: WhisperAudioEncoder, wav2vec: Wav2VecEncoder) -> None:
         self._whisper = whisper
         self._wav2vec = wav2vec
-        self.patchers = (held(whisper), held(wav2vec))
+        self.patchers = (managed(whisper), managed(wav2vec))
 
     @property
     def width(self) -> int:
@@ -44,7 +44,7 @@ class MiniEncoders:
 
     def __init__(self, network: PhonemeNet) -> None:
         self._network = network
-        self.patchers = (held(network),)
+        self.patchers = (managed(network),)
 
     @property
     def width(self) -> int:
@@ -57,7 +57,7 @@ class MiniEncoders:
         return _heard(MiniFeatures(recording, self._network), on_progress)
 
 
-def held(network: nn.Module) -> ModelPatcher:
+def managed(network: nn.Module) -> ModelPatcher:
     """A network that hears, which ComfyUI moves between device and RAM as it does text encoders.
 
     It runs once for a whole recording; so where VRAM is short, it may stay on the CPU.

@@ -8,11 +8,11 @@ from typing import Any
 from xdub_core.dub.clip_plan import AUDIO_RATE, FPS, Length, frames_of_audio, output_frames
 from xdub_core.progress import ProgressCallback
 
-from ..types import AudioEncoders, SpeechFeatures
-from .sound import open_sound
+from .media.sound import open_sound
+from .types import AudioEncoders, SpeechFeatures
 
 
-def listen(
+def speech_features(
     audio: dict[str, Any],
     encoders: AudioEncoders,
     length: Length,

@@ -12,20 +12,23 @@ from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.sampling.guidance import Guidance
 
-from ..types import AudioEncoders, SpeechFeatures, TrackedFace
-from .audio_features import listen
+from .audio_features import speech_features
 from .clip_sampler import ComfyDubbingModel
 from .empty_prompt import context_for
 from .face_crop import CropSettings, find_face
-from .frames import Footage
-from .guidance_patches import warn_of_idle_patches
-from .progress import NodeProgress
-from .remembered import FEATURES, TRACKS, footage_key, sound_key
-from .vae import ComfyVAE
-from .xdub_model import require_xdub
+from .host.cache import Cache, footage_key, sound_key
+from .host.progress import NodeProgress
+from .media.frames import Footage
+from .model.guidance_patches import warn_of_idle_patches
+from .model.vae import ComfyVAE
+from .model.xdub_model import require_xdub
+from .types import AudioEncoders, SpeechFeatures, TrackedFace
 
 SETTINGS = "xdub_settings"
 """Attachment of a MODEL that says how it is best used: `DubSettings`."""
+
+FEATURES: Cache[SpeechFeatures] = Cache()
+TRACKS: Cache[TrackedFace] = Cache()
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def dubbing_model(
     return ComfyDubbingModel(model, video_vae, context_for(model, empty_prompt), show=progress.show)
 
 
-def seen_face(
+def cached_track(
     video: Any,
     source: Footage,
     detector: FaceDetector,
@@ -95,7 +98,7 @@ def seen_face(
     )
 
 
-def heard_speech(
+def cached_features(
     audio: dict[str, Any],
     encoders: AudioEncoders,
     length: Length,
@@ -103,10 +106,10 @@ def heard_speech(
     progress: NodeProgress,
     check: Callable[[int], object],
 ) -> SpeechFeatures:
-    """What the encoders hear of a recording, or heard before; see `listen`. `frames`: the video's."""
+    """What the encoders hear of a recording, or heard before; see `speech_features`. `frames`: the video's."""
     key = sound_key(audio)
     return FEATURES.get(
         encoders,
         None if key is None else (key, length, None if length is Length.AUDIO else frames),
-        lambda: listen(audio, encoders, length, frames, progress, check),
+        lambda: speech_features(audio, encoders, length, frames, progress, check),
     )

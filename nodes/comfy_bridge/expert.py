@@ -23,7 +23,7 @@ from torch import Tensor
 from xdub_core.errors import CheckpointError
 from xdub_core.model.dit import XDubDiT
 
-from .xdub_model import require_xdub
+from .model.xdub_model import require_xdub
 
 KEY = "xdub_experts"
 SUFFIX = ".weight"

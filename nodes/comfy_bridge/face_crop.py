@@ -18,11 +18,11 @@ from xdub_core.face.given import GivenFaces
 from xdub_core.face.track import track_faces
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
-from ..types import TrackedFace
 from .face_detector import frames_at_once
-from .frames import Footage, image_from_frame
-from .on_demand import ImageOnDemand
-from .progress import counted, interruptible
+from .host.progress import counted, interruptible
+from .media.frames import Footage, image_from_frame
+from .media.on_demand import ImageOnDemand
+from .types import TrackedFace
 
 PREVIEWS = 16
 """How many frames the preview shows at most."""

@@ -14,13 +14,13 @@ from xdub_core.face.detector import Detection, FaceDetector
 from .audio_encoders import load
 
 
-class HeldDetector:
+class ManagedDetector:
     """A `FaceDetector` whose networks are brought to their device before they look at anything."""
 
     def __init__(self, detector: FaceDetector, networks: Sequence[nn.Module]) -> None:
         self._detector = detector
         self.follow: bool = getattr(detector, "follow", False)
-        self.patchers = tuple(_held(network) for network in networks)
+        self.patchers = tuple(managed(network) for network in networks)
 
     def detect(
         self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
@@ -30,7 +30,7 @@ class HeldDetector:
         return self._detector.detect(frames, numbers)
 
 
-def _held(network: nn.Module) -> ModelPatcher:
+def managed(network: nn.Module) -> ModelPatcher:
     """A network that sees every frame: on the GPU while it looks, even where VRAM is short."""
     device, offload = management.get_torch_device(), management.unet_offload_device()
     return ModelPatcher(network, load_device=device, offload_device=offload)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .sound import check_sound, read_sound
+from .media.sound import check_sound, read_sound
 
 
-class Shelf:
+class LastRecording:
     """Room for one decoded recording: the one that was asked for last."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Shelf:
 class LazyAudio(Mapping[str, Any]):
     """A recording's AUDIO, read from its file when a node looks into it."""
 
-    def __init__(self, path: Path, shelf: Shelf) -> None:
+    def __init__(self, path: Path, shelf: LastRecording) -> None:
         self._path = path
         self._shelf = shelf
 
@@ -55,5 +55,5 @@ def recordings(paths: Sequence[Path]) -> list[LazyAudio]:
     """
     for path in paths:
         check_sound(path)
-    shelf = Shelf()
+    shelf = LastRecording()
     return [LazyAudio(path, shelf) for path in paths]

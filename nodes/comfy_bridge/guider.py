@@ -22,9 +22,9 @@ from xdub_core.sampling.denoiser import dit_needs
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs
 
-from ..types import ReferenceLatents, SpeechFeatures
-from .guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
-from .xdub_model import AUDIO, REFERENCE, require_xdub
+from .model.guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
+from .model.xdub_model import AUDIO, REFERENCE, require_xdub
+from .types import ReferenceLatents, SpeechFeatures
 
 BRANCHES = ("positive", "middle", "negative")
 """Core's names for the three predictions: reference and audio, reference, none. For core, 0 is cond and 1 is uncond."""

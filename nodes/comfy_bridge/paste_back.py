@@ -19,8 +19,8 @@ from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame, untouched
 from xdub_core.media.timeline import ping_pong
 
-from ..types import ReferenceLatents, ShotReference, TrackedFace
-from .frames import Footage
+from .media.frames import Footage
+from .types import ReferenceLatents, ShotReference, TrackedFace
 
 
 def shots_of_crops(images: Sequence[Tensor], plan: ReferenceLatents) -> list[Tensor]:

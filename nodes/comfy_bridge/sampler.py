@@ -11,11 +11,11 @@ from torch import Tensor
 
 from xdub_core.dub.clip_chain import ClipChain, FinishCrop
 
-from ..types import ReferenceLatents, ShotReference, SpeechFeatures
 from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
 from .guider import require_fit
-from .likeness import warn_of_strange_crops
-from .progress import interruptible
+from .host.progress import interruptible
+from .mini import warn_of_real_crops
+from .types import ReferenceLatents, ShotReference, SpeechFeatures
 
 
 def sample_shots(
@@ -33,7 +33,7 @@ def sample_shots(
     model.
     """
     require_fit(model, reference, speech)
-    warn_of_strange_crops(model, reference)
+    warn_of_real_crops(model, reference)
     preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
     sampler = ComfyClipSampler(model, context, choices, preview)
     chain = ClipChain(

@@ -71,7 +71,7 @@ async def _load(nodes) -> set[str]:
 
 @pytest.fixture(scope="session")
 def pack():
-    """The pack's modules: pack("comfy_bridge.xdub_model") is that file of nodes/ as ComfyUI loaded it."""
+    """The pack's modules: pack("comfy_bridge.model.xdub_model") is that file of nodes/ as ComfyUI loaded it."""
     import importlib
 
     name = str(HERE.parents[1]).replace(".", "_x_")

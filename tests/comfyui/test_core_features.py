@@ -201,7 +201,7 @@ def test_text_is_projected_once_for_all_branches_and_block_by_block(file, sample
 
 
 def test_prompts_that_differ_are_not_taken_for_one(pack):
-    one_for_all = pack("comfy_bridge.dit").one_for_all
+    one_for_all = pack("comfy_bridge.model.dit").one_for_all
     context = torch.randn(1, 3, 4)
     assert torch.equal(one_for_all(context.repeat(3, 1, 1)), context)
     assert len(one_for_all(torch.cat([context, context + 1]))) == 2

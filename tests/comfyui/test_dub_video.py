@@ -72,8 +72,8 @@ def test_the_dub_is_as_long_as_the_speech_and_carries_it(dubbed, video):
 
 
 def test_only_the_box_is_touched(pack, dubbed, video):
-    made = pack("comfy_bridge.footage").footage(dubbed(video, length="source"))
-    source = pack("comfy_bridge.footage").footage(video)
+    made = pack("comfy_bridge.media.footage").footage(dubbed(video, length="source"))
+    source = pack("comfy_bridge.media.footage").footage(video)
     for new, old in zip(made.slots(), source.slots(), strict=True):
         outside, inside = abs(new.astype(int) - old)[:, 60:], abs(new.astype(int) - old)[8:48, 12:52]
         assert outside.mean() < 1
@@ -84,14 +84,14 @@ def test_it_is_the_engine_s_dub(pack, dubbed, video, mini_folder, track):
     """MODEL, VAE, encoders and expert through ComfyUI against the engine by itself."""
     from xdub_core.audio.recording import recording_from_waveform
 
-    made = pack("comfy_bridge.footage").footage(dubbed(video))
+    made = pack("comfy_bridge.media.footage").footage(dubbed(video))
     mini, audio = load_mini(mini_folder), speech(1.6)
     settings = pack("comfy_bridge.dub_video").dub_settings(
         pack("comfy_bridge.mini").load_mini_parts(mini_folder).model,
         pack("comfy_bridge.dub_video").DubChoices(1, 0, None, False),
     )
     assert settings.sampler.steps == CARD.steps
-    source = pack("comfy_bridge.footage").footage(video)
+    source = pack("comfy_bridge.media.footage").footage(video)
     with recording_from_waveform(audio["waveform"][0], audio["sample_rate"]) as recording:
         scene = Scene(source.source, track.timeline, track.track, mini.features(recording), 40)
         model = DubModel(mini.model.vae, mini.model.denoiser)
@@ -185,7 +185,7 @@ def test_comfyui_s_schedulers_take_the_mini_s_own_noise_levels(parts):
 def test_the_dub_is_made_at_the_track_s_crop_size(pack, parts, dubbed, video, monkeypatch):
     face = pack("face_crop").FaceCrop.execute(video, "box", 64, "8,4,56,52", 1, False, 25.0).args[0]
     encoded = []
-    video_vae = pack("comfy_bridge.vae").ComfyVAE
+    video_vae = pack("comfy_bridge.model.vae").ComfyVAE
     encode = video_vae.encode
     monkeypatch.setattr(
         video_vae, "encode", lambda self, frames: encoded.append(frames.shape[1]) or encode(self, frames)
@@ -283,7 +283,7 @@ def test_what_is_remembered_is_little_and_goes_with_its_makers(pack, parts, dubb
     for tenths in range(4, 10):
         dubbed(video, speech(tenths / 10), audio_encoders=listener, steps=1)
     gc.collect()
-    assert len([made for made in features if made()]) == pack("comfy_bridge.remembered").MOST < len(features)
+    assert len([made for made in features if made()]) == pack("comfy_bridge.host.cache").MOST < len(features)
     del listener
     gc.collect()
     assert not [made for made in features if made()]

@@ -72,8 +72,8 @@ def test_recordings_are_read_one_at_a_time_and_used_as_any_audio(pack, node, pai
     assert second["sample_rate"] == dict(second)["sample_rate"] == 16000
     assert read == ["anna.wav", "bert.wav"]
     video = InputImpl.VideoFromFile(str(pairs / "anna.mp4"))
-    made = pack("comfy_bridge.footage").footage(video)
-    dub = pack("comfy_bridge.result").video_of(made.slots(), made, first, 23)
+    made = pack("comfy_bridge.media.footage").footage(video)
+    dub = pack("comfy_bridge.media.result").video_of(made.slots(), made, first, 23)
     assert dub.get_components().audio["sample_rate"] == 16000
 
 

@@ -231,12 +231,12 @@ def test_nodes_without_a_meaning_are_left_out_and_named_once(pack, model, sample
 def test_nodes_with_a_meaning_are_not_warned_of(pack, model, caplog):
     with caplog.at_level(logging.WARNING):
         for node in NODES:
-            pack("comfy_bridge.guidance_patches").warn_of_idle_patches(patched(node, model))
+            pack("comfy_bridge.model.guidance_patches").warn_of_idle_patches(patched(node, model))
     assert not caplog.records
 
 
 def test_a_node_that_is_added_later_is_named_too(pack, model, caplog):
-    warn = pack("comfy_bridge.guidance_patches").warn_of_idle_patches
+    warn = pack("comfy_bridge.model.guidance_patches").warn_of_idle_patches
     one = idle("HyperTile", model)
     with caplog.at_level(logging.WARNING):
         warn(one)

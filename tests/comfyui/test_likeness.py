@@ -44,7 +44,7 @@ def dub(pack, mini, video, box, frames=5):
 
 def test_a_real_face_is_told_before_the_work_and_dubbed_all_the_same(pack, mini, media, caplog, monkeypatch):
     shown = []
-    monkeypatch.setattr(pack("comfy_bridge.likeness"), "warn", lambda line: shown.append(line))
+    monkeypatch.setattr(pack("comfy_bridge.mini"), "warn", lambda line: shown.append(line))
     video = InputImpl.VideoFromFile(str(media / "video.mp4"))
     width, height = video.get_dimensions()
     dub(pack, mini, video.as_trimmed(0, 0.5), f"0,0,{min(width, height)},{min(width, height)}")
@@ -69,8 +69,11 @@ def test_a_rendered_head_is_not_warned_of(pack, mini, caplog):
         .args
     )
     with caplog.at_level(logging.WARNING):
-        pack("comfy_bridge.likeness").warn_of_strange_face(
-            mini.model, pack("comfy_bridge.footage").footage(video.as_trimmed(0, 0.6)), face, mini.card.crop
+        pack("comfy_bridge.mini").warn_of_real_face(
+            mini.model,
+            pack("comfy_bridge.media.footage").footage(video.as_trimmed(0, 0.6)),
+            face,
+            mini.card.crop,
         )
     assert told(caplog) == []
 
@@ -84,7 +87,7 @@ def test_step_by_step_it_is_told_too(pack, mini, caplog):
     (heard,) = pack("audio_features").AudioFeatures.execute(speech(0.5), mini.encoders, "audio").args
     (reference,) = pack("reference_latents").EncodeReference.execute(crops, face, mini.vae, heard, 13, 5).args
     with caplog.at_level(logging.WARNING):
-        pack("comfy_bridge.likeness").warn_of_strange_crops(mini.model, reference)
+        pack("comfy_bridge.mini").warn_of_real_crops(mini.model, reference)
     (line,) = told(caplog)
     assert line.startswith("X-Dub: ")
 
@@ -92,7 +95,7 @@ def test_step_by_step_it_is_told_too(pack, mini, caplog):
 def test_other_models_are_not_asked(pack, mini, caplog):
     other = mini.model.clone()
     other.set_attachments("xdub_heads_only", False)
-    pack("comfy_bridge.likeness").warn_of_strange_face(other, None, None, 96)
+    pack("comfy_bridge.mini").warn_of_real_face(other, None, None, 96)
     assert told(caplog) == []
 
 
@@ -108,6 +111,6 @@ def test_a_warning_is_shown_on_the_node(pack, monkeypatch, caplog):
 
     monkeypatch.setattr(PromptServer, "instance", Server(), raising=False)
     with CurrentNodeContext("prompt", "7"), caplog.at_level(logging.WARNING):
-        pack("comfy_bridge.telling").warn("mind the gap")
+        pack("comfy_bridge.host.warnings").warn("mind the gap")
     assert shown == [("7", "mind the gap")]
     assert "X-Dub: mind the gap" in caplog.text

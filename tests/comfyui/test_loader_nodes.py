@@ -116,7 +116,7 @@ def test_a_held_detector_brings_its_networks_along(pack):
     from xdub_core.face.boxes import FixedBox
 
     network = torch.nn.Linear(2, 2)
-    detector = pack("comfy_bridge.face_detector").HeldDetector(FixedBox([0, 0, 4, 4]), (network,))
+    detector = pack("comfy_bridge.face_detector").ManagedDetector(FixedBox([0, 0, 4, 4]), (network,))
     (found,) = detector.detect([np.zeros((8, 8, 3), np.uint8)])
     assert found.box.tolist() == [0, 0, 4, 4]
     assert detector.patchers[0] in [held.model for held in management.current_loaded_models]
@@ -127,10 +127,10 @@ def test_short_vram_keeps_encoders_on_the_cpu_but_detectors_on_the_gpu(pack, mon
     monkeypatch.setattr(management, "get_torch_device", lambda: gpu)
     monkeypatch.setattr(management, "vram_state", management.VRAMState.LOW_VRAM)
     monkeypatch.setattr(management, "text_encoder_device", lambda: cpu)
-    detector = pack("comfy_bridge.face_detector").HeldDetector(None, (torch.nn.Linear(1, 1),))
+    detector = pack("comfy_bridge.face_detector").ManagedDetector(None, (torch.nn.Linear(1, 1),))
     assert detector.patchers[0].load_device == gpu
     assert detector.patchers[0].offload_device == cpu
-    assert pack("comfy_bridge.audio_encoders").held(torch.nn.Linear(1, 1)).load_device == cpu
+    assert pack("comfy_bridge.audio_encoders").managed(torch.nn.Linear(1, 1)).load_device == cpu
 
 
 def test_names_of_files_that_are_not_offered_are_not_looked_for(pack, encoder_files, monkeypatch):
@@ -138,7 +138,7 @@ def test_names_of_files_that_are_not_offered_are_not_looked_for(pack, encoder_fi
     asked = []
     monkeypatch.setattr(folder_paths, "get_full_path_or_raise", lambda *args: asked.append(args))
     monkeypatch.setattr(folder_paths, "get_full_path", lambda *args: asked.append(args))
-    found = pack("comfy_bridge.model_files").found
+    found = pack("comfy_bridge.host.model_files").found
     for name in ("/etc/passwd", "../../x.safetensors", "\\\\host\\share\\x.pt", ""):
         with pytest.raises(MissingModelError, match="there is no"):
             found("audio_encoders", name)

@@ -84,7 +84,7 @@ def test_core_s_vae_nodes_work_with_the_mini_s_vae(mini):
 def test_the_mini_s_vae_is_its_codec(pack, mini):
     from xdub_core.mini.vae import MiniVAE
 
-    video_vae = pack("comfy_bridge.vae").ComfyVAE(mini.vae)
+    video_vae = pack("comfy_bridge.model.vae").ComfyVAE(mini.vae)
     own = MiniVAE(mini.vae.first_stage_model.network)
     frames = torch.rand(9, 32, 32, 3)
     latents = own.encode(frames)
@@ -134,16 +134,16 @@ def test_a_video_is_as_deep_as_its_source_is_known_to_be(pack, video, kind, expe
     if source is None:
         components = Types.VideoComponents(images=images, frame_rate=Fraction(25))
         source = InputImpl.VideoFromComponents(components, bit_depth=int(kind.split()[0]))
-    footage = pack("comfy_bridge.footage").footage(source)
-    made = pack("comfy_bridge.result").video_of(map(made_of, footage.slots()), footage, None, 16)
+    footage = pack("comfy_bridge.media.footage").footage(source)
+    made = pack("comfy_bridge.media.result").video_of(map(made_of, footage.slots()), footage, None, 16)
     info = probe_video(made.get_stream_source())
     assert (info.codec, info.bit_depth) == expected
 
 
 def test_pictures_of_any_depth_come_back_as_pictures(pack):
     images = torch.rand(4, 64, 80, 3)
-    footage = pack("comfy_bridge.footage").footage(images)
-    again = pack("comfy_bridge.result").image_of(map(made_of, footage.slots()), 4, footage)
+    footage = pack("comfy_bridge.media.footage").footage(images)
+    again = pack("comfy_bridge.media.result").image_of(map(made_of, footage.slots()), 4, footage)
     assert (again - images).abs().max() <= 0.51 / 65535
 
 
@@ -275,7 +275,7 @@ def test_reference_latents_are_planned_and_encoded_as_the_engine_does(planned, m
     _face, crops, reference = planned
     assert (reference.frames, reference.clips, len(reference.shots)) == (30, 4, 1)
     (shot,) = reference.shots
-    video_vae = pack("comfy_bridge.vae").ComfyVAE(mini.vae)
+    video_vae = pack("comfy_bridge.model.vae").ComfyVAE(mini.vae)
     second = crops[ping_pong(30, 60)[8:21]]
     assert torch.equal(shot.latents[1], video_vae.encode(second))
 
@@ -290,7 +290,7 @@ def test_crops_of_another_track_are_told(pack, planned, mini):
 
 
 def test_a_vae_of_another_kind_is_told(pack):
-    check = pack("comfy_bridge.vae").check_vae
+    check = pack("comfy_bridge.model.vae").check_vae
     image_vae = type("Vae", (), {"first_stage_model": 1, "latent_channels": 4, "latent_dim": 2})()
     with pytest.raises(SettingsError, match="an image VAE"):
         check(image_vae)
@@ -301,7 +301,7 @@ def test_untouched_clips_come_back_as_the_source(pack, planned, mini, video):
     from nodes import VAEDecode
 
     face, crops, reference = planned
-    latent_format = pack("comfy_bridge.latents").latent_format(48)
+    latent_format = pack("comfy_bridge.model.latent_format").latent_format(48)
     sampled = [{"samples": latent_format.process_out(torch.cat(shot.latents))} for shot in reference.shots]
     (stitched,) = pack("stitch_clips").StitchClips.execute(sampled, [reference]).args
     assert stitched[0]["samples"].shape[2] == 4 + 3 * 2
@@ -312,8 +312,8 @@ def test_untouched_clips_come_back_as_the_source(pack, planned, mini, video):
     arguments = ([video], unchanged, [face], [reference], ["change"], [False])
     node = pack("paste_back").PasteBack
     _, images = node.execute(*arguments, ["images"], [0], [25.0]).args
-    slots = pack("comfy_bridge.footage").footage(video).slots()
-    frames = torch.stack([pack("comfy_bridge.frames").image_from_frame(frame) for frame in slots])
+    slots = pack("comfy_bridge.media.footage").footage(video).slots()
+    frames = torch.stack([pack("comfy_bridge.media.frames").image_from_frame(frame) for frame in slots])
     assert torch.equal(images, frames)
     made, _ = node.execute(*arguments, ["video"], [0], [25.0], [speech(1.2)]).args
     components = made.get_components()
@@ -364,7 +364,7 @@ def test_paste_back_stops_within_one_frame_and_leaves_no_file(pack, planned, vid
     face, crops, reference = planned
     unchanged = [crops[shot.slots[: len(shot.frames)]] for shot in reference.shots]
     written = []
-    writer = pack("comfy_bridge.result").VideoWriter
+    writer = pack("comfy_bridge.media.result").VideoWriter
     write = writer.write
 
     def interrupting(self, frame):
@@ -405,7 +405,10 @@ def test_a_video_in_memory_leaves_no_file_behind(pack, tmp_path):
     import gc
     import io
 
-    footage, temporary = pack("comfy_bridge.footage"), pack("comfy_bridge.footage").temporary_path("").parent
+    footage, temporary = (
+        pack("comfy_bridge.media.footage"),
+        pack("comfy_bridge.media.footage").temporary_path("").parent,
+    )
     before = set(temporary.iterdir())
     content = write_footage(tmp_path / "in.mp4", 5).read_bytes()
     made = footage.footage(InputImpl.VideoFromFile(io.BytesIO(content)))

@@ -18,7 +18,7 @@ def made(pack):
         times.append(1)
         return plain.clone()
 
-    return pack("comfy_bridge.on_demand").ImageOnDemand(plain.shape, make), plain, times
+    return pack("comfy_bridge.media.on_demand").ImageOnDemand(plain.shape, make), plain, times
 
 
 def test_its_facts_cost_nothing(made):
@@ -91,7 +91,7 @@ def test_what_fails_may_be_tried_again(pack):
             raise ValueError("not yet")
         return torch.ones(2, 2)
 
-    image = pack("comfy_bridge.on_demand").ImageOnDemand((2, 2), make)
+    image = pack("comfy_bridge.media.on_demand").ImageOnDemand((2, 2), make)
     with pytest.raises(ValueError, match="not yet"):
         image.sum()
     assert image.sum() == 4
@@ -135,7 +135,7 @@ def test_the_footage_is_let_go_of_once_they_are_cut(pack):
 
     footage = Footage()
     gone = weakref.ref(footage)
-    image = pack("comfy_bridge.on_demand").ImageOnDemand(
+    image = pack("comfy_bridge.media.on_demand").ImageOnDemand(
         (1,), lambda held=footage: torch.ones(1) if held else None
     )
     del footage

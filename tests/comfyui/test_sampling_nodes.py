@@ -34,7 +34,7 @@ def model():
 @pytest.fixture(scope="module")
 def speech(pack):
     rows = torch.randn(60, RELEASED_HEADS.audio_dim, generator=torch.Generator().manual_seed(3))
-    return pack("types").SpeechFeatures(tensor_features(rows), FRAMES)
+    return pack("comfy_bridge.types").SpeechFeatures(tensor_features(rows), FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def reference(pack):
     shot = np.array([0] * 9 + [-1] + [1] * 10)
     track = FaceTrack(np.tile([0.0, 0, SIZE, SIZE], (FRAMES, 1)), shot >= 0, shot, (SIZE, SIZE))
     crops = torch.rand(FRAMES, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(4))
-    video_vae, types = CosineVAE(48), pack("types")
+    video_vae, types = CosineVAE(48), pack("comfy_bridge.types")
     shots = []
     for plan in plan_shots(track, FRAMES, GEOMETRY):
         seen = [plan.slots[clip.start - plan.frames.start :][: GEOMETRY.frames] for clip in plan.clips]
@@ -167,7 +167,7 @@ def test_nan_is_told_with_its_clip(pack, model, reference, speech):
 
 
 def test_parts_of_another_model_are_refused(pack, model, reference, speech):
-    types = pack("types")
+    types = pack("comfy_bridge.types")
     narrow = types.SpeechFeatures(tensor_features(torch.zeros(60, 7)), FRAMES)
     with pytest.raises(SettingsError, match="7 wide"):
         run_sampler(pack, model, reference, narrow)

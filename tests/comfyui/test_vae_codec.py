@@ -43,7 +43,7 @@ def seed_weights(network):
 
 @pytest.fixture
 def video_vae(pack, wan_vae):
-    return pack("comfy_bridge.vae").ComfyVAE(wan_vae)
+    return pack("comfy_bridge.model.vae").ComfyVAE(wan_vae)
 
 
 def latents_of(frames, seed=0):
@@ -97,7 +97,7 @@ def test_a_tiny_autoencoder_streams_exactly_too(pack):
         network = TAEHV(latent_channels=48)
         seed_weights(network)
         vae = comfy.sd.VAE(sd=network.state_dict())
-    video_vae = pack("comfy_bridge.vae").ComfyVAE(vae)
+    video_vae = pack("comfy_bridge.model.vae").ComfyVAE(vae)
     latents = latents_of(15)[..., :2, :2]
     stream = video_vae.stream()
     pieces = torch.cat([stream.decode(piece) for piece in latents.split(1, 2)])
@@ -106,7 +106,7 @@ def test_a_tiny_autoencoder_streams_exactly_too(pack):
 
 def test_a_vae_of_other_channels_than_the_model_is_told(pack, wan_vae):
     with pytest.raises(Exception, match="48 channels, but the model takes 16"):
-        pack("comfy_bridge.vae").ComfyVAE(wan_vae, channels=16)
+        pack("comfy_bridge.model.vae").ComfyVAE(wan_vae, channels=16)
 
 
 class OtherVae:
@@ -143,4 +143,4 @@ def test_a_vae_of_another_geometry_is_refused_in_one_line(pack, vae, message):
     with pytest.raises(
         SettingsError, match=rf"{message}.*, but X-Dub takes a video VAE of 4 frames a latent"
     ):
-        pack("comfy_bridge.vae").ComfyVAE(vae)
+        pack("comfy_bridge.model.vae").ComfyVAE(vae)

@@ -9,7 +9,7 @@ from xdub_core.errors import MediaError
 
 @pytest.fixture
 def frames(pack):
-    return pack("comfy_bridge.frames")
+    return pack("comfy_bridge.media.frames")
 
 
 @pytest.mark.parametrize("deep", [False, True])

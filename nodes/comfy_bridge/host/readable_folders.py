@@ -10,7 +10,7 @@ import folder_paths
 
 from xdub_core.errors import SettingsError
 
-from .allowed import real_path, shown
+from .allowed_paths import real_path, shown
 
 VARIABLE = "XDUB_FOLDERS"
 """Environment variable with more folders, separated as in PATH."""

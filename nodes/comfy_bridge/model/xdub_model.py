@@ -23,7 +23,7 @@ from xdub_core.model.config import config_from_shapes, config_from_values
 from xdub_core.sampling.schedule import SHIFT
 
 from .dit import ComfyDiT
-from .latents import latent_format
+from .latent_format import latent_format
 
 REFERENCE, AUDIO = "xdub_reference", "xdub_audio"
 

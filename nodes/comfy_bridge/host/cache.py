@@ -1,6 +1,6 @@
-"""The last things that Dub Video heard and saw, so that another seed does not make it listen and look again.
+"""A cache within a node, so that with another seed Dub Video neither encodes the speech nor looks for the face again.
 
-Core keeps a node's outputs as long as its inputs stay the same; what lies within a node is for the node to keep. It is
+Core keeps a node's outputs as long as its inputs stay the same; results within a node are the node's to keep. They are
 little: a face's track is a few numbers a frame, features lie on disk in ComfyUI's temporary folder (0.4 MB a second of
 speech for the released model), and no more than `MOST` of each are kept. They go with the encoders or the detector that
 made them, which ComfyUI drops when it frees its cache or the workflow changes.
@@ -19,14 +19,12 @@ import numpy as np
 from comfy_api.latest import InputImpl
 from torch import Tensor
 
-from ..types import SpeechFeatures, TrackedFace
-
 Made = TypeVar("Made")
 
 MOST = 4
 
 
-class Remembered(Generic[Made]):
+class Cache(Generic[Made]):
     """The last few results of slow work, by what they were made from and by whom."""
 
     def __init__(self, most: int = MOST) -> None:
@@ -52,10 +50,6 @@ class Remembered(Generic[Made]):
         found = self._kept.get(whole)
         if found is not None and found[0]() is None:
             del self._kept[whole]
-
-
-FEATURES: Remembered[SpeechFeatures] = Remembered()
-TRACKS: Remembered[TrackedFace] = Remembered()
 
 
 def sound_key(audio: dict[str, Any] | None) -> Hashable | None:

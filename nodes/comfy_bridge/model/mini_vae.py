@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, VAENet
 
-from .latents import latent_format
+from .latent_format import latent_format
 
 _BYTES_A_PIXEL = 4000
 """Of activations: measured at about 2,600 in float32."""

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from xdub_core.sampling.guidance import Guidance
 
-from .telling import warn
+from ..host.warnings import warn
 
 PREDICT, BEFORE, INSTEAD, AFTER = (
     "sampler_calc_cond_batch_function",

@@ -14,7 +14,7 @@ WINDOWS = [r"C:\Comfy\input", r"\\nas\dubs"]
 
 @pytest.fixture
 def allowed(pack):
-    return pack("comfy_bridge.allowed")
+    return pack("comfy_bridge.host.allowed_paths")
 
 
 @pytest.mark.parametrize(

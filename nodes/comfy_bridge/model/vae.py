@@ -24,7 +24,7 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 from xdub_core.vae.protocol import StreamingDecoder, check_frames, check_latents
 
-from .latents import latent_format
+from .latent_format import latent_format
 
 CONTEXT = 12
 """Latents that are decoded again before each piece where a VAE has no cache to carry on."""
