@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from xdub_core.cli.streams import forgiving_streams
@@ -14,34 +15,49 @@ from xdub_core.errors import XDubError
 USER_ERROR = 2
 INTERRUPTED = 130
 
-_LEFT_BEHIND = {
-    "dub": "; no output was written",
-    "train": "; the same command goes on from what is in its folder",
-}
-"""What an interrupted command tells of its work, where it is always the same."""
+_NOT_IN_EVERY_INSTALL = ("xdub_core.heads", "xdub_core.training")
 
 
 class InterruptedCommandError(Exception):
     """Ctrl-C in a command: typer ends the program at a KeyboardInterrupt without a word, and lets this one through."""
 
-    def __init__(self, command: str | None) -> None:
-        super().__init__(f"interrupted{_LEFT_BEHIND.get(command or '', '')}")
+
+@contextmanager
+def interruptible(left_behind: str = "") -> Iterator[None]:
+    """Decorates a command: Ctrl-C in it is told in a line, with what it leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise InterruptedCommandError("; ".join(filter(None, ("interrupted", left_behind)))) from interruption
 
 
-def main() -> None:
-    """Run the command line and exit. A polite kill (SIGTERM) cleans up as Ctrl-C does, and exits with its 130."""
+def _load_commands() -> Callable[[], None]:
+    from xdub_core.cli.app import app
+
+    return app
+
+
+def main(load_app: Callable[[], Callable[[], None]] = _load_commands) -> None:
+    """Run a command line and exit. A polite kill (SIGTERM) cleans up as Ctrl-C does, and exits with its 130.
+
+    `load_app` imports the typer app: what is missing for that is a mistake of the user's like any other.
+    """
     with forgiving_streams():
-        _run(debug="--debug" in sys.argv)
+        _run(load_app, debug="--debug" in sys.argv)
 
 
-def _run(debug: bool) -> None:
+def _run(load_app: Callable[[], Callable[[], None]], debug: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app = _load_app()
+        app = load_app()
         logging.basicConfig(
             level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s"
         )
         app()
+    except ModuleNotFoundError as error:
+        if debug or not (lacking := _lacking_part(error.name)):
+            raise
+        _refuse(lacking)
     except XDubError as error:
         if debug:
             raise
@@ -63,14 +79,16 @@ def _run(debug: bool) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _load_app() -> Callable[[], None]:
-    try:
-        from xdub_core.cli.app import app
-    except ModuleNotFoundError as missing:
-        if missing.name not in ("typer", "rich", "click"):
-            raise
-        _refuse(f'the command line needs {missing.name}: pip install "comfyui-x-dub[cli]"')
-    return app
+def _lacking_part(module: str | None) -> str:
+    """What to say of a module that this install is without; empty for one that should be there."""
+    if module in ("typer", "rich", "click"):
+        return f'the command line needs {module}: pip install "comfyui-x-dub[cli]"'
+    if module in _NOT_IN_EVERY_INSTALL:
+        return (
+            "this install has no training and no evaluation, which ComfyUI's package leaves out: clone the "
+            'repository, and in it pip install -e ".[cli,train]"'
+        )
+    return ""
 
 
 def _full_memory(error: RuntimeError | MemoryError) -> str:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from xdub_core import __version__
-from xdub_core.cli import InterruptedCommandError
+from xdub_core.cli import interruptible
 from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import (
     MINI,
@@ -40,14 +40,12 @@ from xdub_core.sampling.sampler import SamplerSettings
 
 
 class _Commands(TyperGroup):
-    """Tells which command Ctrl-C has interrupted."""
+    """Tells of Ctrl-C in any command."""
 
+    @interruptible()
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interruption:
-            raise InterruptedCommandError(ctx.invoked_subcommand) from interruption
+        return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -97,6 +95,7 @@ def options(
 
 
 @app.command("dub")
+@interruptible("no output was written")
 def dub_command(
     video: Annotated[
         Path,

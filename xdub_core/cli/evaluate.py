@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from xdub_core.cli.console import answer, chatter
-from xdub_core.evaluation.held_out import CaseCallback
+
+if TYPE_CHECKING:
+    from xdub_core.evaluation.held_out import CaseCallback
 
 evaluate_app = typer.Typer(help="Measure what a model's dubs are worth.", no_args_is_help=True)
 

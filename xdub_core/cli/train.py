@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import typer
@@ -22,8 +22,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from xdub_core.cli import interruptible
 from xdub_core.cli.console import answer, chatter
-from xdub_core.training.mini.fitting import FitCallback, FitProgress
+
+if TYPE_CHECKING:
+    from xdub_core.training.mini.fitting import FitCallback, FitProgress
 
 train_app = typer.Typer(help="Train models by the paper's method.", no_args_is_help=True)
 
@@ -34,6 +37,7 @@ def train() -> None:
 
 
 @train_app.command("mini")
+@interruptible("the same command goes on from what is in its folder")
 def train_mini(
     folder: Annotated[Path, typer.Option(help="Work folder; training goes on from what is in it.")] = Path(
         "out/mini"
