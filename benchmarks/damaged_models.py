@@ -188,7 +188,7 @@ def write_inputs(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write_release(models)
-    from xdub_core.mini.loading import BUILT_IN
+    from xdub_core.mini.card import BUILT_IN
 
     (folder / "mini").mkdir()
     for part in MINI_PARTS:

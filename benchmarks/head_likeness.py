@@ -35,8 +35,9 @@ from xdub_core.face.track import track_faces
 from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
 from xdub_core.heads.drawn_head import SAMPLE_BOX, draw_head
 from xdub_core.heads.performance import CropCamera, SceneCamera, render
+from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import THRESHOLD, load_likeness
-from xdub_core.mini.loading import BUILT_IN, Mini, load_mini
+from xdub_core.mini.loading import Mini, load_mini
 
 FRAMES = 4
 SCENES = (

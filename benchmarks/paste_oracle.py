@@ -46,7 +46,7 @@ from xdub_core.heads.identity import make_identity
 from xdub_core.heads.performance import Performance, crop_window, make_performance, render
 from xdub_core.heads.renderer import View
 from xdub_core.heads.visemes import PhonemeInterval, mouth_track
-from xdub_core.mini.loading import BUILT_IN
+from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.network_files import load_network
 from xdub_core.mini.vae import MiniVAE
 

@@ -55,7 +55,7 @@ class LoadMini(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, folder: str | None = None) -> bool | str:
         from xdub_core.errors import XDubError
-        from xdub_core.mini.loading import load_card
+        from xdub_core.mini.card import load_card
 
         try:
             load_card(_folder(folder or ""))
@@ -82,7 +82,7 @@ class LoadMini(io.ComfyNode):
 
 def _folder(text: str) -> Path:
     """Raises SettingsError for a folder that is not there or that workflows may not read, whole."""
-    from xdub_core.mini.loading import BUILT_IN
+    from xdub_core.mini.card import BUILT_IN
 
     from .comfy_bridge.host.readable_folders import files_in, model_folder
 

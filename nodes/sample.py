@@ -29,7 +29,7 @@ class LoadSample(io.ComfyNode):
     @classmethod
     def execute(cls) -> io.NodeOutput:
         from xdub_core.errors import MissingModelError
-        from xdub_core.mini.loading import BUILT_IN
+        from xdub_core.mini.card import BUILT_IN
 
         from .comfy_bridge.media.sound import read_sound
 

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tests.training.conftest import tiny_dit
 from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
 from xdub_core.files import write_whole
-from xdub_core.mini.loading import CARD, MiniCard, save_card
+from xdub_core.mini.card import CARD, MiniCard, save_card
 from xdub_core.model.dit_file import save_dit
 
 

@@ -13,7 +13,7 @@ from xdub_core import __version__
 from xdub_core.cli.console import answer
 from xdub_core.face.yolox import YOLOX
 from xdub_core.media.video.reader import VideoReader
-from xdub_core.mini.loading import BUILT_IN
+from xdub_core.mini.card import BUILT_IN
 from xdub_core.model.dit_file import save_dit
 from xdub_core.released.empty_prompt import save_empty_prompt
 from xdub_core.released.untrained import untrained_model

@@ -9,9 +9,9 @@ import torch
 
 from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.mini.card import MiniCard, save_card
 from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
-from xdub_core.mini.loading import MiniCard, save_card
 from xdub_core.mini.network_files import DIT, LIP_EXPERT, MiniNetworks, save_networks
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet

@@ -7,7 +7,7 @@ import torch
 from comfy_api.latest import InputImpl
 from minis import speech
 
-from xdub_core.mini.loading import BUILT_IN, is_mini
+from xdub_core.mini.card import BUILT_IN, is_mini
 
 pytestmark = pytest.mark.skipif(not is_mini(BUILT_IN), reason="the built-in model is not there")
 

@@ -21,7 +21,7 @@ from minis import make_mini, speech, write_footage
 
 from xdub_core.heads.demo_media import write_wav
 from xdub_core.media.video.video_info import probe_video
-from xdub_core.mini.loading import BUILT_IN, is_mini
+from xdub_core.mini.card import BUILT_IN, is_mini
 
 PACK = Path(__file__).resolve().parents[2]
 COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])

@@ -10,8 +10,9 @@ import torch
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_vae
 from xdub_core.evaluation.report import CEILING, FLOOR, SuccessRule, make_report, write_report
-from xdub_core.mini.face_landmarks import MOUTH_POINTS, POINTS, FoundFaces
+from xdub_core.mini.face_landmarks import POINTS, FoundFaces
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
+from xdub_core.mini.labels import MOUTH_POINTS
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
 from xdub_core.vae.cosine import CosineVAE
 

@@ -17,10 +17,10 @@ from xdub_core.heads.performance import (
     render,
     true_dub,
 )
-from xdub_core.heads.renderer import LANDMARK_NAMES
 from xdub_core.heads.scenery import OCCLUDERS, Occluder
 from xdub_core.heads.speech import Speech
 from xdub_core.heads.visemes import PhonemeInterval, mouth_track
+from xdub_core.mini.labels import LANDMARK_NAMES
 
 STILL = MotionSettings(yaw=0, pitch=0, roll=0, shift=0)
 

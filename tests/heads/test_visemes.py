@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdub_core.heads.visemes import (
-    MOUTH_PARAMETERS,
     VISEMES,
     PhonemeInterval,
     mouth_track,
@@ -15,6 +14,7 @@ from xdub_core.heads.visemes import (
     viseme_intervals,
     visemes_of,
 )
+from xdub_core.mini.labels import MOUTH_PARAMETERS
 
 APERTURE, WIDTH, PROTRUSION, JAW = (
     MOUTH_PARAMETERS.index(n) for n in ("aperture", "width", "protrusion", "jaw")

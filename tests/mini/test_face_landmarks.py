@@ -10,10 +10,8 @@ import torch
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import smooth_boxes
-from xdub_core.heads.renderer import LANDMARK_NAMES
 from xdub_core.mini.face_landmarks import (
     FACE_BOX,
-    MOUTH_POINTS,
     POINTS,
     LandmarkFinder,
     MiniDetector,
@@ -25,6 +23,7 @@ from xdub_core.mini.face_landmarks import (
     face_keypoints,
     whole_square,
 )
+from xdub_core.mini.labels import LANDMARK_NAMES, MOUTH_POINTS
 from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.landmark_training import (
     LandmarkExample,

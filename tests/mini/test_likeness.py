@@ -15,8 +15,9 @@ from xdub_core.heads.performance import make_performance, render
 from xdub_core.heads.visemes import mouth_track
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import scan_video
+from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import LIKENESS, THRESHOLD, Likeness, likeness_of_track, load_likeness
-from xdub_core.mini.loading import BUILT_IN, load_mini
+from xdub_core.mini.loading import load_mini
 
 HELD_OUT = 1_000_000
 

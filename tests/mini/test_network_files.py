@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.mini.card import CARD, MiniCard, load_card
 from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
-from xdub_core.mini.loading import CARD, MiniCard, load_card
 from xdub_core.mini.network_files import (
     LARGEST_BYTES,
     MiniNetworks,

@@ -7,7 +7,7 @@ import torch
 from xdub_core.audio.log_mel import LogMel
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.errors import SettingsError
-from xdub_core.heads.visemes import MOUTH_PARAMETERS
+from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeConfig, PhonemeNet
 from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.phoneme_training import (

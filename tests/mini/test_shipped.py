@@ -15,7 +15,8 @@ from xdub_core.evaluation.sync import sync_score
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.track import track_faces
 from xdub_core.media.video.reader import VideoReader
-from xdub_core.mini.loading import BUILT_IN, load_mini
+from xdub_core.mini.card import BUILT_IN
+from xdub_core.mini.loading import load_mini
 from xdub_core.mini.network_files import LARGEST_BYTES, bundle_bytes, load_networks
 from xdub_core.mini.phonemes import MiniFeatures
 from xdub_core.mini.syncnet import region_boxes

@@ -33,7 +33,8 @@ from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.media.output.encode_settings import CODECS, PRESETS, EncodeSettings
-from xdub_core.mini.loading import BUILT_IN, is_mini, load_mini
+from xdub_core.mini.card import BUILT_IN, is_mini
+from xdub_core.mini.loading import load_mini
 from xdub_core.released.manifest import models_folder
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.sampler import SamplerSettings

@@ -15,7 +15,8 @@ from xdub_core.evaluation.video_sync import video_sync
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.container.containers import reason
 from xdub_core.media.video.reader import VideoReader
-from xdub_core.mini.loading import BUILT_IN, Mini, load_mini
+from xdub_core.mini.card import BUILT_IN
+from xdub_core.mini.loading import Mini, load_mini
 from xdub_core.mini.network_files import load_network
 
 SAMPLE = BUILT_IN.parent / "sample"

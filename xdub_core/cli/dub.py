@@ -38,8 +38,9 @@ from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import VideoInfo, scan_video
+from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import likeness_of_track, load_likeness
-from xdub_core.mini.loading import BUILT_IN, Mini
+from xdub_core.mini.loading import Mini
 from xdub_core.model.dit_file import check_dit_file
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released.loading import (

@@ -40,7 +40,7 @@ def evaluate_mini(
     from xdub_core.evaluation.behaviour import check_drift
     from xdub_core.evaluation.mini_report import MiniEvaluation
     from xdub_core.evaluation.report import write_report
-    from xdub_core.mini.loading import BUILT_IN
+    from xdub_core.mini.card import BUILT_IN
 
     check_drift(seconds)  # and not after all the dubs
     with case_bars() as on_case:

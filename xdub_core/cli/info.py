@@ -15,7 +15,8 @@ from xdub_core.errors import CheckpointError
 from xdub_core.face.detector_files import used_names
 from xdub_core.face.rtmw import RTMW
 from xdub_core.face.yolox import YOLOX
-from xdub_core.mini.loading import is_mini, load_mini
+from xdub_core.mini.card import is_mini
+from xdub_core.mini.loading import load_mini
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import checkpoint_config
 from xdub_core.released.manifest import human_size

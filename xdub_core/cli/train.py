@@ -60,7 +60,7 @@ def train_mini(
 
     Needs espeak-ng (Debian: apt-get install espeak-ng).
     """
-    from xdub_core.mini.loading import BUILT_IN
+    from xdub_core.mini.card import BUILT_IN
     from xdub_core.training.mini.make import MiniMaker
     from xdub_core.training.mini.recipe import pairs_of_takes, recipe
 

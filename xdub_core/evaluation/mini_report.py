@@ -27,7 +27,8 @@ from xdub_core.evaluation.measure import DubCase, Judges
 from xdub_core.evaluation.mouth import SilenceTest
 from xdub_core.evaluation.report import PLAIN, Report
 from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
-from xdub_core.mini.loading import ExpertName, Mini, load_card, load_mini
+from xdub_core.mini.card import load_card
+from xdub_core.mini.loading import ExpertName, Mini, load_mini
 from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import MiniFeatures
 from xdub_core.mini.vae import MiniVAE

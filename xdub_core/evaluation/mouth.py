@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xdub_core.errors import SettingsError
-from xdub_core.mini.face_landmarks import MOUTH_POINTS
+from xdub_core.mini.labels import MOUTH_POINTS
 
 
 def landmark_distance(points: np.ndarray, truth: np.ndarray, mouth: slice = MOUTH_POINTS) -> float:

@@ -76,9 +76,9 @@ class Example:
     Attributes:
         frames: uint8 [F, S, S, 3] RGB.
         audio: float32 [samples] at 16 kHz; the clip's first frame begins at sample `audio_start`.
-        phonemes: int64 [R], viseme classes of `mouth.VISEMES` at 50 Hz along the whole audio.
-        mouth: float32 [F, 8], `mouth.MOUTH_PARAMETERS`.
-        landmarks: float32 [F, points, 2], `heads.LANDMARK_NAMES`.
+        phonemes: int64 [R], viseme classes of `visemes.VISEMES` at 50 Hz along the whole audio.
+        mouth: float32 [F, 8], `mini.labels.MOUTH_PARAMETERS`.
+        landmarks: float32 [F, points, 2], named by `mini.labels.LANDMARK_NAMES`.
         face_boxes, mouth_boxes: float32 [F, 4] xyxy.
         face_masks, jaw_masks, occluder_masks: bool [F, S, S], see `performance.Rendering`.
         identity, voice: numbers, unique over both splits.

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from xdub_core.heads.identity import Identity
-from xdub_core.heads.visemes import MOUTH_PARAMETERS
+from xdub_core.mini.labels import MOUTH_PARAMETERS
 
 PATCH_BOX = (-0.50, -0.24, 0.50, 0.46)  # left, top, right, bottom
 MAX_OPENING = 0.30  # inner height of the mouth at aperture 1, in head units

@@ -30,7 +30,7 @@ class Performance:
 
     Attributes:
         identity: who.
-        mouth: float32 [frames, 8], `mouth.MOUTH_PARAMETERS`; beyond its end the mouth stays as it was last.
+        mouth: float32 [frames, 8], `mini.labels.MOUTH_PARAMETERS`; beyond its end the mouth stays as it was last.
         seed: of head motion, blinks and gaze.
         motion: how far and how fast the head moves.
         light, moving_light: the light's seed, and whether it moves.
@@ -139,8 +139,8 @@ class Rendering:
 
     Attributes:
         frames: uint8 [n, h, w, 3].
-        mouth: float32 [n, 8], `mouth.MOUTH_PARAMETERS`; column 0 is the mouth's openness.
-        landmarks: float32 [n, points, 2], named by `heads.LANDMARK_NAMES`.
+        mouth: float32 [n, 8], `mini.labels.MOUTH_PARAMETERS`; column 0 is the mouth's openness.
+        landmarks: float32 [n, points, 2], named by `mini.labels.LANDMARK_NAMES`.
         face_boxes: float32 [n, 4] xyxy, brows to chin with the jaw at rest.
         mouth_boxes: float32 [n, 4] xyxy of the lips.
         crop_boxes: float32 [n, 4] xyxy of the standard face crop.

@@ -31,24 +31,6 @@ from xdub_core.heads.identity import Identity
 from xdub_core.heads.motion import Light, Pose
 
 _HANGING = ("long", "bob", "scarf")
-LANDMARK_NAMES = (
-    "mouth left",
-    "mouth right",
-    "upper lip top",
-    "lower lip bottom",
-    "upper lip inner",
-    "lower lip inner",
-    "inner left",
-    "inner right",
-    "left eye",
-    "right eye",
-    "nose",
-    "chin",
-    "jaw left",
-    "jaw right",
-    "brow left",
-    "brow right",
-)
 
 
 @dataclass(frozen=True)
@@ -57,7 +39,7 @@ class HeadPicture:
 
     Attributes:
         image: uint8 [h, w, 3].
-        landmarks: float32 [len(LANDMARK_NAMES), 2].
+        landmarks: float32 [points, 2], named by `mini.labels.LANDMARK_NAMES`.
         face_box: xyxy float32, brows to chin with the jaw at rest: does not depend on the speech.
         mouth_box: xyxy float32 of the lips.
         face_mask, jaw_mask, occluder_mask: bool [h, w]; jaw_mask is the lower face with the jaw at its lowest.

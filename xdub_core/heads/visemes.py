@@ -1,15 +1,6 @@
 """From phonemes to a mouth: visemes, their mouth shapes, and co-articulation.
 
-A mouth track is float32 [frames, 8], columns in the order of `MOUTH_PARAMETERS`:
-
-- aperture 0..1: inner opening of the lips
-- width -1..1: corners drawn in (u) to spread (i)
-- protrusion 0..1: rounding, lips pushed forward
-- jaw 0..1: the chin's lowering
-- press 0..1: lips pressed together (p, b, m)
-- teeth 0..1: how much of the upper teeth shows
-- tongue 0..1: the tongue's height in the opening
-- bite 0..1: lower lip under the upper teeth (f, v)
+A mouth track is float32 [frames, 8], columns in the order of `mini.labels.MOUTH_PARAMETERS`.
 """
 
 # ruff: noqa: RUF001 (phonetic letters look like others)
@@ -24,8 +15,6 @@ import numpy as np
 
 FPS = 25.0
 ROW_RATE = 50.0  # phoneme rows a second, as the audio encoders' features
-
-MOUTH_PARAMETERS = ("aperture", "width", "protrusion", "jaw", "press", "teeth", "tongue", "bite")
 
 # name: aperture, width, protrusion, jaw, press, teeth, tongue, bite, dominance of the shape over its neighbours
 _SHAPES: dict[str, tuple[float, ...]] = {

@@ -5,8 +5,8 @@ The same small network looks twice: at the whole frame, to find the face, and at
     picture ─ fold 4x4 ─ blocks at 1/4 and 1/8 ─ one heat map a landmark at 1/4 ─ centres of mass
                                       └─ is there a face? how far is its mouth open?
 
-Points are the renderer's landmarks, and after them the two corners of its face box, which does not move with the
-speech.
+Points are those of `labels.LANDMARK_NAMES`, and after them the two corners of the face box, which does not move with
+the speech.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ from xdub_core.errors import SettingsError
 from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.landmarks import keypoints_from_face68
 from xdub_core.face.smoothing import FACE_TO_BOX, FOREHEAD
-from xdub_core.heads.renderer import LANDMARK_NAMES
+from xdub_core.mini.labels import LANDMARK_NAMES
 
 SIDE = 96
 """Pixels of the picture that the network looks at."""
-MOUTH_POINTS = slice(0, 8)
-"""The lips among the points."""
 FACE_BOX = slice(len(LANDMARK_NAMES), len(LANDMARK_NAMES) + 2)
 """The face box's corners among the points."""
 POINTS = FACE_BOX.stop

@@ -1,75 +1,30 @@
-"""The built-in model, ready to dub: its VAE, its DiT with both experts, its ears and its eyes, from one folder."""
+"""The built-in model, ready to dub: its VAE, DiT, experts, audio features and face detector, from one folder."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from xdub_core.audio.recording import Recording
-from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubModel, DubSettings
-from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
+from xdub_core.dub.pipeline import DubModel
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import load_expert
 from xdub_core.experts.expert_denoiser import ExpertDenoiser
-from xdub_core.files import write_text_whole
+from xdub_core.mini.card import BUILT_IN, MiniCard, load_card
 from xdub_core.mini.face_landmarks import MiniDetector
 from xdub_core.mini.network_files import DIT, LIP_EXPERT, TEXTURE_EXPERT, load_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.sampling.denoiser import DiTDenoiser
-from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import SamplerSettings
-from xdub_core.weights.stated import stated, stated_object
-
-CARD = "mini.json"
-"""What the files themselves do not say."""
-
-BUILT_IN = Path(__file__).parent / "weights"
-"""The mini that comes with the package."""
 
 ExpertName = Literal["lip", "texture"]
 EXPERTS: tuple[ExpertName, ...] = ("lip", "texture")
 EXPERT_FILES = {"lip": LIP_EXPERT, "texture": TEXTURE_EXPERT}
-
-
-@dataclass(frozen=True)
-class MiniCard:
-    """How a mini is used.
-
-    Sizes that it was trained at: pixels of its crops, and frames of its clips and of their overlap. And how it
-    samples best: steps, the schedule's shift, and the scales of guidance, which are constant down to the noise level
-    `guidance_end`, where the mouth's shape is settled.
-    """
-
-    crop: int = 96
-    clip_frames: int = 13
-    motion_frames: int = 5
-    steps: int = 4
-    reference_scale: float = 1.0
-    audio_scale: float = 2.5
-    guidance_end: float = 0.8
-    shift: float = 10.0
-
-    @property
-    def geometry(self) -> ClipGeometry:
-        return ClipGeometry(self.clip_frames, self.motion_frames)
-
-    @property
-    def sampler(self) -> SamplerSettings:
-        guidance = Guidance(self.reference_scale, self.audio_scale, dynamic=False, end=self.guidance_end)
-        return SamplerSettings(self.steps, guidance, self.shift)
-
-    @property
-    def settings(self) -> DubSettings:
-        """The mini's own way to dub."""
-        return DubSettings(crop_size=self.crop, geometry=self.geometry, sampler=self.sampler)
 
 
 @dataclass(frozen=True)
@@ -82,37 +37,8 @@ class Mini:
     detector: MiniDetector
 
     def features(self, recording: Recording) -> MiniFeatures:
-        """What the mini hears of a recording, which must stay open meanwhile."""
+        """The audio features of a recording, which must stay open meanwhile."""
         return MiniFeatures(recording, self.phonemes)
-
-
-def is_mini(folder: Path) -> bool:
-    """Whether a folder holds a mini."""
-    return (folder / CARD).is_file()
-
-
-def load_card(folder: Path) -> MiniCard:
-    """Raises MissingModelError where there is no mini, CheckpointError where its card is damaged."""
-    path = folder / CARD
-    if not path.is_file():
-        raise MissingModelError(
-            f"{folder} holds no xdub-mini ({CARD} is missing): make one with `train mini`"
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}): get the folder whole") from None
-    card = stated(MiniCard, stated_object(text, str(path)), str(path), optional=MiniCard.__dataclass_fields__)
-    try:
-        card.settings  # noqa: B018 (every value in its range)
-    except SettingsError as error:
-        raise CheckpointError(f"{path} states {error}") from None
-    return card
-
-
-def save_card(folder: Path, card: MiniCard) -> None:
-    """Write the card, whole or not at all. It makes the folder a mini: write it last."""
-    write_text_whole(folder / CARD, json.dumps(asdict(card)))
 
 
 def load_mini(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from xdub_core.audio.features import ChunkedFeatures
 from xdub_core.audio.log_mel import LogMel
 from xdub_core.audio.recording import Recording
-from xdub_core.heads.visemes import MOUTH_PARAMETERS
+from xdub_core.mini.labels import MOUTH_PARAMETERS
 
 CHUNK_ROWS = 1500
 _KERNEL = 3

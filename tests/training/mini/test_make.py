@@ -17,7 +17,8 @@ from xdub_core.heads.dataset import TalkingHeads
 from xdub_core.heads.drawn_head import SAMPLE_BOX, write_sample
 from xdub_core.heads.speech import espeak_available
 from xdub_core.media.video.reader import VideoReader
-from xdub_core.mini.loading import CARD, EXPERT_FILES, is_mini, load_mini
+from xdub_core.mini.card import CARD, is_mini
+from xdub_core.mini.loading import EXPERT_FILES, load_mini
 from xdub_core.mini.network_files import DIT, bundle_bytes, save_network
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from xdub_core.heads.speech import VOICES, espeak_available
-from xdub_core.heads.visemes import MOUTH_PARAMETERS, VISEMES
+from xdub_core.heads.visemes import VISEMES
+from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.training.mini import nonsense_speech as chatter_module
 from xdub_core.training.mini.nonsense_speech import Chatter, make_chatter, recording
 

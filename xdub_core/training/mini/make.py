@@ -20,7 +20,8 @@ from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import load_expert, save_expert
 from xdub_core.files import write_text_whole
 from xdub_core.heads.processes import map_in_processes
-from xdub_core.mini.loading import EXPERT_FILES, EXPERTS, MiniCard, load_card, save_card
+from xdub_core.mini.card import MiniCard, load_card, save_card
+from xdub_core.mini.loading import EXPERT_FILES, EXPERTS
 from xdub_core.mini.network_files import DIT, load_networks, save_networks
 from xdub_core.mini.syncnet import RegionScorer
 from xdub_core.mini.vae import MiniVAE

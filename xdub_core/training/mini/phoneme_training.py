@@ -15,7 +15,7 @@ from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.audio.log_mel import LogMel
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.errors import SettingsError
-from xdub_core.heads.visemes import MOUTH_PARAMETERS
+from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
 
@@ -29,7 +29,7 @@ class SpeechExample:
     """Speech, and what is known of it, in rows of which 50 are a second.
 
     `waveform` float32 [n] at 16 kHz, at least 25 ms; `phonemes` int64 [rows]: an id or `UNKNOWN`; `mouth` float32
-    [rows, 8]: `mouth.MOUTH_PARAMETERS` of whoever says it (None: not known).
+    [rows, 8]: `mini.labels.MOUTH_PARAMETERS` of whoever says it (None: not known).
     """
 
     waveform: np.ndarray
