@@ -23,10 +23,10 @@ from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import paste_back
 from xdub_core.compose.region import REACH, changed_region, steadied
 from xdub_core.face.crop import crop_frame
-from xdub_core.media.output.finish import ToEncode
+from xdub_core.media.output.encode_frame import ToEncode
 from xdub_core.media.picture.color import HD_VIDEO
-from xdub_core.media.picture.convert import FromRgb, ToRgb
 from xdub_core.media.picture.frame import FinishedFrame, SourceFrame, StoredPicture, made_of, untouched
+from xdub_core.media.picture.rgb_conversion import FromRgb, ToRgb
 
 STAGES = ("crop", "colour match", "region", "paste-back")
 ENCODED = ("to YUV, dubbed", "to YUV, untouched", "to YUV from RGB alone")

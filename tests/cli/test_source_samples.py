@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.conftest import write_wav
 from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
-from xdub_core.media.picture.convert import plane_samples
+from xdub_core.media.picture.rgb_conversion import plane_samples
 
 BOX = (96, 40, 224, 168)
 DUB = (

@@ -14,7 +14,7 @@ from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.sound.resample import packed_frame
-from xdub_core.media.sound.sound import frame_samples
+from xdub_core.media.sound.sound_blocks import frame_samples
 from xdub_core.media.sound.sound_place import AudioTrack
 
 AT = (0.5, 1.5)

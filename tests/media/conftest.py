@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from xdub_core.media.picture.color import ColorTags, yuv_meaning
-from xdub_core.media.picture.convert import FromRgb
+from xdub_core.media.picture.rgb_conversion import FromRgb
 
 BITS = 12
 TICK = Fraction(1, 1000)

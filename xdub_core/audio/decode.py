@@ -10,7 +10,7 @@ import numpy as np
 from xdub_core.errors import MediaError
 from xdub_core.media.sound.channels import mix_to_mono
 from xdub_core.media.sound.resample import Resampler
-from xdub_core.media.sound.sound import SoundReport, sound_blocks
+from xdub_core.media.sound.sound_blocks import SoundReport, sound_blocks
 from xdub_core.media.sound.sound_place import AudioTrack
 
 SAMPLE_RATE = 16000  # released model §3: both encoders hear 16 kHz mono
@@ -58,7 +58,7 @@ def decode_waveform(track: AudioTrack) -> tuple[np.ndarray, int]:
             resampler = Resampler(block.rate, begin.rate)
         parts += resampler.feed(mix_to_mono(block.samples, block.names)[None])
     parts += [] if resampler is None else list(resampler.flush())
-    report.tell(track.path)
+    report.warn(track.path)
     whole = np.concatenate([np.broadcast_to(part, (channels, part.shape[1])) for part in parts], axis=1)
     return whole[:, round(track.start * begin.rate) :], begin.rate
 

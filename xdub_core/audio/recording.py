@@ -16,7 +16,7 @@ from xdub_core.audio.spool import RowSpool
 from xdub_core.errors import MediaError
 from xdub_core.media.sound.channels import mix_to_mono
 from xdub_core.media.sound.resample import Resampler
-from xdub_core.media.sound.sound import SoundReport
+from xdub_core.media.sound.sound_blocks import SoundReport
 from xdub_core.media.sound.sound_place import AudioTrack
 
 # wav2vec2's convolutions need 400 samples (25 ms) for one row of features; Whisper needs 320.
@@ -129,7 +129,7 @@ def open_recording(sound: str | Path | AudioTrack, spool_dir: str | Path | None 
     track = sound if isinstance(sound, AudioTrack) else AudioTrack(Path(sound))
     report = SoundReport()
     recording = _spooled(decode_mono(track, report), str(track.path), spool_dir, track.start)
-    report.tell(track.path)
+    report.warn(track.path)
     recording.intact = report.intact
     return recording
 

@@ -13,7 +13,7 @@ from xdub_core.errors import MediaError
 from xdub_core.evaluation.sync import SyncScore
 from xdub_core.evaluation.video_sync import video_sync
 from xdub_core.face.track import FaceTrack, track_faces
-from xdub_core.media.container.containers import reason
+from xdub_core.media.container.opening import reason
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.loading import Mini, load_mini

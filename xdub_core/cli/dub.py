@@ -28,10 +28,10 @@ from xdub_core.face.landmarks import read_landmarks
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.track import FaceTrack, track_faces
-from xdub_core.media.output.companions import SourceTracks
 from xdub_core.media.output.encode_format import source_format
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.output.output_file import check_output
+from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound

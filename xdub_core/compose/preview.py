@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from xdub_core.media.picture.frame import FinishedFrame, Rectangle, SourceFrame, rectangle_around
-from xdub_core.media.picture.source_samples import beside_itself
+from xdub_core.media.picture.source_samples import stored_twice
 
 BOX_COLOR = (255, 196, 0)
 CAPTION_COLOR = (255, 255, 255)
@@ -26,7 +26,7 @@ def side_by_side(dubbed: FinishedFrame, box: np.ndarray | None = None) -> Finish
         changed.append(_outline(both, box))
     for left, caption in ((0, "source"), (width, "dubbed")):
         changed.append(_write(both, left, caption))
-    stored = None if source.stored is None else beside_itself(source.stored)
+    stored = None if source.stored is None else stored_twice(source.stored)
     twice = SourceFrame(np.concatenate([source.rgb, source.rgb], axis=1), stored)
     return FinishedFrame(both, twice, tuple(changed))
 

@@ -17,7 +17,7 @@ from xdub_core.heads.identity import make_identity
 from xdub_core.heads.performance import Performance, SceneCamera, make_performance, render, true_dub
 from xdub_core.heads.speech import SAMPLE_RATE, VOICES, Speech, joined, lines_of, silence, synthesise
 from xdub_core.heads.visemes import FPS, mouth_track
-from xdub_core.media.output.audio_track import AudioTrack
+from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
 

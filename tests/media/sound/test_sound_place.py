@@ -21,7 +21,7 @@ from tests.media.clicks import (
 )
 from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.media.output.audio_track import AudioTrack
+from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.sound.resample import packed_frame

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import disposition_of, is_default
+from xdub_core.media.container.dispositions import disposition_of, is_default
 
 _IMPAIRED = (1 << 7) | (1 << 8)  # FFmpeg's dispositions: for who hears, or sees, badly
 

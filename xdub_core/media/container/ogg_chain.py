@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from xdub_core.media.container.containers import open_input
+from xdub_core.media.container.opening import open_input
 
 _CAPTURE = b"OggS"
 _HEADER = 27  # bytes of a page before its table of segments

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
+
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import FFmpegError, by_preference, is_default, reason, video_streams
-from xdub_core.media.container.decoding import decoding
+from xdub_core.media.container.dispositions import is_cover_art, is_default
+from xdub_core.media.container.opening import FFmpegError, reason
 
 log = logging.getLogger(__name__)
 
 _HEAD_FRAMES = 5
 _HEAD_PACKETS = 500
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def first_frames(container: Any, path: Path, wanted: int | None) -> Head:
     """
     streams = video_streams(container, path)
     if wanted is None:
-        candidates = by_preference(container, streams)
+        candidates = _by_preference(container, streams)
     elif 0 <= wanted < len(streams):
         candidates = [streams[wanted]]
     else:
@@ -75,6 +79,39 @@ def first_frames(container: Any, path: Path, wanted: int | None) -> Head:
     )
 
 
+def packet_decoder(stream: Any) -> Callable[[Any], list[Any]]:
+    """What decodes a video stream's packets in their order, from a keyframe on.
+
+    For VP8 and VP9 with an alpha channel that is libvpx, where it is built in: FFmpeg's own decoders drop the channel.
+    """
+    name = _WITH_ALPHA.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return lambda packet: list(packet.decode())
+    decoder: Any = av.CodecContext.create(name, "r")
+    return lambda packet: list(decoder.decode(packet))
+
+
+def video_streams(container: Any, path: Path) -> list[Any]:
+    """The streams with moving pictures, in the file's order, without cover art. MediaError where there is none."""
+    streams = [stream for stream in container.streams.video if not is_cover_art(stream)]
+    if not streams:
+        what = "only audio" if container.streams.audio else "nothing that can be shown"
+        raise MediaError(f"{path}: no video in this file, {what}")
+    return streams
+
+
+def _by_preference(container: Any, streams: list[Any]) -> list[Any]:
+    """Video streams as players choose: FFmpeg's choice, then those marked as default, then the larger pictures."""
+    best = container.streams.best("video")
+    return sorted(streams, key=lambda stream: (stream is not best, not is_default(stream), -_area(stream)))
+
+
+def _area(stream: Any) -> int:
+    return (
+        0 if stream.codec_context is None else int(stream.codec_context.width * stream.codec_context.height)
+    )
+
+
 def _rewind(container: Any) -> None:
     try:
         container.seek(0)
@@ -93,7 +130,7 @@ def _decode_head(container: Any, stream: Any) -> Head | str:
     if stream.codec_context is None:
         return "unknown codec"
     head = Head(stream, [], [], [])
-    trouble, decode = "it holds no frames", decoding(stream)
+    trouble, decode = "it holds no frames", packet_decoder(stream)
     try:
         for number, packet in enumerate(container.demux(stream)):
             try:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import is_there, reason
+from xdub_core.media.container.opening import is_there, reason
 from xdub_core.media.output.encode_settings import container_for
 
 

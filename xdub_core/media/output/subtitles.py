@@ -10,7 +10,7 @@ from typing import Any
 
 import av
 
-from xdub_core.media.container.containers import FFmpegError
+from xdub_core.media.container.opening import FFmpegError
 
 _TEXT = {
     "subrip": "subrip",

@@ -15,14 +15,14 @@ import av
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import FFmpegError, file_url, reason
-from xdub_core.media.output.audio_track import AudioMuxer, AudioTrack, open_audio
-from xdub_core.media.output.companions import SourceTracks, add_companions
+from xdub_core.media.container.opening import FFmpegError, file_url, reason
+from xdub_core.media.output.audio_muxer import AudioMuxer, AudioTrack, open_audio
 from xdub_core.media.output.encode_format import SourceFormat, source_format
+from xdub_core.media.output.encode_frame import ToEncode
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
-from xdub_core.media.output.finish import ToEncode
-from xdub_core.media.output.limits import tell_limits
+from xdub_core.media.output.losses import warn_of_losses
 from xdub_core.media.output.output_file import HiddenFile
+from xdub_core.media.output.source_tracks import SourceTracks, add_source_tracks
 from xdub_core.media.picture.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
 from xdub_core.media.picture.frame import FinishedFrame, made_of
 from xdub_core.media.video.video_info import VideoInfo
@@ -191,7 +191,7 @@ class VideoWriter:
         for stream in self._container.streams:  # so far the dub's own
             _mark_as_default(stream)
         if self._tracks is not None:
-            self._companions = add_companions(
+            self._companions = add_source_tracks(
                 self._container,
                 self._stream,
                 self._tracks,
@@ -200,7 +200,7 @@ class VideoWriter:
                 round(self._fps),
             )
         if not self._quiet:
-            tell_limits(self.path, self._plan, self._size, self._like)
+            warn_of_losses(self.path, self._plan, self._size, self._like)
         # Now and not with the first packet: what a container refuses must show before hours of work.
         self._container.start_encoding()
 

@@ -8,10 +8,10 @@ import av
 import numpy as np
 
 from xdub_core.media.picture.color import HD_VIDEO, YuvMeaning
-from xdub_core.media.picture.convert import Scaler, plane_samples
 from xdub_core.media.picture.frame import StoredPicture
 from xdub_core.media.picture.orientation import UPRIGHT, Orientation
 from xdub_core.media.picture.pixel_layout import PixelLayout, chroma_of, format_has_alpha, layout_of
+from xdub_core.media.picture.rgb_conversion import Scaler, plane_samples
 
 
 class SourceSamples:
@@ -109,7 +109,7 @@ class AlphaSamples:
         return self._scalers[key](frame)
 
 
-def beside_itself(stored: StoredPicture) -> StoredPicture | None:
+def stored_twice(stored: StoredPicture) -> StoredPicture | None:
     """A stored picture twice, side by side and upright; None where its samples cannot be put there so."""
     layout = layout_of(stored.samples.format.name)
     if layout is None:

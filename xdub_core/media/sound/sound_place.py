@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from xdub_core.errors import MediaError, SettingsError
 from xdub_core.media.container.audio_streams import audio_stream, by_preference
-from xdub_core.media.container.containers import is_cover_art
+from xdub_core.media.container.dispositions import is_cover_art
 from xdub_core.media.container.ogg_chain import open_sound
-from xdub_core.media.sound.sound import first_sound
+from xdub_core.media.sound.sound_blocks import first_sound
 
 if TYPE_CHECKING:
     from xdub_core.media.video.video_info import VideoInfo

@@ -8,10 +8,10 @@ from typing import Any
 import av
 import numpy as np
 
-from xdub_core.media.container.containers import FFmpegError
+from xdub_core.media.container.opening import FFmpegError
 from xdub_core.media.picture.pixel_layout import format_has_alpha
 from xdub_core.media.video.decoder import OpenDecoder
-from xdub_core.media.video.index import FrameIndex
+from xdub_core.media.video.frame_index import FrameIndex
 
 ALPHA_IS_DROPPED = "its transparency (alpha channel) is dropped"
 
@@ -25,7 +25,7 @@ def has_alpha_channel(frame: Any) -> bool:
     return format_has_alpha(frame.format.name)
 
 
-def shows_through(frame: Any) -> bool:
+def is_transparent_anywhere(frame: Any) -> bool:
     """Whether a decoded picture is transparent anywhere."""
     if not has_alpha_channel(frame):
         return False
@@ -36,7 +36,7 @@ def is_transparent(head: Sequence[Any], index: FrameIndex, open_decoder: OpenDec
     """Whether any of the first frames, or of some that are quickly decoded, is transparent anywhere."""
     if not has_alpha_channel(head[0]):
         return False
-    if any(shows_through(frame) for frame in head):
+    if any(is_transparent_anywhere(frame) for frame in head):
         return True
     places = np.linspace(0, len(index) - 1, _SAMPLES).astype(int)
     decoder = open_decoder()
@@ -44,14 +44,14 @@ def is_transparent(head: Sequence[Any], index: FrameIndex, open_decoder: OpenDec
         for keyframe in sorted({index.keyframe_before(int(place)) for place in places}):
             decoder.seek(keyframe)
             found = decoder.read()
-            if found is not None and shows_through(found[1]):
+            if found is not None and is_transparent_anywhere(found[1]):
                 return True
     finally:
         decoder.close()
     return False
 
 
-def side_alpha_shows_through(stream: Any, packets: Iterable[Any]) -> bool:
+def side_alpha_is_transparent(stream: Any, packets: Iterable[Any]) -> bool:
     """Whether VP8 or VP9 packets of a WebM carry an alpha channel beside the picture that is transparent anywhere.
 
     FFmpeg's own decoders drop it. PyAV before 15 does not show it: there the file's word (`alpha_mode`) counts.

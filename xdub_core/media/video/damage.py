@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from xdub_core.media.container.containers import FFmpegError
-from xdub_core.media.container.decoding import decoding
+from xdub_core.media.container.opening import FFmpegError
+from xdub_core.media.container.video_streams import packet_decoder
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Damage:
             self._subjects.add(subject)
             log.warning("%s: %s", self._path, message)
 
-    def tell(self, seconds: np.ndarray) -> None:
+    def warn(self, seconds: np.ndarray) -> None:
         """Warn of what has been found and was not told yet; `seconds` are the frames' times."""
         lost, patched = self.lost - self._told, self._patched - self.lost - self._told
         if lost:
@@ -86,13 +86,13 @@ def use_threads(stream: Any, many: bool) -> None:
         stream.codec_context.thread_count = 1  # AV1's and VP9's decoders have threads of their own
 
 
-def surviving_frames(container: Any, stream: Any, on_error: Callable[[Exception], None]) -> Iterator[Any]:
+def decodable_frames(container: Any, stream: Any, on_error: Callable[[Exception], None]) -> Iterator[Any]:
     """The frames that can be decoded, going on behind what cannot.
 
     `on_error` hears of each packet that is refused and of a file that ends early, but not of those before the first
     frame: a file may begin amid a group.
     """
-    started, decode = False, decoding(stream)
+    started, decode = False, packet_decoder(stream)
     try:
         for packet in container.demux(stream):
             try:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import FFmpegError, open_input, reason
-from xdub_core.media.video.damage import Damage, surviving_frames, use_threads
-from xdub_core.media.video.index import FrameIndex
+from xdub_core.media.container.opening import FFmpegError, open_input, reason
+from xdub_core.media.video.damage import Damage, decodable_frames, use_threads
+from xdub_core.media.video.frame_index import FrameIndex
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class FrameDecoder:
     def _numbered_frames(self, first: int) -> Iterator[tuple[int, Any]]:
         """Frames from `first` on, in ascending order."""
         counted, due, clean = first, first, False
-        for frame in surviving_frames(self._container, self._stream, self._note_error):
+        for frame in decodable_frames(self._container, self._stream, self._note_error):
             if self._index.pts is None and counted == first > 0 and not frame.key_frame:
                 continue  # shown before the keyframe from which counting starts
             number = counted if self._index.pts is None else self._index.number(frame.pts)

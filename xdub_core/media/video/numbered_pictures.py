@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import FFmpegError, is_there, open_input, reason, video_streams
-from xdub_core.media.container.input_file import is_address
+from xdub_core.media.container.input_rules import is_address
+from xdub_core.media.container.opening import FFmpegError, is_there, open_input, reason
+from xdub_core.media.container.video_streams import video_streams
 from xdub_core.media.timeline import MODEL_FPS
-from xdub_core.media.video.damage import Damage, runs, surviving_frames
-from xdub_core.media.video.index import FrameIndex
+from xdub_core.media.video.damage import Damage, decodable_frames, runs
+from xdub_core.media.video.frame_index import FrameIndex
 
 _PICTURES = re.compile(
     r"\.(png|jpe?g|webp|tiff?|bmp|exr|dpx|tga|jp2|ppm|pgm|pam|qoi|sgi|gif|avif)", re.IGNORECASE
@@ -105,7 +106,7 @@ def first_picture(file: Path) -> Any:
     with open_input(file) as container:
         stream = video_streams(container, file)[0]
         try:
-            for frame in surviving_frames(container, stream, lambda error: errors.append(reason(error))):
+            for frame in decodable_frames(container, stream, lambda error: errors.append(reason(error))):
                 return frame
         except FFmpegError as error:
             errors.append(reason(error))

@@ -16,12 +16,12 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.picture.color import YuvMeaning
-from xdub_core.media.picture.convert import ToRgb, eight_bits, sixteen_bits
 from xdub_core.media.picture.frame import SourceFrame, StoredPicture
+from xdub_core.media.picture.rgb_conversion import ToRgb, eight_bits, sixteen_bits
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
-from xdub_core.media.video.alpha import ALPHA_IS_DROPPED, has_alpha_channel, shows_through
+from xdub_core.media.video.alpha import ALPHA_IS_DROPPED, has_alpha_channel, is_transparent_anywhere
 from xdub_core.media.video.decoder import Decoder
-from xdub_core.media.video.tone import check_tone
+from xdub_core.media.video.hdr import check_hdr
 from xdub_core.media.video.video_info import ScannedVideo, VideoInfo, scan_video
 
 _KEPT_BYTES = 200 * 2**20
@@ -50,7 +50,7 @@ class VideoReader:
     ) -> None:
         scanned = path if isinstance(path, ScannedVideo) else scan_video(path)
         self.info: VideoInfo = scanned.info
-        check_tone(self.info)
+        check_hdr(self.info)
         self.timeline: Timeline = timeline_from_timestamps(scanned.index.seconds, self.info.duration, fps)
         self._index = scanned.index
         self._orientation = scanned.orientation
@@ -75,7 +75,7 @@ class VideoReader:
         self._kept.clear()
         self._last = None
         self._decoder.close()
-        self._damage.tell(self._index.seconds)
+        self._damage.warn(self._index.seconds)
 
     def frames(self, source_indices: Iterable[int]) -> Iterator[np.ndarray]:
         """The frames asked for, in that order: [H, W, 3] RGB, uint8 (uint16 full range for deeper videos).
@@ -111,7 +111,7 @@ class VideoReader:
         stored = self._kept.pop(wanted, None)
         if stored is None:
             stored = self._decode(wanted, _lowest_of_backward_run(ahead))
-        frame = self._develop(stored, wanted)
+        frame = self._converted(stored, wanted)
         # A copy is only needed when the frame is asked for again.
         again = len(ahead) > 1 and ahead[1] == wanted
         self._last = (wanted, replace(frame, rgb=frame.rgb.copy())) if again else None
@@ -134,11 +134,11 @@ class VideoReader:
             if number >= lowest:
                 self._kept[number] = frame
 
-    def _develop(self, frame: Any, number: int) -> SourceFrame:
+    def _converted(self, frame: Any, number: int) -> SourceFrame:
         found = (frame.format.name, frame.width, frame.height)
         if self._to_rgb is None or found != self._to_rgb.accepts:
             self._to_rgb = ToRgb(*found, self._meaning(found[0]))
-        if self._watch_alpha and has_alpha_channel(frame) and shows_through(frame):
+        if self._watch_alpha and has_alpha_channel(frame) and is_transparent_anywhere(frame):
             self._watch_alpha = False
             self._damage.warn_once("alpha", ALPHA_IS_DROPPED)
         picture = self._orientation.apply(self._to_rgb(frame))

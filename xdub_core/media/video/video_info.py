@@ -12,8 +12,8 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.container.audio_streams import best_audio
-from xdub_core.media.container.containers import is_there, open_input
-from xdub_core.media.container.input_file import check_input_path
+from xdub_core.media.container.input_rules import check_input_path
+from xdub_core.media.container.opening import is_there, open_input
 from xdub_core.media.container.video_streams import first_frames
 from xdub_core.media.picture.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
 from xdub_core.media.picture.orientation import Orientation, display_matrix, orientation_from_matrix
@@ -22,11 +22,12 @@ from xdub_core.media.video.alpha import (
     ALPHA_IS_DROPPED,
     has_alpha_channel,
     is_transparent,
-    side_alpha_shows_through,
+    side_alpha_is_transparent,
 )
+from xdub_core.media.video.animated_webp import AnimatedWebP, WebPDecoder, find_frames
 from xdub_core.media.video.damage import Damage
 from xdub_core.media.video.decoder import Decoder, FrameDecoder, OpenDecoder
-from xdub_core.media.video.index import FrameIndex, index_frames
+from xdub_core.media.video.frame_index import FrameIndex, index_frames
 from xdub_core.media.video.numbered_pictures import (
     PictureDecoder,
     Pictures,
@@ -35,7 +36,6 @@ from xdub_core.media.video.numbered_pictures import (
     is_wildcard,
     suggestion,
 )
-from xdub_core.media.video.webp import AnimatedWebP, WebPDecoder, find_frames
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def _scan_container(path: Path, wanted: int | None, damage: Damage) -> ScannedVi
         stream = head.stream
         color, sar = _color_tags(stream, head.frames[0], path), _pixel_shape(stream)
         codec, number = stream.codec_context.name, stream.index
-        alpha = side_alpha_shows_through(stream, head.packets)
+        alpha = side_alpha_is_transparent(stream, head.packets)
         audio_start = _audio_start(container)
     index = index_frames(path, number, head, damage)
 

@@ -4,9 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from xdub_core.media.output.finish import ToEncode
+from xdub_core.media.output.encode_frame import ToEncode
 from xdub_core.media.picture.color import YuvMeaning
-from xdub_core.media.picture.convert import FromRgb, ToRgb, plane_samples
 from xdub_core.media.picture.frame import (
     FinishedFrame,
     SourceFrame,
@@ -17,6 +16,7 @@ from xdub_core.media.picture.frame import (
 )
 from xdub_core.media.picture.orientation import Orientation
 from xdub_core.media.picture.pixel_layout import layout_of
+from xdub_core.media.picture.rgb_conversion import FromRgb, ToRgb, plane_samples
 
 WIDTH, HEIGHT = 240, 160
 BOX = (60, 40, 141, 121)
@@ -147,7 +147,7 @@ def test_the_order_of_samples_in_memory_does_not_matter(packed, planar):
     yuv = YuvMeaning(6, packed == "yuvj420p")
     frame = stored(planar)
     ranges = "full" if yuv.full_range else "limited"
-    from xdub_core.media.picture.convert import Scaler
+    from xdub_core.media.picture.rgb_conversion import Scaler
 
     options = f"in_range={ranges}:out_range={ranges}"
     other = Scaler(planar, packed, WIDTH, HEIGHT, options)(frame)

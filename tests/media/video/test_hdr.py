@@ -10,8 +10,8 @@ import pytest
 
 from xdub_core.errors import MediaError
 from xdub_core.media.picture.color import ColorTags
+from xdub_core.media.video.hdr import check_hdr, tone_mapping_command
 from xdub_core.media.video.reader import VideoReader
-from xdub_core.media.video.tone import check_tone, tone_mapping
 from xdub_core.media.video.video_info import VideoInfo, probe_video
 
 PQ, HLG = ColorTags(9, 16, 9, 1), ColorTags(9, 18, 9, 1)
@@ -31,7 +31,7 @@ def test_hdr_is_refused_in_one_line(tmp_path, make_video, numbered, tags):
 
 
 def test_other_light_is_taken():
-    check_tone(facts("a.mp4", ColorTags(1, 1, 1, 1)))
+    check_hdr(facts("a.mp4", ColorTags(1, 1, 1, 1)))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_other_light_is_taken():
     ],
 )
 def test_the_sound_goes_where_its_container_takes_it(name, target, sound):
-    command = tone_mapping(facts(name))
+    command = tone_mapping_command(facts(name))
     assert command[-1] == target
     assert command[command.index("-c:a") + 1] == sound
     assert "-n" in command  # nothing is replaced
@@ -57,9 +57,9 @@ def test_the_sound_goes_where_its_container_takes_it(name, target, sound):
 )
 def test_names_reach_ffmpeg_as_they_are(name):
     with pytest.raises(MediaError) as caught:
-        check_tone(facts(name))
+        check_hdr(facts(name))
     words = shlex.split(str(caught.value).partition("make it SDR first: ")[2])
-    assert words == tone_mapping(facts(name))
+    assert words == tone_mapping_command(facts(name))
     given, made = words[words.index("-i") + 1], words[-1]
     assert given.removeprefix("file:") == name
     assert not given.startswith("-") and not made.startswith("-")

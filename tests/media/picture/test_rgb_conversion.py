@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from xdub_core.media.picture.color import ColorTags, YuvMeaning, guessed_matrix, tags_for_output, yuv_meaning
-from xdub_core.media.picture.convert import FromRgb, ToRgb, eight_bits, sixteen_bits
+from xdub_core.media.picture.rgb_conversion import FromRgb, ToRgb, eight_bits, sixteen_bits
 
 WIDTH, HEIGHT = 240, 160
 MEANINGS = [YuvMeaning(matrix, full) for matrix in (1, 6, 9) for full in (False, True)]

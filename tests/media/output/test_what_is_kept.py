@@ -9,9 +9,9 @@ import pytest
 from xdub_core.errors import MediaError, SettingsError
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
-from xdub_core.media.picture.convert import plane_samples
 from xdub_core.media.picture.frame import untouched
 from xdub_core.media.picture.pixel_layout import layout_of
+from xdub_core.media.picture.rgb_conversion import plane_samples
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.media.video.video_info import probe_video
 

@@ -17,7 +17,7 @@ _PRIMARIES = {1: "bt709", 9: "bt2020", 12: "smpte432"}
 _MATRICES = {1: "bt709", 9: "bt2020nc", 10: "bt2020c"}
 
 
-def check_tone(info: VideoInfo) -> None:
+def check_hdr(info: VideoInfo) -> None:
     """Refuse HDR.
 
     Raises:
@@ -26,11 +26,11 @@ def check_tone(info: VideoInfo) -> None:
     if info.color.hdr is not None:
         raise MediaError(
             f"{info.path}: this is HDR video ({info.color.hdr}), which cannot be dubbed without harm to its tones; "
-            f"make it SDR first: {_in_words(tone_mapping(info))}"
+            f"make it SDR first: {_in_words(tone_mapping_command(info))}"
         )
 
 
-def tone_mapping(info: VideoInfo) -> list[str]:
+def tone_mapping_command(info: VideoInfo) -> list[str]:
     """FFmpeg's command line that makes an SDR file of an HDR one, beside it, and replaces nothing.
 
     All sound goes along: as it is where the container stays the same, else, in .mkv, as FLAC.

@@ -16,12 +16,12 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.container.audio_streams import audio_stream
-from xdub_core.media.container.containers import FFmpegError, reason
 from xdub_core.media.container.ogg_chain import open_sound
+from xdub_core.media.container.opening import FFmpegError, reason
 from xdub_core.media.output.encode_settings import Container, EncodeSettings
 from xdub_core.media.sound.channels import mix_to_layout, written_layout
 from xdub_core.media.sound.resample import Resampler, packed_frame
-from xdub_core.media.sound.sound import SoundBlock, SoundReport, first_sound, sound_blocks
+from xdub_core.media.sound.sound_blocks import SoundBlock, SoundReport, first_sound, sound_blocks
 from xdub_core.media.sound.sound_place import AudioTrack
 
 __all__ = ["AudioMuxer", "AudioTrack", "open_audio"]
@@ -73,7 +73,7 @@ def _is_intact(path: Path, track: AudioTrack) -> bool:
     report = SoundReport()
     for _ in sound_blocks(path, track.number, report):
         pass
-    report.tell(path)
+    report.warn(path)
     return report.intact
 
 

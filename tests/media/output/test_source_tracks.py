@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from xdub_core.media.output.audio_track import AudioTrack
-from xdub_core.media.output.companions import SourceTracks
+from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
+from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.subtitles import plain_text
 from xdub_core.media.output.tags import film_tags, timecode_at
 from xdub_core.media.output.writer import VideoWriter
@@ -226,7 +226,7 @@ def test_a_track_that_breaks_on_its_way_ends_there_and_the_dub_goes_on(tmp_path,
         def close(self):
             pass
 
-    monkeypatch.setattr("xdub_core.media.output.writer.add_companions", lambda *_: [Broken()])
+    monkeypatch.setattr("xdub_core.media.output.writer.add_source_tracks", lambda *_: [Broken()])
     assert scan_video(dub(source, tmp_path / "out.mp4", voice)).info.frames == 50
     assert "ends at 1.04 s" in caplog.text
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from xdub_core.media.picture.color import YuvMeaning
-from xdub_core.media.picture.convert import FromRgb, plane_samples
 from xdub_core.media.picture.frame import FinishedFrame, Rectangle, SourceFrame
 from xdub_core.media.picture.pixel_layout import PixelLayout, layout_of
+from xdub_core.media.picture.rgb_conversion import FromRgb, plane_samples
 from xdub_core.media.picture.source_samples import AlphaSamples, SourceSamples
 
 _FADE = 6 / 255

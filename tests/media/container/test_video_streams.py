@@ -154,6 +154,6 @@ def test_alpha_of_webm_is_noticed_and_decoded(tmp_path, make_transparent, codec,
 @pytest.mark.skipif("libvpx-vp9" not in av.codecs_available, reason="PyAV without VP9's encoder")
 def test_alpha_of_webm_that_nothing_decodes_is_told(tmp_path, make_transparent, monkeypatch, caplog):
     path = make_transparent(tmp_path / "a.webm", alpha=100, codec="libvpx-vp9", pixel_format="yuva420p")
-    monkeypatch.setattr("xdub_core.media.container.decoding._WITH_ALPHA", {})
+    monkeypatch.setattr("xdub_core.media.container.video_streams._WITH_ALPHA", {})
     assert probe_video(path).has_alpha
     assert "transparency" in caplog.text

@@ -14,8 +14,9 @@ import av
 
 from xdub_core.errors import MediaError
 from xdub_core.media.container.audio_streams import best_audio
-from xdub_core.media.container.containers import FFmpegError, is_cover_art, open_input, reason
-from xdub_core.media.output.audio_track import AudioMuxer, open_audio
+from xdub_core.media.container.dispositions import is_cover_art
+from xdub_core.media.container.opening import FFmpegError, open_input, reason
+from xdub_core.media.output.audio_muxer import AudioMuxer, open_audio
 from xdub_core.media.output.encode_settings import Container, EncodeSettings
 from xdub_core.media.output.subtitles import add_subtitles
 from xdub_core.media.output.tags import film_tags, moved_chapters, timecode_at, timecode_of
@@ -38,7 +39,7 @@ class SourceTracks:
     seconds: float
 
 
-def add_companions(
+def add_source_tracks(
     output: Any, picture: Any, tracks: SourceTracks, container: Container, settings: EncodeSettings, fps: int
 ) -> list[AudioMuxer]:
     """Take over into an output that has not begun what its container can hold; one warning names the rest.

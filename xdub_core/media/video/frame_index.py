@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import FFmpegError, open_input, reason
+from xdub_core.media.container.opening import FFmpegError, open_input, reason
 from xdub_core.media.container.video_streams import Head
-from xdub_core.media.video.damage import Damage, surviving_frames, use_threads
+from xdub_core.media.video.damage import Damage, decodable_frames, use_threads
 
 log = logging.getLogger(__name__)
 
@@ -302,7 +302,7 @@ def _decode_all(path: Path, stream_number: int, damage: Damage) -> _Times:
         with open_input(path) as container:
             stream = container.streams[stream_number]
             use_threads(stream, many)
-            for frame in surviving_frames(container, stream, lambda error: damage.add_error(reason(error))):
+            for frame in decodable_frames(container, stream, lambda error: damage.add_error(reason(error))):
                 frames.add(frame, frame.key_frame)
         if not (many and damage.found):
             return frames

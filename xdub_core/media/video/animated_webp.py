@@ -16,12 +16,12 @@ import av
 import numpy as np
 
 from xdub_core.errors import MediaError
-from xdub_core.media.container.containers import FFmpegError, reason
+from xdub_core.media.container.opening import FFmpegError, reason
 from xdub_core.media.picture.color import SMPTE170M, YuvMeaning
-from xdub_core.media.picture.convert import ToRgb
+from xdub_core.media.picture.rgb_conversion import ToRgb
 from xdub_core.media.video.alpha import has_alpha_channel
 from xdub_core.media.video.damage import Damage
-from xdub_core.media.video.index import FrameIndex
+from xdub_core.media.video.frame_index import FrameIndex
 
 _RIFF_HEADER, _CHUNK_HEADER, _FRAME_HEADER = 12, 8, 16  # bytes
 _ANIMATED = 0x02  # in VP8X's flags

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _FOR_EDITING = ("prores", "ffv1")
 
 
-def tell_limits(path: Path, plan: EncodePlan, size: tuple[int, int], like: VideoInfo | None) -> None:
+def warn_of_losses(path: Path, plan: EncodePlan, size: tuple[int, int], like: VideoInfo | None) -> None:
     """Log it: losses as warnings, the rest as information.
 
     Args:

@@ -9,7 +9,7 @@ import pytest
 
 from xdub_core.audio.recording import open_recording
 from xdub_core.errors import MediaError
-from xdub_core.media.container.input_file import OPEN_OPTIONS
+from xdub_core.media.container.input_rules import OPEN_OPTIONS
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.media.video.video_info import probe_video
 

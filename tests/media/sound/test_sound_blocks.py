@@ -14,7 +14,7 @@ from xdub_core.audio.recording import open_recording
 from xdub_core.errors import MediaError
 from xdub_core.media.sound.channels import mix_to_layout, mono_weights, written_layout
 from xdub_core.media.sound.resample import packed_frame
-from xdub_core.media.sound.sound import SoundReport, sound_blocks
+from xdub_core.media.sound.sound_blocks import SoundReport, sound_blocks
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 
 

@@ -15,8 +15,8 @@ from av.audio.plane import AudioPlane
 
 from xdub_core.errors import MediaError
 from xdub_core.media.container.audio_streams import audio_stream, channels_of
-from xdub_core.media.container.containers import FFmpegError, reason
 from xdub_core.media.container.ogg_chain import open_links, open_sound
+from xdub_core.media.container.opening import FFmpegError, reason
 
 SHORTEST_HOLE = 0.015
 """Seconds by which timestamps run ahead of the sound before silence is put in: a packet is lost, as a rule of 20 ms."""
@@ -47,7 +47,7 @@ class SoundBlock:
 
 
 @dataclass
-class Trouble:
+class Faults:
     """One kind of fault: how often it was met, where first (seconds from the sound's start), and FFmpeg's words."""
 
     count: int = 0
@@ -85,9 +85,9 @@ class SoundReport:
     """
 
     seconds: float = 0.0
-    undecodable: Trouble = field(default_factory=Trouble)
-    holes: Trouble = field(default_factory=Trouble)
-    restarts: Trouble = field(default_factory=Trouble)
+    undecodable: Faults = field(default_factory=Faults)
+    holes: Faults = field(default_factory=Faults)
+    restarts: Faults = field(default_factory=Faults)
     ends_early: str = ""
     ordered: bool = True
     free_order: bool = False
@@ -103,7 +103,7 @@ class SoundReport:
         whole = not (self.undecodable.count or self.restarts.count or self.ends_early)
         return whole and self.ordered and not self.free_order and len(self.kinds) == 1
 
-    def tell(self, name: object) -> None:
+    def warn(self, name: object) -> None:
         """Log what a listener should know, each kind of fault once."""
         if self.undecodable.count:
             _log.warning(
