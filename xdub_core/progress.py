@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
-class Stage(Enum):
+class Stage(str, Enum):
     """The stages of a dub; the value is what an artist reads."""
 
     FACES = "Finding the face"
@@ -17,23 +17,27 @@ class Stage(Enum):
     CLIPS = "Dubbing"
     FRAMES = "Writing frames"
 
+    __str__ = str.__str__
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stage stands: `done` of `total` units (frames, or sampling steps of all clips).
+    """Where some work stands: `done` of `total` units (frames, sampling steps of all clips, training steps).
 
-    A stage reports itself when it starts, with 0 done, so that its time is its own. `total` is None where nobody can
-    tell how far it is: files that are being loaded.
+    `stage`: a `Stage` of a dub, or the name of what is made or trained. A stage of a dub reports itself when it starts,
+    with 0 done, so that its time is its own. `total` is None where nobody can tell how far it is: files that are being
+    loaded. `losses`: those of the last training step, by name.
     """
 
-    stage: Stage
+    stage: str
     done: int
     total: int | None
     detail: str = ""
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 ProgressCallback = Callable[[Progress], None]
-"""Called between frames and between sampling steps. What it raises stops the work there."""
+"""Called between frames and between steps. What it raises stops the work there."""
 
 
 def ignore_progress(progress: Progress) -> None:

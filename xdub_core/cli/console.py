@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from xdub_core.progress import Progress, ProgressCallback, Stage
+from xdub_core.progress import Progress, ProgressCallback
 
 answer = Console()
 """What was asked for: standard output. Lines that name a file go with soft_wrap: no name may be broken in two."""
@@ -27,7 +27,7 @@ chatter = Console(stderr=True)
 
 @contextmanager
 def progress_bars() -> Iterator[ProgressCallback]:
-    """One bar per stage, each appearing when it starts; of a stage without a total it pulses."""
+    """One bar per stage, with its losses; each appears when it starts, and pulses where it has no total."""
     plain = not chatter.encoding.startswith("utf")
     bars = Bars(
         SpinnerColumn("line" if plain else "dots", finished_text="*" if plain else "✓"),
@@ -39,13 +39,15 @@ def progress_bars() -> Iterator[ProgressCallback]:
         TextColumn("{task.fields[detail]}", style="dim"),
         console=chatter,
     )
-    tasks: dict[Stage, TaskID] = {}
+    tasks: dict[str, TaskID] = {}
 
     def show(progress: Progress) -> None:
         stage = progress.stage
         if stage not in tasks:
-            tasks[stage] = bars.add_task(stage.value, total=progress.total, detail="")
-        bars.update(tasks[stage], completed=progress.done, total=progress.total, detail=progress.detail)
+            tasks[stage] = bars.add_task(str(stage), total=progress.total, detail="")
+        losses = " ".join(f"{name} {value:.3g}" for name, value in progress.losses.items())
+        detail = progress.detail or losses
+        bars.update(tasks[stage], completed=progress.done, total=progress.total, detail=detail)
 
     with bars:
         yield show

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from xdub_core.cli.console import answer, chatter
-
-if TYPE_CHECKING:
-    from xdub_core.evaluation.held_out import CaseCallback
+from xdub_core.cli.console import answer, progress_bars
 
 evaluate_app = typer.Typer(help="Measure what a model's dubs are worth.", no_args_is_help=True)
 
@@ -43,8 +37,8 @@ def evaluate_mini(
     from xdub_core.mini.card import BUILT_IN
 
     check_drift(seconds)  # and not after all the dubs
-    with case_bars() as on_case:
-        evaluation = MiniEvaluation(model or BUILT_IN, out, cases, first, on_case)
+    with progress_bars() as on_progress:
+        evaluation = MiniEvaluation(model or BUILT_IN, out, cases, first, on_progress)
         if steps is not None:
             evaluation = replace(evaluation, steps=steps)
         report = evaluation.report()
@@ -73,7 +67,6 @@ def evaluate_ablations(
     """Train short variants of the editor that differ in one thing each, and measure all in one table."""
     import torch
 
-    from xdub_core.cli.train import fit_bars
     from xdub_core.evaluation.mini_report import MiniEvaluation
     from xdub_core.evaluation.report import write_report
     from xdub_core.training.mini.ablations import Ablations
@@ -82,28 +75,13 @@ def evaluate_ablations(
 
     if threads:
         torch.set_num_threads(threads)
-    with fit_bars() as on_progress:
+    with progress_bars() as on_progress:
         maker = MiniMaker(recipe(scale), folder, workers, device, on_progress)
         ablations = Ablations(maker, steps)
         variants = ablations.train()
-    with case_bars() as on_case:
-        evaluation = MiniEvaluation(maker.shipped, folder / "evaluation", cases, on_case=on_case)
+    with progress_bars() as on_progress:
+        evaluation = MiniEvaluation(maker.shipped, folder / "evaluation", cases, on_progress=on_progress)
         report = evaluation.ablations(ablations.generator, variants)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     for path in write_report(report, folder / "evaluation", "ablations"):
         answer.print(f"[green]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def case_bars() -> Iterator[CaseCallback]:
-    """One bar per row of the report."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=chatter) as bars:
-
-        def show(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name)
-            bars.update(tasks[name], completed=done, total=total)
-
-        yield show

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import torch
 import typer
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from xdub_core.cli import interruptible
-from xdub_core.cli.console import answer, chatter
-
-if TYPE_CHECKING:
-    from xdub_core.training.mini.fitting import FitCallback, FitProgress
+from xdub_core.cli.console import answer, progress_bars
 
 train_app = typer.Typer(help="Train models by the paper's method.", no_args_is_help=True)
 
@@ -71,29 +57,6 @@ def train_mini(
     start = {"": None, "built-in": BUILT_IN}.get(go_on_from, Path(go_on_from))
     chosen = replace(recipe(scale), pair_takes=pairs_of_takes(take or [1]))
     chosen = chosen if start is None else chosen.further()
-    with fit_bars() as show:
+    with progress_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
     answer.print(f"[green]{escape(str(shipped))}[/] holds the model.", soft_wrap=True)
-
-
-@contextmanager
-def fit_bars() -> Iterator[FitCallback]:
-    """One bar per network or phase, with its losses."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[losses]}", style="dim"),
-    )
-    tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=chatter) as bars:
-
-        def show(progress: FitProgress) -> None:
-            if progress.name not in tasks:
-                tasks[progress.name] = bars.add_task(progress.name, losses="")
-            losses = " ".join(f"{name} {value:.3g}" for name, value in progress.losses.items())
-            bars.update(tasks[progress.name], completed=progress.step, total=progress.steps, losses=losses)
-
-        yield show

@@ -16,13 +16,11 @@ from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, Report, mak
 from xdub_core.face.boxes import WholeFrame
 from xdub_core.face.track import track_faces
 from xdub_core.media.timeline import Timeline
+from xdub_core.progress import Progress, ProgressCallback, ignore_progress
 from xdub_core.vae.protocol import VideoVAE
 
 Method = Callable[[DubCase], Tensor]
 """A way to dub: a case to its dub, uint8 shaped like `case.source`."""
-
-CaseCallback = Callable[[str, int, int], None]
-"""Called with (row, cases done, cases in all)."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def evaluate(
     judges: Judges,
     vae: VideoVAE,
     methods: Mapping[str, Method],
-    on_case: CaseCallback | None = None,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Report:
     """Measure every method on every case, beside the undubbed video and the true dub, plain and through `vae`."""
     yardsticks: dict[str, Method] = {
@@ -71,7 +69,6 @@ def evaluate(
         row: list[Measures | None] = []
         for case in cases:
             row.append(measure(case, method(case), judges))
-            if on_case is not None:
-                on_case(name, len(row), len(cases))
+            on_progress(Progress(name, len(row), len(cases)))
         measured[name] = row
     return make_report(cases, measured)

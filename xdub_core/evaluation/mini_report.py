@@ -22,7 +22,7 @@ from xdub_core.evaluation.behaviour import (
     measure_swap,
     same_twice,
 )
-from xdub_core.evaluation.held_out import CaseCallback, Method, engine_method, evaluate
+from xdub_core.evaluation.held_out import Method, engine_method, evaluate
 from xdub_core.evaluation.measure import DubCase, Judges
 from xdub_core.evaluation.mouth import SilenceTest
 from xdub_core.evaluation.report import PLAIN, Report
@@ -33,6 +33,7 @@ from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import MiniFeatures
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
+from xdub_core.progress import ProgressCallback, ignore_progress
 from xdub_core.training.mini.network_examples import dub_cases
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech
 
@@ -86,7 +87,7 @@ class MiniEvaluation:
     cache: Path
     count: int = 40
     first: int = 0
-    on_case: CaseCallback | None = None
+    on_progress: ProgressCallback = ignore_progress
     steps: int | None = None
 
     @cached_property
@@ -130,7 +131,7 @@ class MiniEvaluation:
         return self._evaluate(methods)
 
     def _evaluate(self, methods: Mapping[str, Method]) -> Report:
-        return evaluate(self.cases, self.judges, MiniVAE(self.networks.vae), methods, self.on_case)
+        return evaluate(self.cases, self.judges, MiniVAE(self.networks.vae), methods, self.on_progress)
 
     def generator_method(self, path: Path) -> Method:
         """Dubbing with a mask-based generator, its masks the true ones."""

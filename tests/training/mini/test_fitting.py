@@ -34,7 +34,7 @@ def test_learns():
         FitSettings(200, warmup=10, learning_rate=0.05),
         on_progress=losses.append,
     )
-    assert losses[-1].step == losses[-1].steps == 200
+    assert losses[-1].done == losses[-1].total == 200
     assert losses[-1].losses["error"] < 0.01 < losses[0].losses["error"]
 
 
@@ -44,14 +44,14 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     fit("line", whole, loss_of(whole), settings)
 
     def stop_at_12(progress):
-        if progress.step == 12:
+        if progress.done == 12:
             raise StoppedError
 
     cut, steps = line(), []
     with pytest.raises(StoppedError):
         fit("line", cut, loss_of(cut), settings, tmp_path / "line.state", stop_at_12)
     resumed = line()
-    fit("line", resumed, loss_of(resumed), settings, tmp_path / "line.state", lambda p: steps.append(p.step))
+    fit("line", resumed, loss_of(resumed), settings, tmp_path / "line.state", lambda p: steps.append(p.done))
     assert steps == list(range(11, 21))
     assert torch.equal(resumed.weight, whole.weight)
     assert [path.name for path in tmp_path.iterdir()] == ["line.state"]
@@ -121,7 +121,7 @@ def test_muon_takes_the_convolutions_and_resumes(tmp_path):
     assert [w.shape for w in inner_matrices(whole)] == [(6, 1, 3, 3)]
 
     def stop_at_40(progress):
-        if progress.step == 40:
+        if progress.done == 40:
             raise StoppedError
 
     half, resumed = network(), network()

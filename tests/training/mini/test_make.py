@@ -37,7 +37,7 @@ needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is n
 def made(tmp_path_factory):
     """A tiny mini, made in one go, and the names of the steps in order."""
     folder, seen = tmp_path_factory.mktemp("mini"), []
-    maker = MiniMaker(recipe("tiny"), folder, on_progress=lambda progress: seen.append(progress.name))
+    maker = MiniMaker(recipe("tiny"), folder, on_progress=lambda progress: seen.append(progress.stage))
     maker.make()
     return maker, list(dict.fromkeys(seen))
 
@@ -91,7 +91,7 @@ def test_a_folder_that_is_no_mini_is_refused(tmp_path):
 def test_nothing_is_made_twice(made):
     maker, _ = made
     again = []
-    MiniMaker(maker.recipe, maker.folder, on_progress=lambda progress: again.append(progress.name)).make()
+    MiniMaker(maker.recipe, maker.folder, on_progress=lambda progress: again.append(progress.stage)).make()
     assert set(again) <= {"drawing heads"}
 
 
@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
         pass
 
     def stop_in_the_vae(progress):
-        if progress.name == "codec":
+        if progress.stage == "codec":
             raise StoppedError
 
     with pytest.raises(StoppedError):
@@ -120,7 +120,7 @@ def test_training_goes_on_from_a_mini(made, tmp_path):
     maker, _ = made
     seen, further = [], replace(maker.recipe.further(), learning_rate=1e-6)
     more = MiniMaker(
-        further, tmp_path, on_progress=lambda progress: seen.append(progress.name), start=maker.shipped
+        further, tmp_path, on_progress=lambda progress: seen.append(progress.stage), start=maker.shipped
     )
     more.make()
     assert not {"phonemes", "sync", "codec", "identity"} & set(seen)
@@ -159,7 +159,7 @@ def test_a_phase_is_trained_in_several_processes(made, tmp_path):
     expert.unlink()
     shutil.rmtree(folder / "texture")
     seen = []
-    MiniMaker(maker.recipe, folder, workers=2, on_progress=lambda p: seen.append((p.name, p.step))).make()
+    MiniMaker(maker.recipe, folder, workers=2, on_progress=lambda p: seen.append((p.stage, p.done))).make()
     assert [step for name, step in seen if name == "texture"] == [1, 2]
     assert load_expert(expert).info == load_expert(maker.shipped / expert.name).info
     assert expert.read_bytes() != alone  # other random draws

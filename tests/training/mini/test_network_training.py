@@ -42,13 +42,13 @@ def bundle(heads, tmp_path_factory):
 
 def test_a_killed_training_goes_on_to_the_same_networks(heads, bundle, tmp_path):
     def kill(progress):
-        if progress.name == "codec" and progress.step == 3:
+        if progress.stage == "codec" and progress.done == 3:
             raise KilledError
 
     with pytest.raises(KilledError):
         train_networks(heads, tmp_path, tiny_trainings(), kill)
     resumed = []
-    train_networks(heads, tmp_path, tiny_trainings(), lambda p: resumed.append((p.name, p.step)))
+    train_networks(heads, tmp_path, tiny_trainings(), lambda p: resumed.append((p.stage, p.done)))
     assert resumed[0] == ("codec", 3)
     assert not {"phonemes", "sync"} & {name for name, _ in resumed}
     for path in bundle.glob("*.safetensors"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
 from xdub_core.files import write_whole
+from xdub_core.progress import Progress, ProgressCallback, ignore_progress
 from xdub_core.training.muon import Muon
 from xdub_core.training.precision import mixed_precision
 
@@ -56,25 +57,8 @@ class FitSettings:
         return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
 
 
-@dataclass(frozen=True)
-class FitProgress:
-    """Where a training run stands: `step` of `steps` done, and the last step's losses by name."""
-
-    name: str
-    step: int
-    steps: int
-    losses: Mapping[str, float] = field(default_factory=dict)
-
-
-FitCallback = Callable[[FitProgress], None]
-"""Called after each step; what it raises stops the run there."""
-
 StepLoss = Callable[[torch.Generator], Mapping[str, Tensor]]
 """One step's losses by name, from the step's own random numbers; they are summed."""
-
-
-def ignore_fit(progress: FitProgress) -> None:
-    """The callback of those who do not care."""
 
 
 def fit(
@@ -83,7 +67,7 @@ def fit(
     step_loss: StepLoss,
     settings: FitSettings,
     state_file: Path | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> None:
     """Train `network` in place; goes on where `state_file` left off, if it exists.
 
@@ -118,7 +102,7 @@ def fit(
         if state_file is not None and (done % settings.save_every == 0 or done == settings.steps):
             _save(state_file, network, optimizers, settings, done)
         on_progress(
-            FitProgress(name, done, settings.steps, {k: float(v.detach()) for k, v in losses.items()})
+            Progress(name, done, settings.steps, losses={k: float(v.detach()) for k, v in losses.items()})
         )
     network.eval()
 

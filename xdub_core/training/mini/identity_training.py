@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from xdub_core.errors import SettingsError
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
-from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
+from xdub_core.progress import ProgressCallback, ignore_progress
+from xdub_core.training.mini.fitting import FitSettings, fit, pick
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def train_identity(
     examples: Sequence[IdentityExample],
     training: IdentityTraining,
     state_file: Path | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
     calibration: Sequence[IdentityExample] | None = None,
 ) -> IdentityNet:

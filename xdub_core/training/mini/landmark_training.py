@@ -23,7 +23,8 @@ from xdub_core.mini.face_landmarks import (
     cut_square,
     whole_square,
 )
-from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
+from xdub_core.progress import ProgressCallback, ignore_progress
+from xdub_core.training.mini.fitting import FitSettings, fit, pick
 
 _ABSENT_SHARE = 0.2
 _WHOLE = 0.9
@@ -71,7 +72,7 @@ def train_landmarks(
     examples: Sequence[LandmarkExample],
     training: LandmarkTraining,
     state_file: Path | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> LandmarkFinder:
     """Train both looks, one after the other; `state_file` is continued with .far and .near.
 

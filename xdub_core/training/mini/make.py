@@ -27,11 +27,11 @@ from xdub_core.mini.syncnet import RegionScorer
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import load_dit, save_dit
+from xdub_core.progress import Progress, ProgressCallback, ignore_progress
 from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.example_files import ExampleFolder
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.mini.dit_examples import MiniExamples, clip_batches
-from xdub_core.training.mini.fitting import FitCallback, FitProgress, ignore_fit
 from xdub_core.training.mini.network_training import train_networks
 from xdub_core.training.mini.recipe import GEOMETRY, MiniRecipe
 from xdub_core.training.objective import PixelLosses
@@ -55,7 +55,7 @@ class MiniMaker:
     folder: Path
     workers: int = 1
     device: torch.device | str = "cpu"
-    on_progress: FitCallback = ignore_fit
+    on_progress: ProgressCallback = ignore_progress
     start: Path | None = None
 
     def make(self) -> Path:
@@ -219,7 +219,7 @@ class MiniMaker:
 
         def report(row: dict[str, float]) -> None:
             losses = {key: value for key, value in row.items() if key != "step"}
-            self.on_progress(FitProgress(name or config.stage, int(row["step"]), steps, losses))
+            self.on_progress(Progress(name or config.stage, int(row["step"]), steps, losses=losses))
 
         count = max(1, self.workers) if torch.device(self.device).type == "cpu" else 1
         while config.trainer.batch_size % count:
@@ -238,7 +238,7 @@ class MiniMaker:
         return run_together(count, partial(train, report), partial(train, None))
 
     def _counted(self, name: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.on_progress(FitProgress(name, done, total))
+        return lambda done, total: self.on_progress(Progress(name, done, total))
 
 
 def _run_stage(

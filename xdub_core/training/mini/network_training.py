@@ -26,7 +26,8 @@ from xdub_core.mini.network_files import MiniNetworks, load_network, save_networ
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig
 from xdub_core.mini.vae_net import VAEConfig
-from xdub_core.training.mini.fitting import FitCallback, FitProgress, FitSettings, ignore_fit
+from xdub_core.progress import Progress, ProgressCallback, ignore_progress
+from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.identity_training import IdentityTraining, train_identity
 from xdub_core.training.mini.landmark_training import LandmarkTraining, landmark_error, train_landmarks
 from xdub_core.training.mini.network_examples import (
@@ -97,7 +98,7 @@ def train_networks(
     heads: TalkingHeads,
     folder: Path,
     trainings: NetworkTrainings | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
     workers: int = 1,
 ) -> MiniNetworks:
@@ -155,14 +156,14 @@ def _phonemes(
     clips: _Clips,
     trainings: NetworkTrainings,
     state: Path,
-    on_progress: FitCallback,
+    on_progress: ProgressCallback,
     device: torch.device | str,
     workers: int,
 ) -> PhonemeNet:
     """It never hears the clips, so that it knows their speech no better than anyone's."""
 
     def count(done: int, total: int) -> None:
-        on_progress(FitProgress("speaking", done, total))
+        on_progress(Progress("speaking", done, total))
 
     chatter = make_chatter(trainings.chatter, workers, count)
     network = train_phonemes(chatter, trainings.phonemes, state, on_progress, device)
@@ -172,7 +173,11 @@ def _phonemes(
 
 
 def _vae(
-    clips: _Clips, training: VAETraining, state: Path, on_progress: FitCallback, device: torch.device | str
+    clips: _Clips,
+    training: VAETraining,
+    state: Path,
+    on_progress: ProgressCallback,
+    device: torch.device | str,
 ) -> nn.Module:
     network = train_vae([vae_example(c) for c in clips.seen], training, state, on_progress, device)
     quality = vae_quality(network, [vae_example(c) for c in clips.aside], training.window)
@@ -184,7 +189,7 @@ def _identity(
     clips: _Clips,
     training: IdentityTraining,
     state: Path,
-    on_progress: FitCallback,
+    on_progress: ProgressCallback,
     device: torch.device | str,
 ) -> nn.Module:
     seen, aside = ([identity_example(clip) for clip in some] for some in (clips.seen, clips.aside))
@@ -192,7 +197,7 @@ def _identity(
 
 
 def _landmarks(
-    clips: _Clips, training: LandmarkTraining, folder: Path, on_progress: FitCallback
+    clips: _Clips, training: LandmarkTraining, folder: Path, on_progress: ProgressCallback
 ) -> LandmarkFinder:
     names = ("landmarks_far", "landmarks_near")
     if not all((folder / f"{name}.safetensors").exists() for name in names):

@@ -17,7 +17,8 @@ from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.errors import SettingsError
 from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
-from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
+from xdub_core.progress import ProgressCallback, ignore_progress
+from xdub_core.training.mini.fitting import FitSettings, fit, pick
 
 UNKNOWN = -1
 """A row whose phoneme is not known: not learnt from, not counted."""
@@ -63,7 +64,7 @@ def train_phonemes(
     examples: Sequence[SpeechExample],
     training: PhonemeTraining,
     state_file: Path | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
 ) -> PhonemeNet:
     """Train a recogniser and measure its features, so that they come out normalised.

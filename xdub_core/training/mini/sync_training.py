@@ -16,7 +16,8 @@ from torch import Tensor
 
 from xdub_core.errors import SettingsError
 from xdub_core.mini.syncnet import ROWS_PER_FRAME, WINDOW, SyncConfig, SyncNet, crop_mouths
-from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
+from xdub_core.progress import ProgressCallback, ignore_progress
+from xdub_core.training.mini.fitting import FitSettings, fit, pick
 
 _MAX_LOG_TEMPERATURE = 4.0
 
@@ -52,7 +53,7 @@ def train_sync(
     examples: Sequence[SyncExample],
     training: SyncTraining,
     state_file: Path | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
 ) -> SyncNet:
     """Train a SyncNet. Raises what `fit` raises; SettingsError for no examples, or too short ones."""

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from xdub_core.errors import SettingsError
 from xdub_core.mini.vae_net import TEMPORAL, VAEConfig, VAENet, blocks_of
-from xdub_core.training.mini.fitting import FitCallback, FitSettings, fit, ignore_fit, pick
+from xdub_core.progress import ProgressCallback, ignore_progress
+from xdub_core.training.mini.fitting import FitSettings, fit, pick
 from xdub_core.vae.protocol import latent_frame_count
 
 _CHARBONNIER = 0.04
@@ -63,7 +64,7 @@ def train_vae(
     examples: Sequence[VAEExample],
     training: VAETraining,
     state_file: Path | None = None,
-    on_progress: FitCallback = ignore_fit,
+    on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
 ) -> VAENet:
     """Train a VAE and measure its latents, so that they come out normalised.
