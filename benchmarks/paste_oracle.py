@@ -42,8 +42,8 @@ from xdub_core.compose.paste_back import feather_mask, paste_back
 from xdub_core.compose.region import with_regions
 from xdub_core.dub.clip_chain import DubbedCrop
 from xdub_core.face.crop import crop_frame, crop_to_frame
-from xdub_core.heads.identity import make_identity
 from xdub_core.heads.performance import Performance, crop_window, make_performance, render
+from xdub_core.heads.person import make_person
 from xdub_core.heads.renderer import View
 from xdub_core.heads.visemes import PhonemeInterval, mouth_track
 from xdub_core.mini.card import BUILT_IN
@@ -113,7 +113,7 @@ def _with_grain(frames: np.ndarray, sigma: float, seed: int) -> np.ndarray:
 
 
 def _performance(scene: str, frames: int, words: tuple[str, ...]) -> Performance:
-    person = make_identity(1_000_006)
+    person = make_person(1_000_006)
     if scene == "beard":
         person = replace(person, beard_style="full", hair=(0.34, 0.21, 0.12))
     times = 0.05 + PHONEME_SECONDS * np.arange(len(words) + 1)

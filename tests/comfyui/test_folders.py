@@ -10,7 +10,7 @@ from comfy_api.latest import InputImpl
 from minis import make_mini, write_footage
 
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.heads.demo_media import write_wav
+from xdub_core.heads.demo_sample import write_wav
 
 LINKS = pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 

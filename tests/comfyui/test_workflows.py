@@ -19,7 +19,7 @@ import pytest
 import torch
 from minis import make_mini, speech, write_footage
 
-from xdub_core.heads.demo_media import write_wav
+from xdub_core.heads.demo_sample import write_wav
 from xdub_core.media.video.video_info import probe_video
 from xdub_core.mini.card import BUILT_IN, is_mini
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xdub_core.errors import SettingsError
-from xdub_core.heads import dataset, demo_media, speech
+from xdub_core.heads import dataset, demo_sample, speech
 from xdub_core.heads.dataset import SAMPLES_PER_FRAME, HeadsConfig, TalkingHeads
 from xdub_core.media.video.video_info import probe_video
 
@@ -64,7 +64,6 @@ def test_lengths_agree():
     clip = heads()[1]
     assert clip.frames.shape == (9, 48, 48, 3) and clip.mouth.shape == (9, 8)
     assert len(clip.audio) == 17 * SAMPLES_PER_FRAME and len(clip.phonemes) == 34
-    assert len(clip.clip_audio) == 9 * SAMPLES_PER_FRAME
 
 
 @needs_espeak
@@ -156,11 +155,11 @@ def test_processes_fill_one_cache(tmp_path):
 
 @needs_espeak
 def test_the_demo_is_a_video_with_its_speech_and_a_small_recording(tmp_path):
-    scene = demo_media.DemoScene(seconds=0.8, width=160, height=120)
-    files = demo_media.render_demo(tmp_path, scene)
+    scene = demo_sample.DemoScene(seconds=0.8, width=160, height=120)
+    files = demo_sample.render_demo(tmp_path, scene)
     info = probe_video(files["video"])
     assert (info.width, info.height, info.frames, info.has_audio) == (160, 120, 20, True)
     assert files["recording"].stat().st_size == 44 + 2 * 12800
-    full = demo_media.DemoScene()
+    full = demo_sample.DemoScene()
     assert 44 + 2 * 16000 * full.seconds <= 200_000
     assert not set(full.spoken) & set(full.dubbed)

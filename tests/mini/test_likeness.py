@@ -10,8 +10,8 @@ from xdub_core.cli.demo import SAMPLE
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.face.boxes import FixedBox
 from xdub_core.face.track import track_faces
-from xdub_core.heads.identity import make_identity
 from xdub_core.heads.performance import make_performance, render
+from xdub_core.heads.person import make_person
 from xdub_core.heads.visemes import mouth_track
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import scan_video
@@ -34,7 +34,7 @@ def judge():
 
 def head(number: int, frames: int = 3) -> np.ndarray:
     """A held-out person's crop, silent."""
-    person = make_performance(make_identity(HELD_OUT + number), mouth_track((), frames), number, hard=0.3)
+    person = make_performance(make_person(HELD_OUT + number), mouth_track((), frames), number, hard=0.3)
     return render(person, 0, frames).frames
 
 

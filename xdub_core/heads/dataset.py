@@ -19,8 +19,8 @@ import numpy as np
 
 from xdub_core.errors import SettingsError
 from xdub_core.files import write_whole
-from xdub_core.heads.identity import make_identity
 from xdub_core.heads.performance import CropCamera, Performance, make_performance, render, true_dub
+from xdub_core.heads.person import make_person
 from xdub_core.heads.processes import map_in_processes
 from xdub_core.heads.speech import SAMPLE_RATE, VOICES, Speech, Voice, silence, talk
 from xdub_core.heads.visemes import FPS, ROW_RATE, mouth_track, phoneme_ids
@@ -104,11 +104,6 @@ class Example:
         return self.mouth[:, 0]
 
     @property
-    def clip_audio(self) -> np.ndarray:
-        """The sound of exactly these frames."""
-        return self.audio[self.audio_start : self.audio_start + len(self.frames) * SAMPLES_PER_FRAME]
-
-    @property
     def inpainting_masks(self) -> np.ndarray:
         """The jaw masks without occluders (paper B.3), bool [F, S, S]."""
         return self.jaw_masks & ~self.occluder_masks
@@ -183,7 +178,7 @@ class TalkingHeads:
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index, 107])
         total = self.config.frames + 2 * self.config.context_frames
         base = make_performance(
-            make_identity(identity), mouth_track((), total), int(rng.integers(2**31)), self.config.hard
+            make_person(identity), mouth_track((), total), int(rng.integers(2**31)), self.config.hard
         )
         return true_dub(base, self.speech(index, take))
 

@@ -1,4 +1,4 @@
-"""What is painted on a synthetic head: skin, brows, beard, relief, hair and the living eyes.
+"""What is painted on a synthetic head: skin, brows, beard, relief and hair.
 
 Paintings cover `CANVAS_BOX` in the painter's coordinates of `head_surface` (arc length, rest y), in head units.
 """
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from xdub_core.heads.identity import Identity
-from xdub_core.heads.motion import Pose
+from xdub_core.heads.person import Person
 
 CANVAS_BOX = (-1.35, -1.06, 1.35, 1.06)  # left, top, right, bottom
-_SHIFT = 4
+SHIFT = 4  # fractional bits of OpenCV's drawing coordinates
 HATS = ("beanie", "cap", "scarf")
 
 
@@ -39,13 +38,13 @@ class Canvas:
     def polygon(self, points: Sequence[tuple[float, float]] | np.ndarray) -> np.ndarray:
         """A filled polygon's coverage [h, w]."""
         mask = np.zeros((self.height, self.width), dtype=np.uint8)
-        cv2.fillPoly(mask, [self.pixels(np.asarray(points))], 255, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(mask, [self.pixels(np.asarray(points))], 255, cv2.LINE_AA, SHIFT)
         return mask.astype(np.float32) / 255
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Head units to OpenCV's fixed-point pixels."""
         pixels = (points - np.array(CANVAS_BOX[:2])) * self.resolution - 0.5
-        return np.round(pixels * (1 << _SHIFT)).astype(np.int32)
+        return np.round(pixels * (1 << SHIFT)).astype(np.int32)
 
     def noise(self, rng: np.random.Generator, *sizes: float | tuple[float, float]) -> np.ndarray:
         """Smooth noise [h, w] of unit deviation, features of about these sizes (head units) added up."""
@@ -64,62 +63,62 @@ def _mix(image: np.ndarray, color: Sequence[float] | np.ndarray, amount: np.ndar
     image += (np.asarray(color, dtype=np.float32) - image) * np.clip(amount, 0, 1)[..., None]
 
 
-def paint_relief(identity: Identity, canvas: Canvas) -> np.ndarray:
+def paint_relief(person: Person, canvas: Canvas) -> np.ndarray:
     """Height of the face over the egg in head units, float32 [h, w]."""
-    nose_y = identity.eye_y + identity.nose_length
-    along = np.clip((canvas.y - identity.eye_y + 0.08) / (identity.nose_length + 0.08), 0, 1)
-    ridge_width = 0.05 + (identity.nose_width * 0.62 - 0.05) * along**2
+    nose_y = person.eye_y + person.nose_length
+    along = np.clip((canvas.y - person.eye_y + 0.08) / (person.nose_length + 0.08), 0, 1)
+    ridge_width = 0.05 + (person.nose_width * 0.62 - 0.05) * along**2
     ridge = np.exp(-((canvas.x / ridge_width) ** 2)) * along**1.3 * (canvas.y < nose_y)
     ridge = cv2.GaussianBlur(ridge.astype(np.float32), (0, 0), 0.022 * canvas.resolution)
-    height = identity.nose_height * 1.15 * ridge
-    height += 0.04 * canvas.pair(identity.nose_width * 0.68, nose_y - 0.03, 0.045, 0.045)
-    height -= 0.055 * canvas.pair(identity.eye_x, identity.eye_y, 0.15, 0.10)
-    height += 0.035 * canvas.pair(identity.eye_x, identity.eye_y - identity.brow_height, 0.2, 0.06)
-    height += 0.030 * canvas.pair(0.40, identity.eye_y + 0.28, 0.16, 0.13)
-    height += 0.050 * canvas.blob(0, identity.mouth_y, 0.30, 0.16)
+    height = person.nose_height * 1.15 * ridge
+    height += 0.04 * canvas.pair(person.nose_width * 0.68, nose_y - 0.03, 0.045, 0.045)
+    height -= 0.055 * canvas.pair(person.eye_x, person.eye_y, 0.15, 0.10)
+    height += 0.035 * canvas.pair(person.eye_x, person.eye_y - person.brow_height, 0.2, 0.06)
+    height += 0.030 * canvas.pair(0.40, person.eye_y + 0.28, 0.16, 0.13)
+    height += 0.050 * canvas.blob(0, person.mouth_y, 0.30, 0.16)
     height += 0.040 * canvas.blob(0, 0.88, 0.16, 0.10)
-    height -= 0.012 * canvas.blob(0, identity.mouth_y - 0.13, 0.035, 0.06)
+    height -= 0.012 * canvas.blob(0, person.mouth_y - 0.13, 0.035, 0.06)
     return height.astype(np.float32)
 
 
-def paint_skin(identity: Identity, canvas: Canvas) -> np.ndarray:
+def paint_skin(person: Person, canvas: Canvas) -> np.ndarray:
     """The face without eyes and mouth: float32 [h, w, 3] RGB 0..1."""
-    rng = np.random.default_rng([identity.seed, 61])
-    cartoon = identity.style == "cartoon"
-    skin = np.array(identity.skin, dtype=np.float32)
+    rng = np.random.default_rng([person.seed, 61])
+    cartoon = person.style == "cartoon"
+    skin = np.array(person.skin, dtype=np.float32)
     image = np.empty((canvas.height, canvas.width, 3), dtype=np.float32)
     image[:] = skin
-    nose_y = identity.eye_y + identity.nose_length
+    nose_y = person.eye_y + person.nose_length
     texture = canvas.noise(rng, 0.09, 0.03, 0.012)
-    image *= 1 + (0.022 * identity.skin_roughness * texture)[..., None]
-    redness = 0.10 * identity.blush * canvas.pair(0.42, identity.eye_y + 0.33, 0.17, 0.13)
+    image *= 1 + (0.022 * person.skin_roughness * texture)[..., None]
+    redness = 0.10 * person.blush * canvas.pair(0.42, person.eye_y + 0.33, 0.17, 0.13)
     redness = redness + 0.05 * canvas.blob(0, nose_y - 0.05, 0.10, 0.08)
-    redness = redness + 0.012 * identity.skin_roughness * canvas.noise(rng, 0.12)
+    redness = redness + 0.012 * person.skin_roughness * canvas.noise(rng, 0.12)
     image *= 1 + redness[..., None] * np.array((0.5, -0.9, -0.7), dtype=np.float32)
-    if identity.freckles:
+    if person.freckles:
         dots = (canvas.noise(rng, 0.011) > 2.1).astype(np.float32) * canvas.pair(
-            0.28, identity.eye_y + 0.25, 0.28, 0.16
+            0.28, person.eye_y + 0.25, 0.28, 0.16
         )
-        image *= 1 - 0.45 * identity.freckles * cv2.GaussianBlur(dots, (0, 0), 0.7)[..., None]
-    socket = 0.16 * canvas.pair(identity.eye_x * 0.95, identity.eye_y - 0.03, 0.16, 0.10)
-    socket = socket + 0.10 * canvas.pair(identity.eye_x, identity.eye_y + 0.13, 0.11, 0.03)
-    under_nose = 0.30 * canvas.blob(0, nose_y + 0.025, identity.nose_width * 0.8, 0.028)
-    wings = 0.20 * canvas.pair(identity.nose_width * 1.0, nose_y - 0.03, 0.018, 0.045)
-    philtrum = 0.08 * canvas.blob(0, identity.mouth_y - 0.12, 0.022, 0.05)
+        image *= 1 - 0.45 * person.freckles * cv2.GaussianBlur(dots, (0, 0), 0.7)[..., None]
+    socket = 0.16 * canvas.pair(person.eye_x * 0.95, person.eye_y - 0.03, 0.16, 0.10)
+    socket = socket + 0.10 * canvas.pair(person.eye_x, person.eye_y + 0.13, 0.11, 0.03)
+    under_nose = 0.30 * canvas.blob(0, nose_y + 0.025, person.nose_width * 0.8, 0.028)
+    wings = 0.20 * canvas.pair(person.nose_width * 1.0, nose_y - 0.03, 0.018, 0.045)
+    philtrum = 0.08 * canvas.blob(0, person.mouth_y - 0.12, 0.022, 0.05)
     image *= (1 - socket - under_nose - wings - philtrum)[..., None] ** (0.7 if cartoon else 1.0)
-    nostrils = canvas.pair(identity.nose_width * 0.48, nose_y, 0.035, 0.018)
+    nostrils = canvas.pair(person.nose_width * 0.48, nose_y, 0.035, 0.018)
     image *= 1 - 0.65 * np.clip(nostrils, 0, 1)[..., None]
     image *= 1 + 0.06 * canvas.blob(0, nose_y - 0.09, 0.03, 0.05)[..., None]
-    _paint_beard(identity, canvas, image, rng)
-    _paint_brows(identity, canvas, image, rng)
+    _paint_beard(person, canvas, image, rng)
+    _paint_brows(person, canvas, image, rng)
     return np.clip(image, 0, 1)
 
 
-def _paint_beard(identity: Identity, canvas: Canvas, image: np.ndarray, rng: np.random.Generator) -> None:
-    style = identity.beard_style
+def _paint_beard(person: Person, canvas: Canvas, image: np.ndarray, rng: np.random.Generator) -> None:
+    style = person.beard_style
     if style == "none":
         return
-    mouth = identity.mouth_y
+    mouth = person.mouth_y
     moustache = canvas.polygon(
         [
             (-0.30, mouth + 0.03),
@@ -156,36 +155,36 @@ def _paint_beard(identity: Identity, canvas: Canvas, image: np.ndarray, rng: np.
     }[style]
     cover = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 0.016 * canvas.resolution)
     strands = canvas.noise(rng, (0.008, 0.03), 0.02)
-    hair = _natural_hair(identity) * (1 + 0.22 * strands[..., None])
+    hair = _natural_hair(person) * (1 + 0.22 * strands[..., None])
     _mix(image, hair, cover * (0.92 + 0.12 * strands))
 
 
-def _natural_hair(identity: Identity) -> np.ndarray:
+def _natural_hair(person: Person) -> np.ndarray:
     """Hair colour of brows and beard: hats do not count."""
-    if identity.hair_style in HATS:
+    if person.hair_style in HATS:
         return np.array((0.20, 0.13, 0.09), dtype=np.float32)
-    return np.array(identity.hair, dtype=np.float32) * 0.85
+    return np.array(person.hair, dtype=np.float32) * 0.85
 
 
-def _paint_brows(identity: Identity, canvas: Canvas, image: np.ndarray, rng: np.random.Generator) -> None:
-    color = np.minimum(_natural_hair(identity) * 0.8, np.array(identity.skin, dtype=np.float32) * 0.75)
+def _paint_brows(person: Person, canvas: Canvas, image: np.ndarray, rng: np.random.Generator) -> None:
+    color = np.minimum(_natural_hair(person) * 0.8, np.array(person.skin, dtype=np.float32) * 0.75)
     t = np.linspace(-1, 1, 13)
-    thickness = identity.brow_thickness * (1.25 if identity.style == "cartoon" else 1.0)
+    thickness = person.brow_thickness * (1.25 if person.style == "cartoon" else 1.0)
     for side in (-1, 1):
-        x = side * (identity.eye_x + 0.165 * t)
-        middle = identity.eye_y - identity.brow_height - 0.04 * (1 - t**2) + identity.brow_tilt * t
+        x = side * (person.eye_x + 0.165 * t)
+        middle = person.eye_y - person.brow_height - 0.04 * (1 - t**2) + person.brow_tilt * t
         half = thickness * (1 - 0.55 * (t + 1) / 2) * np.sqrt(np.clip(1.02 - t**2, 0, 1))
         outline = np.concatenate((np.stack((x, middle - half), 1), np.stack((x, middle + half), 1)[::-1]))
         mask = cv2.GaussianBlur(canvas.polygon(outline), (0, 0), 0.006 * canvas.resolution)
         _mix(image, color, mask * (0.85 + 0.15 * canvas.noise(rng, (0.02, 0.008))))
 
 
-def paint_hair(identity: Identity, canvas: Canvas) -> np.ndarray | None:
+def paint_hair(person: Person, canvas: Canvas) -> np.ndarray | None:
     """Hair or a hat on the shell around the head: float32 [h, w, 4] RGBA (not premultiplied); None for the bald."""
-    style = identity.hair_style
+    style = person.hair_style
     if style == "bald":
         return None
-    rng = np.random.default_rng([identity.seed, 67])
+    rng = np.random.default_rng([person.seed, 67])
     ax = np.abs(canvas.x)
     lines = {
         "short": -0.52 + 1.6 * np.clip(ax - 0.62, 0, 0.28),
@@ -211,8 +210,8 @@ def paint_hair(identity: Identity, canvas: Canvas) -> np.ndarray | None:
     else:
         strands = canvas.noise(rng, (0.015, 0.25), (0.006, 0.12))
     image = np.empty((canvas.height, canvas.width, 4), dtype=np.float32)
-    amount = 0.05 if identity.style == "cartoon" else 0.17
-    image[..., :3] = np.array(identity.hair, dtype=np.float32) * (1 + amount * strands[..., None])
+    amount = 0.05 if person.style == "cartoon" else 0.17
+    image[..., :3] = np.array(person.hair, dtype=np.float32) * (1 + amount * strands[..., None])
     if style == "beanie":
         image[..., :3] *= np.where(canvas.y > -0.52, 0.8, 1.0)[..., None]
     edge = np.clip((line - canvas.y) / 0.10, 0, 1)
@@ -227,75 +226,3 @@ def lowest_row(hair: np.ndarray | None, canvas: Canvas) -> float:
         return -2.0
     rows = np.flatnonzero((hair[..., 3] > 0).any(axis=1))
     return float(canvas.y[rows[-1], 0]) + 0.08 if len(rows) else -2.0
-
-
-class EyePainter:
-    """Paints one person's eyes into the skin painting: lids, gaze, blinks."""
-
-    def __init__(self, identity: Identity, canvas: Canvas) -> None:
-        self.identity, self.canvas = identity, canvas
-        self._t = np.linspace(-1, 1, 17)
-        reach = identity.eye_size * 1.35
-        self._regions = []
-        for side in (-1, 1):
-            x0, y0 = (
-                np.array((side * identity.eye_x - reach, identity.eye_y - reach)) - CANVAS_BOX[:2]
-            ) * canvas.resolution
-            size = int(2 * reach * canvas.resolution)
-            self._regions.append((side, slice(int(y0), int(y0) + size), slice(int(x0), int(x0) + size)))
-
-    def paint(self, image: np.ndarray, pose: Pose) -> None:
-        """Both eyes into `image` (a copy of `paint_skin`'s result), in place."""
-        for side, rows, columns in self._regions:
-            self._eye(image[rows, columns], rows.start, columns.start, side, pose)
-
-    def _eye(self, patch: np.ndarray, top: int, left: int, side: int, pose: Pose) -> None:
-        person, canvas = self.identity, self.canvas
-        cx, cy, size = side * person.eye_x, person.eye_y, person.eye_size
-        open_share = (1 - pose.blink) * (1 + 0.10 * pose.brow)
-        upper = (
-            cy - size * (0.62 * open_share - 0.12 * pose.blink) * (1 - self._t**2) - 0.012 * side * self._t
-        )
-        lower = cy + size * 0.36 * (1 - self._t**2) - 0.012 * side * self._t
-        x = cx + size * self._t
-        top_line, bottom_line = np.stack((x, upper), 1), np.stack((x, lower), 1)
-        offset = np.array((left, top)) << _SHIFT
-
-        def mask_of(points: np.ndarray, line: int = 0) -> np.ndarray:
-            mask = np.zeros(patch.shape[:2], dtype=np.uint8)
-            pixels = (canvas.pixels(points) - offset).astype(np.int32)
-            if line:
-                cv2.polylines(mask, [pixels], False, 255, line, cv2.LINE_AA, _SHIFT)
-            else:
-                cv2.fillPoly(mask, [pixels], 255, cv2.LINE_AA, _SHIFT)
-            return mask.astype(np.float32) * np.float32(1 / 255)
-
-        if pose.blink < 0.98:
-            slit = mask_of(np.concatenate((top_line, bottom_line[::-1])))
-            ball = self._ball(
-                patch.shape, top, left, cx + 0.32 * size * pose.gaze[0], cy + 0.25 * size * pose.gaze[1]
-            )
-            patch += (ball - patch) * slit[..., None]
-        crease = mask_of(top_line - (0, 0.30 * size * (0.4 + 0.6 * open_share)), 1)
-        patch *= (1 - 0.28 * crease)[..., None]
-        lashes = mask_of(top_line, max(1, round(0.026 * canvas.resolution)))
-        patch *= (1 - 0.80 * lashes)[..., None]
-        patch *= (1 - 0.25 * mask_of(bottom_line, 1))[..., None]
-
-    def _ball(self, shape: tuple[int, ...], top: int, left: int, x: float, y: float) -> np.ndarray:
-        person, canvas = self.identity, self.canvas
-        rows = canvas.y[top : top + shape[0]]
-        columns = canvas.x[:, left : left + shape[1]]
-        distance = np.sqrt((columns - x) ** 2 + (rows - y) ** 2)
-        radius = person.eye_size * 0.47
-        soft = 0.8 / canvas.resolution
-        ball = np.empty(shape, dtype=np.float32)
-        ball[:] = (0.93, 0.92, 0.91)
-        ball *= (1 - 0.25 * np.clip((person.eye_y - rows) / person.eye_size + 0.2, 0, 1))[..., None]
-        iris = np.clip((radius - distance) / soft + 0.5, 0, 1)
-        rim = 0.55 + 0.45 * np.clip((radius * 0.95 - distance) / (radius * 0.25), 0, 1)
-        ball += (np.array(person.iris, dtype=np.float32) * (rim * 1.15)[..., None] - ball) * iris[..., None]
-        ball *= (1 - 0.95 * np.clip((radius * 0.45 - distance) / soft + 0.5, 0, 1))[..., None]
-        glint = np.sqrt((columns - x + radius * 0.35) ** 2 + (rows - y + radius * 0.4) ** 2)
-        ball += (1 - ball) * np.clip((radius * 0.22 - glint) / soft + 0.5, 0, 1)[..., None]
-        return ball

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xdub_core.heads.identity import Identity
 from xdub_core.heads.motion import Pose
+from xdub_core.heads.person import Person
 
 JAW_DROP = 0.17  # how far the chin goes down at jaw 1, in head units
 _JAW_RAMP = 0.36  # height over which the jaw's movement sets in, below the mouth line
@@ -36,14 +36,14 @@ class HeadShape:
     inflate: float = 0.0
 
     @staticmethod
-    def of(identity: Identity, inflate: float = 0.0) -> HeadShape:
+    def of(person: Person, inflate: float = 0.0) -> HeadShape:
         """The shape of a person's head."""
         return HeadShape(
-            identity.head_width,
-            identity.head_depth,
-            identity.jaw_taper,
-            identity.squareness,
-            identity.mouth_y,
+            person.head_width,
+            person.head_depth,
+            person.jaw_taper,
+            person.squareness,
+            person.mouth_y,
             inflate,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from xdub_core.heads.identity import Identity
+from xdub_core.heads.person import Person
 from xdub_core.mini.labels import MOUTH_PARAMETERS
 
 PATCH_BOX = (-0.50, -0.24, 0.50, 0.46)  # left, top, right, bottom
@@ -52,18 +52,18 @@ def named(mouth: np.ndarray) -> dict[str, float]:
     return {name: float(value) for name, value in zip(MOUTH_PARAMETERS, mouth, strict=True)}
 
 
-def mouth_shape(identity: Identity, mouth: np.ndarray) -> MouthShape:
+def mouth_shape(person: Person, mouth: np.ndarray) -> MouthShape:
     """The lips of a person with this row of a mouth track [8]."""
     pose = named(mouth)
-    aperture = float(np.clip(pose["aperture"] * identity.expressiveness, 0, 1.1))
+    aperture = float(np.clip(pose["aperture"] * person.expressiveness, 0, 1.1))
     width = float(np.clip(pose["width"], -1, 1))
     rounding = float(np.clip(pose["protrusion"], 0, 1))
     press = float(np.clip(pose["press"], 0, 1)) * max(0.0, 1 - 4 * aperture)
     opening = MAX_OPENING * aperture
-    half = identity.mouth_width * (1 + 0.20 * max(width, 0) + 0.22 * min(width, 0) - 0.24 * rounding)
+    half = person.mouth_width * (1 + 0.20 * max(width, 0) + 0.22 * min(width, 0) - 0.24 * rounding)
     inner_half = half * (0.88 - 0.22 * rounding)
-    upper = identity.lip_upper * (1 + 0.35 * rounding - 0.55 * press) * (1 - 0.12 * max(width, 0))
-    lower = identity.lip_lower * (1 + 0.30 * rounding - 0.50 * press) * (1 - 0.12 * max(width, 0))
+    upper = person.lip_upper * (1 + 0.35 * rounding - 0.55 * press) * (1 - 0.12 * max(width, 0))
+    lower = person.lip_lower * (1 + 0.30 * rounding - 0.50 * press) * (1 - 0.12 * max(width, 0))
     lower *= 1 - 0.35 * float(np.clip(pose["bite"], 0, 1))
     s = _CONTOUR
     round_arch = np.sqrt(np.clip(1 - s**2, 0, 1))
@@ -89,21 +89,21 @@ def mouth_shape(identity: Identity, mouth: np.ndarray) -> MouthShape:
 class MouthPainter:
     """Paints one person's mouth, `resolution` pixels to a head unit."""
 
-    def __init__(self, identity: Identity, resolution: float) -> None:
-        self.identity, self.resolution = identity, resolution
+    def __init__(self, person: Person, resolution: float) -> None:
+        self.person, self.resolution = person, resolution
         left, top, right, bottom = PATCH_BOX
         self.size = (round((right - left) * resolution), round((bottom - top) * resolution))
         width, height = self.size
         self._rows = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / resolution + top
         self._columns = (np.arange(width, dtype=np.float32)[None, :] + 0.5) / resolution + left
-        rng = np.random.default_rng([identity.seed, 53])
+        rng = np.random.default_rng([person.seed, 53])
         creases = cv2.GaussianBlur(rng.normal(size=(1, width)).astype(np.float32), (0, 0), resolution / 90)
-        self._creases = 1 + (0.0 if identity.style == "cartoon" else 0.10) * creases / creases.std()
+        self._creases = 1 + (0.0 if person.style == "cartoon" else 0.10) * creases / creases.std()
 
     def paint(self, mouth: np.ndarray) -> np.ndarray:
         """The mouth of a track's row: float32 [h, w, 4], RGB premultiplied by alpha, 0..1."""
         pose = named(mouth)
-        shape = mouth_shape(self.identity, mouth)
+        shape = mouth_shape(self.person, mouth)
         lips = self._fill(np.concatenate((shape.outer_top, shape.outer_bottom[::-1])))
         soft = cv2.GaussianBlur(lips, (0, 0), 0.012 * self.resolution)
         rim = np.concatenate((shape.inner_top, shape.inner_bottom[::-1]))
@@ -115,7 +115,7 @@ class MouthPainter:
             inside = self._inside(shape, pose, self._rows[window[0]], self._columns[:, window[1]])
             color[window] += (inside - color[window]) * opening[window][..., None]
         color *= (1 - 0.45 * self._line(rim, 0.010))[..., None]
-        alpha = soft if self.identity.style != "cartoon" else lips
+        alpha = soft if self.person.style != "cartoon" else lips
         shade = self._shade(shape, pose)
         out = np.empty((*alpha.shape, 4), dtype=np.float32)
         np.multiply(color, alpha[..., None], out=out[..., :3])
@@ -134,7 +134,7 @@ class MouthPainter:
         upper = rows < (shape.inner_top[12, 1] + shape.inner_bottom[12, 1]) / 2
         light = np.where(upper, 0.80, light) - 0.10 * np.clip(np.abs(across) - 0.5, 0, 1)
         light = light * self._creases
-        return light[..., None].astype(np.float32) * np.array(self.identity.lip, dtype=np.float32)
+        return light[..., None].astype(np.float32) * np.array(self.person.lip, dtype=np.float32)
 
     def _inside(
         self, shape: MouthShape, pose: dict[str, float], rows: np.ndarray, columns: np.ndarray
@@ -161,7 +161,7 @@ class MouthPainter:
         )
         gaps = 1 - 0.10 * np.exp(-((((columns / 0.052) % 1.0) - 0.5) ** 2) / 0.008)
         falloff = (1 - 0.45 * (columns / half) ** 2) * gaps
-        enamel = np.array(self.identity.teeth, dtype=np.float32) * falloff[..., None]
+        enamel = np.array(self.person.teeth, dtype=np.float32) * falloff[..., None]
         inside += (enamel * 0.82 - inside) * lower[..., None]
         inside += (enamel - inside) * teeth[..., None]
         depth = 0.62 + 0.38 * _ramp((rows - top) / 0.035)  # the upper lip's shadow

@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from xdub_core.errors import SettingsError
-from xdub_core.heads.identity import Identity
 from xdub_core.heads.motion import MotionSettings, light_at, pose_at
+from xdub_core.heads.person import Person
 from xdub_core.heads.renderer import HeadRenderer, View
 from xdub_core.heads.scenery import BACKGROUND_BOX, OCCLUDERS, Occluder
 from xdub_core.heads.visemes import FPS, PhonemeInterval, mouth_track
@@ -29,7 +29,7 @@ class Performance:
     """Everything that decides a talking-head video.
 
     Attributes:
-        identity: who.
+        person: who.
         mouth: float32 [frames, 8], `mini.labels.MOUTH_PARAMETERS`; beyond its end the mouth stays as it was last.
         seed: of head motion, blinks and gaze.
         motion: how far and how fast the head moves.
@@ -39,7 +39,7 @@ class Performance:
         framing: seed of the crop's small offsets.
     """
 
-    identity: Identity
+    person: Person
     mouth: np.ndarray
     seed: int = 0
     motion: MotionSettings = field(default_factory=MotionSettings)
@@ -50,7 +50,7 @@ class Performance:
     framing: int = 0
 
 
-def make_performance(identity: Identity, mouth: np.ndarray, seed: int, hard: float = 0.3) -> Performance:
+def make_performance(person: Person, mouth: np.ndarray, seed: int, hard: float = 0.3) -> Performance:
     """A performance with all its seeds drawn from `seed`.
 
     `hard` 0..1: the probability, each, of a moving light, of an occluder and (half of it) of a wide turn of the head.
@@ -60,7 +60,7 @@ def make_performance(identity: Identity, mouth: np.ndarray, seed: int, hard: flo
     kind = str(rng.choice(OCCLUDERS[1:])) if occluded else "none"
     seeds = [int(value) for value in rng.integers(0, 2**31, 5)]
     return Performance(
-        identity=identity,
+        person=person,
         mouth=mouth,
         seed=seeds[0],
         motion=MotionSettings(yaw=30.0, pitch=11.0, roll=9.0) if wide else MotionSettings(),
@@ -159,16 +159,6 @@ class Rendering:
     jaw_masks: np.ndarray
     occluder_masks: np.ndarray
 
-    @property
-    def openness(self) -> np.ndarray:
-        """Aperture of the mouth 0..1, float32 [n]."""
-        return self.mouth[:, 0]
-
-    @property
-    def inpainting_masks(self) -> np.ndarray:
-        """What a generator has to paint anew: the jaw mask without occluders (paper B.3), bool [n, h, w]."""
-        return self.jaw_masks & ~self.occluder_masks
-
 
 def render(performance: Performance, start: int, stop: int, camera: Camera | None = None) -> Rendering:
     """Frames [start, stop) at 25 fps; the standard 96-pixel crop unless another camera is given.
@@ -180,7 +170,7 @@ def render(performance: Performance, start: int, stop: int, camera: Camera | Non
     camera = camera or CropCamera()
     first = camera.view(performance, start)
     detail = max(56.0, 2.1 * 96 / CROP_WIDTH, 1.6 * first.scale)
-    renderer = _renderer(performance.identity, performance.background, round(detail / 8) * 8.0)
+    renderer = _renderer(performance.person, performance.background, round(detail / 8) * 8.0)
     pictures, crops = [], []
     for frame in range(start, stop):
         view, seconds = camera.view(performance, frame), frame / FPS
@@ -210,5 +200,5 @@ def render(performance: Performance, start: int, stop: int, camera: Camera | Non
 
 
 @lru_cache(maxsize=4)
-def _renderer(identity: Identity, background: int, resolution: float) -> HeadRenderer:
-    return HeadRenderer(identity, background, resolution)
+def _renderer(person: Person, background: int, resolution: float) -> HeadRenderer:
+    return HeadRenderer(person, background, resolution)

@@ -12,25 +12,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from xdub_core.heads import head_paint, head_surface, mouth_paint, scenery
+from xdub_core.heads import annotation, attachments, head_paint, head_surface, mouth_paint, scenery
+from xdub_core.heads.attachments import HANGING
 from xdub_core.heads.drawing import (
-    SUPERSAMPLING,
     Frame,
     View,
     bumped_normals,
     clip01,
-    rounded,
     shading,
     share_of,
     three_channels,
     tint,
     window_of,
 )
+from xdub_core.heads.eye_paint import EyePainter
 from xdub_core.heads.head_surface import HeadShape, Surface
-from xdub_core.heads.identity import Identity
 from xdub_core.heads.motion import Light, Pose
-
-_HANGING = ("long", "bob", "scarf")
+from xdub_core.heads.person import Person
 
 
 @dataclass(frozen=True)
@@ -58,26 +56,26 @@ class HeadRenderer:
     """Draws one person. Not shared between threads.
 
     Args:
-        identity: the person.
+        person: the person.
         background: seed of the background.
         resolution: pixels of the paintings to a head unit; about twice `View.scale` is sharp enough.
     """
 
-    def __init__(self, identity: Identity, background: int, resolution: float = 110.0) -> None:
-        self.identity = identity
+    def __init__(self, person: Person, background: int, resolution: float = 110.0) -> None:
+        self.person = person
         self.resolution = resolution
         canvas = head_paint.Canvas(resolution)
-        self._skin = head_paint.paint_skin(identity, canvas)
-        self._relief = head_paint.paint_relief(identity, canvas)
-        self._hair = head_paint.paint_hair(identity, canvas)
+        self._skin = head_paint.paint_skin(person, canvas)
+        self._relief = head_paint.paint_relief(person, canvas)
+        self._hair = head_paint.paint_hair(person, canvas)
         self._hair_bottom = head_paint.lowest_row(self._hair, canvas)
-        self._eyes = head_paint.EyePainter(identity, canvas)
-        self._mouth = mouth_paint.MouthPainter(identity, resolution * 1.1)
-        self._body = scenery.paint_body(identity, resolution * 0.6)
+        self._eyes = EyePainter(person, canvas)
+        self._mouth = mouth_paint.MouthPainter(person, resolution * 1.1)
+        self._body = scenery.paint_body(person, resolution * 0.6)
         self._background = scenery.paint_background(background, resolution * 0.4)
-        self._shape = HeadShape.of(identity)
-        volume = identity.hair_volume * (2.6 if identity.hair_style == "afro" else 1.0)
-        self._hair_shape = HeadShape.of(identity, max(volume, 0.05))
+        self._shape = HeadShape.of(person)
+        volume = person.hair_volume * (2.6 if person.hair_style == "afro" else 1.0)
+        self._hair_shape = HeadShape.of(person, max(volume, 0.05))
 
     def draw(
         self,
@@ -93,20 +91,20 @@ class HeadRenderer:
         The view's size must be even.
         """
         frame = Frame(view, pose)
-        jaw = float(np.clip(mouth_paint.named(mouth)["jaw"] * self.identity.expressiveness, 0, 1))
+        jaw = float(np.clip(mouth_paint.named(mouth)["jaw"] * self.person.expressiveness, 0, 1))
         image = self._scene(frame, light)
-        self._ears(image, frame, light)
+        attachments.paint_ears(self.person, image, frame, light)
         surface = head_surface.cast(self._shape, frame.turn, frame.sx, frame.sy, jaw)
         cover = self._head(image, frame, surface, pose, light, mouth)
         if self._hair is not None:
             self._hair_layer(image, frame, light, self._hair, surface.inside)
-        self._accessories(image, frame, light)
+        attachments.paint_accessories(self.person, image, frame, light)
         occluded = self._occlude(image, frame, occluder, seconds, light)
         small = cv2.resize(image, (view.width, view.height), interpolation=cv2.INTER_AREA)
         picture = cv2.convertScaleAbs(np.maximum(small, 0), alpha=255.0)
         shrink = lambda mask: cv2.resize(mask, (view.width, view.height), interpolation=cv2.INTER_AREA)  # noqa: E731
         face_mask = shrink(cover) > 0.5
-        landmarks, face_box = self._points(frame, mouth, jaw)
+        landmarks, face_box = annotation.landmarks_and_face_box(self.person, self._shape, frame, mouth, jaw)
         lips = landmarks[:8]
         return HeadPicture(
             picture,
@@ -114,7 +112,7 @@ class HeadRenderer:
             face_box,
             np.concatenate((lips.min(axis=0), lips.max(axis=0))).astype(np.float32),
             face_mask,
-            self._jaw_mask(frame, view),
+            annotation.jaw_mask(self.person, self._shape, frame, view),
             shrink(occluded) > 0,
         )
 
@@ -129,7 +127,7 @@ class HeadRenderer:
         )
         strength = np.array(light.ambient) + 0.55 * np.array(light.key)
         tint(image, 0.55 + 0.45 * strength)
-        self._back_hair(image, frame, strength)
+        attachments.paint_back_hair(self.person, image, frame, strength)
         drift = (0.45 * frame.pose.shift[0], 0.3 * frame.pose.shift[1])
         to_frame = frame.from_scene(scenery.BODY_BOX, self.resolution * 0.6, drift, 0.25 * frame.pose.roll)
         first = int((scenery.BODY_BOX[1] + 0.4) * frame.scene_scale + frame.scene_origin[1])
@@ -142,35 +140,6 @@ class HeadRenderer:
         image[top:] *= 1 - three_channels(body[..., 3])
         image[top:] += np.asarray(color)
         return image
-
-    def _back_hair(self, image: np.ndarray, frame: Frame, strength: np.ndarray) -> None:
-        style, width = self.identity.hair_style, self.identity.head_width
-        color = np.array(self.identity.hair) * strength * 0.62
-        if style in _HANGING:
-            low = {"long": 1.75, "bob": 1.02, "scarf": 1.35}[style]
-            w = width * (1.12 + self.identity.hair_volume)
-            outline = [(-w, -0.2), (-w * 1.04, 0.5), (-w * 1.0, low - 0.15), (-w * 0.7, low)]
-            outline += [(w * 0.7, low), (w * 1.0, low - 0.15), (w * 1.04, 0.5), (w, -0.2)]
-            points = np.array([(x, y, -0.25) for x, y in outline])
-            frame.paint(image, rounded(frame.project(points)), color)
-        elif style == "bun":
-            centre = frame.project(np.array([[0.0, -1.12, -0.25]]))[0]
-            frame.paint(image, frame.ring(centre, 0.33), color * 1.25)
-
-    def _ears(self, image: np.ndarray, frame: Frame, light: Light) -> None:
-        if self.identity.hair_style in (*_HANGING, "beanie"):
-            return
-        strength = np.array(light.ambient) + 0.45 * np.array(light.key)
-        color = np.array(self.identity.skin) * np.array((0.95, 0.86, 0.84)) * strength
-        for side in (-1, 1):
-            centre = np.array([side * self.identity.head_width * 1.0, self.identity.eye_y + 0.10, -0.05])
-            t = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-            for size, tone in ((1.0, 1.0), (0.55, 0.72)):
-                ring = np.zeros((20, 3))
-                ring[:, 0] = side * 0.10 * size * np.cos(t)
-                ring[:, 1] = 0.21 * size * np.sin(t)
-                ring[:, 2] = -0.06 * size * np.cos(t)
-                frame.paint(image, frame.project(centre + ring), color * tone)
 
     def _head(
         self,
@@ -187,11 +156,11 @@ class HeadRenderer:
         self._eyes.paint(skin, pose)
         color = self._fetch(skin, arc, rest_y, frame)
         normal = bumped_normals(surface.normal, height, frame)
-        shade = shading(normal, light, 0.10 if self.identity.style == "cartoon" else 0.16)
+        shade = shading(normal, light, 0.10 if self.person.style == "cartoon" else 0.16)
         self._mouth_layer(color, frame, arc, surface.y + (rest_y - surface.rest_y), mouth)
         color *= frame.enlarge(shade)
         cover = clip01(frame.enlarge(surface.inside) * frame.scale + 0.5)
-        if self.identity.style == "cartoon":
+        if self.person.style == "cartoon":
             edge = np.clip(frame.enlarge(surface.inside / 0.035), 0.25, 1)
             color *= three_channels(edge)
         image += np.asarray((color - image) * three_channels(cover), dtype=np.float32)
@@ -221,7 +190,7 @@ class HeadRenderer:
     ) -> None:
         """The mouth over the skin, in place; `y` is not taken back to rest: the painted lips move by themselves."""
         left, top, right, bottom = mouth_paint.PATCH_BOX
-        middle = self.identity.mouth_y
+        middle = self.person.mouth_y
         edge_x = np.array([left, 0, right, left, 0, right, left, right, 0])
         edge_y = np.array([top, top, top, bottom, bottom, bottom, 0, 0, 0]) + middle
         corners = frame.project(head_surface.point_on(self._shape, edge_x, np.minimum(edge_y, 0.93)))
@@ -248,7 +217,7 @@ class HeadRenderer:
         shell = head_surface.cast(self._hair_shape, frame.turn, frame.sx, frame.sy)
         map_x, map_y = _canvas_pixels(shell.arc / self._hair_shape.size, shell.rest_y, self.resolution)
         inside = shell.inside
-        if self.identity.hair_style not in _HANGING:  # hair lies closer to the head the lower it is
+        if self.person.hair_style not in HANGING:  # hair lies closer to the head the lower it is
             room = 0.03 + self._hair_shape.inflate * clip01((-0.25 - shell.y) * 2.2)
             inside = np.minimum(inside, head + room)
         lowest = self._hair_bottom
@@ -267,50 +236,6 @@ class HeadRenderer:
         cover = clip01(enlarge(inside) * frame.scale + 0.5) * layer[..., 3]
         color = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) * enlarge(shading(shell.normal, light, 0.22))
         image[:stop] += (color - image[:stop]) * three_channels(cover)
-
-    def _accessories(self, image: np.ndarray, frame: Frame, light: Light) -> None:
-        strength = np.array(light.ambient) + 0.5 * np.array(light.key)
-        person = self.identity
-        if person.hair_style == "cap":
-            t = np.linspace(-1, 1, 15)
-            front = np.stack((0.62 * t, -0.44 + 0.05 * t**2, 0.95 + 0.42 * (1 - t**2)), axis=1)
-            back = np.stack((0.66 * t, np.full_like(t, -0.50), 0.95 - 0.42 * t**2), axis=1)
-            outline = frame.project(np.concatenate((front, back[::-1])))
-            frame.paint(image, outline, np.array(person.hair) * strength * 0.8)
-        if person.glasses_style != "none":
-            self._glasses(image, frame, strength)
-
-    def _glasses(self, image: np.ndarray, frame: Frame, strength: np.ndarray) -> None:
-        person = self.identity
-        t = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        power = 1.0 if person.glasses_style == "round" else 0.55
-        x = np.sign(np.cos(t)) * np.abs(np.cos(t)) ** power * 0.215
-        y = (
-            np.sign(np.sin(t))
-            * np.abs(np.sin(t)) ** power
-            * (0.19 if person.glasses_style == "round" else 0.155)
-        )
-        depth = person.head_depth + 0.02
-        width = 0.055 if person.glasses_style == "thick" else 0.032
-        color = np.array(person.glasses) * (0.6 + 0.4 * strength)
-        cover = np.zeros(frame.size[::-1], dtype=np.uint8)
-        for side in (-1, 1):
-            centre = (side * (person.eye_x + 0.01), person.eye_y + 0.02)
-            ring = np.stack((centre[0] + x, centre[1] + y, depth - 0.5 * (centre[0] + x) ** 2), axis=1)
-            points = frame.project(ring)
-            frame.paint(image, points, np.array((0.9, 0.95, 1.0)) * strength, 0.07)
-            frame.line(cover, points, width, closed=True)
-            edge_x = side * (person.eye_x + 0.22)
-            arm = np.array(
-                [(edge_x, person.eye_y, depth - 0.5 * edge_x**2), (side * person.head_width, -0.02, 0.05)]
-            )
-            frame.line(cover, frame.project(arm), width * 0.8)
-        bridge = np.array(
-            [(-person.eye_x + 0.2, person.eye_y, depth), (person.eye_x - 0.2, person.eye_y, depth)]
-        )
-        frame.line(cover, frame.project(bridge), width)
-        window = window_of(cover)
-        image[window] += (color.astype(np.float32) - image[window]) * share_of(cover[window])
 
     def _occlude(
         self,
@@ -332,43 +257,6 @@ class HeadRenderer:
             image[window] *= 1 - share
             image[window] += drawn[0][window].astype(np.float32) * (strength / 255)
         return cover
-
-    # -- truth ---------------------------------------------------------------------------------------------------
-
-    def _points(self, frame: Frame, mouth: np.ndarray, jaw: float) -> tuple[np.ndarray, np.ndarray]:
-        person = self.identity
-        lips = mouth_paint.mouth_shape(person, mouth).landmarks
-        surface = self._surface_points(lips[:, 0], person.mouth_y + lips[:, 1], jaw)
-        width, eye, brow = person.head_width, person.eye_y, person.eye_y - person.brow_height
-        nose_y = eye + person.nose_length
-        others = head_surface.point_on(
-            self._shape, [-person.eye_x, person.eye_x, 0.0], [eye, eye, nose_y - 0.05]
-        )
-        others[2, 2] += person.nose_height
-        lower = head_surface.point_on(self._shape, [0.0, -0.8 * width, 0.8 * width], [0.985, 0.6, 0.6], jaw)
-        brows = head_surface.point_on(self._shape, [-person.eye_x, person.eye_x], [brow, brow])
-        points = np.concatenate((surface, others, lower, brows))
-        chin = head_surface.point_on(self._shape, [0.0], [0.985])
-        hull = np.concatenate((chin, [[-width, eye, 0.0], [width, eye, 0.0]], brows - (0, 0.12, 0)))
-        hull = frame.project(hull) / SUPERSAMPLING
-        box = np.concatenate((hull.min(axis=0), hull.max(axis=0)))
-        return (frame.project(points) / SUPERSAMPLING).astype(np.float32), box.astype(np.float32)
-
-    def _surface_points(self, arc: np.ndarray, y: np.ndarray, jaw: float) -> np.ndarray:
-        """Object points of painter's coordinates whose y is already moved by the jaw."""
-        rest = y - head_surface.jaw_shift(self._shape, arc, y, jaw)
-        points = head_surface.point_on(self._shape, arc, rest)
-        points[:, 1] = y
-        return points
-
-    def _jaw_mask(self, frame: Frame, view: View) -> np.ndarray:
-        """Where any jaw or mouth could change the picture: from the mouth patch's top down to the lowest chin."""
-        lowest = head_surface.cast(self._shape, frame.turn, frame.sx, frame.sy, 1.0)
-        top = self.identity.mouth_y + mouth_paint.PATCH_BOX[1]
-        depth = np.minimum(lowest.inside + 1.5 / view.scale, lowest.y - top)
-        return (
-            cv2.resize(depth, (view.width, view.height), interpolation=cv2.INTER_LINEAR) > -2.5 / view.scale
-        )
 
 
 def _canvas_pixels(arc: np.ndarray, y: np.ndarray, resolution: float) -> tuple[np.ndarray, np.ndarray]:

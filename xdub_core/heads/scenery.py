@@ -9,8 +9,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from xdub_core.heads.identity import Identity
 from xdub_core.heads.motion import wander
+from xdub_core.heads.person import Person
 
 BACKGROUND_BOX = (-4.0, -2.6, 4.0, 3.4)  # scene units: head units around the head's mean place
 BODY_BOX = (-2.2, 0.2, 2.2, 3.6)
@@ -50,23 +50,23 @@ def paint_background(seed: int, resolution: float) -> np.ndarray:
     return np.clip(image, 0, 1)
 
 
-def paint_body(identity: Identity, resolution: float) -> np.ndarray:
+def paint_body(person: Person, resolution: float) -> np.ndarray:
     """Neck and shoulders over `BODY_BOX`: float32 [h, w, 4], premultiplied."""
     left, top, right, bottom = BODY_BOX
     width, height = round((right - left) * resolution), round((bottom - top) * resolution)
     x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) / resolution + left
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / resolution + top
     soft = 1.0 / resolution
-    rng = np.random.default_rng([identity.seed, 79])
-    half = identity.neck_width * (1 + 0.9 * np.clip(y - 1.25, 0, 1) ** 2)
+    rng = np.random.default_rng([person.seed, 79])
+    half = person.neck_width * (1 + 0.9 * np.clip(y - 1.25, 0, 1) ** 2)
     neck = np.clip((half - np.abs(x)) / soft, 0, 1)
     across = np.clip(x / half, -1, 1)
     shadow = 0.50 + 0.50 * np.clip((y - 1.0) / 0.55, 0, 1)
-    neck_color = np.array(identity.skin, dtype=np.float32) * ((1 - 0.35 * across**2) * shadow)[..., None]
-    slope = 1.40 + 0.42 * np.clip(np.abs(x) / identity.shoulder_width, 0, 1) ** 2.2
-    slope = slope + 4 * np.clip(np.abs(x) - identity.shoulder_width, 0, 9) + 0.30 * np.exp(-((x / 0.34) ** 2))
+    neck_color = np.array(person.skin, dtype=np.float32) * ((1 - 0.35 * across**2) * shadow)[..., None]
+    slope = 1.40 + 0.42 * np.clip(np.abs(x) / person.shoulder_width, 0, 1) ** 2.2
+    slope = slope + 4 * np.clip(np.abs(x) - person.shoulder_width, 0, 9) + 0.30 * np.exp(-((x / 0.34) ** 2))
     cloth = np.clip((y - slope) / soft, 0, 1)
-    color = np.array(identity.cloth, dtype=np.float32) * (1 - 0.25 * (x / 2.2) ** 2)[..., None]
+    color = np.array(person.cloth, dtype=np.float32) * (1 - 0.25 * (x / 2.2) ** 2)[..., None]
     fold = cv2.GaussianBlur(rng.normal(size=(height, width)).astype(np.float32), (0, 0), 0.16 * resolution)
     pattern = [
         np.zeros_like(fold),
@@ -74,7 +74,7 @@ def paint_body(identity: Identity, resolution: float) -> np.ndarray:
         np.sin(x * 34) + 0 * y,
         np.sin(x * 30) * np.sin(y * 30),
     ]
-    tone = 1 + 0.10 * fold / fold.std() + 0.14 * pattern[identity.cloth_pattern]
+    tone = 1 + 0.10 * fold / fold.std() + 0.14 * pattern[person.cloth_pattern]
     tone *= 1 - 0.35 * np.exp(-(((y - slope) / 0.05) ** 2)) * (np.abs(x) < 0.6)
     color = color * tone[..., None]
     alpha = np.maximum(neck, cloth)

@@ -1,4 +1,4 @@
-"""Chatter: speech without sense in voices that are not held out, the same for the same number."""
+"""Speech without sense in voices that are not held out, the same for the same number."""
 
 import numpy as np
 import pytest
@@ -6,26 +6,26 @@ import pytest
 from xdub_core.heads.speech import VOICES, espeak_available
 from xdub_core.heads.visemes import VISEMES
 from xdub_core.mini.labels import MOUTH_PARAMETERS
-from xdub_core.training.mini import nonsense_speech as chatter_module
-from xdub_core.training.mini.nonsense_speech import Chatter, make_chatter, recording
+from xdub_core.training.mini import nonsense_speech
+from xdub_core.training.mini.nonsense_speech import NonsenseSpeech, make_recordings, recording
 
 needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
-FEW = Chatter(recordings=4, words=(3, 5))
+FEW = NonsenseSpeech(recordings=4, words=(3, 5))
 
 
 def test_no_held_out_voice_speaks():
     held_out = {voice.variant for voice in VOICES["held-out"]}
-    variants = set(chatter_module._VARIANTS)
+    variants = set(nonsense_speech._VARIANTS)
     assert not held_out & variants
-    assert len(variants) == len(chatter_module._VARIANTS) > 60
+    assert len(variants) == len(nonsense_speech._VARIANTS) > 60
 
 
 def test_words_come_in_no_order_and_from_the_training_lines_alone():
     rng = np.random.default_rng(0)
     voice = VOICES["train"][0]
-    texts = {chatter_module._text(rng, voice, (3, 5)) for _ in range(20)}
+    texts = {nonsense_speech._text(rng, voice, (3, 5)) for _ in range(20)}
     assert len(texts) == 20
-    known = set(chatter_module._words(tuple(chatter_module.LINES)))
+    known = set(nonsense_speech._words(tuple(nonsense_speech.LINES)))
     for text in texts:
         words = text.replace(",", "").split()
         assert 3 <= len(words) <= 5
@@ -55,11 +55,11 @@ def test_the_mouth_that_says_it_is_known():
 @needs_speech
 def test_recordings_are_the_same_in_any_number_of_processes():
     seen = []
-    alone = make_chatter(FEW)
-    together = make_chatter(FEW, workers=2, on_progress=lambda done, total: seen.append((done, total)))
+    alone = make_recordings(FEW)
+    together = make_recordings(FEW, workers=2, on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.waveform, other.waveform)
         np.testing.assert_array_equal(one.phonemes, other.phonemes)
         np.testing.assert_array_equal(one.mouth, other.mouth)
-    assert not np.array_equal(alone[0].phonemes, recording(Chatter(4, (3, 5), seed=1), 0).phonemes)
+    assert not np.array_equal(alone[0].phonemes, recording(NonsenseSpeech(4, (3, 5), seed=1), 0).phonemes)

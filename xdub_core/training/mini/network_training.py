@@ -37,7 +37,7 @@ from xdub_core.training.mini.network_examples import (
     sync_example,
     vae_example,
 )
-from xdub_core.training.mini.nonsense_speech import Chatter, make_chatter
+from xdub_core.training.mini.nonsense_speech import NonsenseSpeech, make_recordings
 from xdub_core.training.mini.phoneme_training import PhonemeTraining, phoneme_accuracy, train_phonemes
 from xdub_core.training.mini.sync_training import SyncTraining, train_sync
 from xdub_core.training.mini.vae_training import VAETraining, train_vae, vae_quality
@@ -52,9 +52,9 @@ _KEPT_ASIDE = 5
 
 @dataclass(frozen=True)
 class NetworkTrainings:
-    """How each network is trained, and what the recogniser of phonemes hears meanwhile."""
+    """How each network is trained; `chatter` (its name in saved recipes): the phoneme recogniser's nonsense speech."""
 
-    chatter: Chatter = field(default_factory=Chatter)
+    chatter: NonsenseSpeech = field(default_factory=NonsenseSpeech)
     vae: VAETraining = field(default_factory=VAETraining)
     phonemes: PhonemeTraining = field(default_factory=lambda: PhonemeTraining(PhonemeConfig(len(VISEMES))))
     sync: SyncTraining = field(default_factory=SyncTraining)
@@ -78,7 +78,7 @@ def tiny_trainings() -> NetworkTrainings:
         return FitSettings(steps=4, batch=batch, warmup=2, save_every=2)
 
     return NetworkTrainings(
-        chatter=Chatter(6, (3, 6)),
+        chatter=NonsenseSpeech(6, (3, 6)),
         vae=VAETraining(vae, fit=few(2), window=5),
         phonemes=PhonemeTraining(
             PhonemeConfig(len(VISEMES), width=16, hidden=16, dilations=(1, 2)), few(2), rows=40
@@ -105,8 +105,8 @@ def train_networks(
     """Train what `folder` does not hold yet, save it there, and return all of it on the CPU, frozen.
 
     `heads`: the training split; all its clips are kept in RAM meanwhile (1.7 MB each at the usual size). Every fifth
-    person is kept aside to calibrate and measure with. `workers` processes make the chatter. Quality is logged. Raises
-    what `fit` raises, MissingModelError without espeak-ng.
+    person is kept aside to calibrate and measure with. `workers` processes synthesise the nonsense speech. Quality is
+    logged. Raises what `fit` raises, MissingModelError without espeak-ng.
     """
     chosen = trainings or NetworkTrainings()
     (folder / STATES).mkdir(parents=True, exist_ok=True)
@@ -160,13 +160,13 @@ def _phonemes(
     device: torch.device | str,
     workers: int,
 ) -> PhonemeNet:
-    """It never hears the clips, so that it knows their speech no better than anyone's."""
+    """Never trained on the clips, so that it recognises their speech no better than anyone's."""
 
     def count(done: int, total: int) -> None:
         on_progress(Progress("speaking", done, total))
 
-    chatter = make_chatter(trainings.chatter, workers, count)
-    network = train_phonemes(chatter, trainings.phonemes, state, on_progress, device)
+    recordings = make_recordings(trainings.chatter, workers, count)
+    network = train_phonemes(recordings, trainings.phonemes, state, on_progress, device)
     accuracy = phoneme_accuracy(network, [speech_example(clip) for clip in clips.all])
     logger.info("phonemes: %.1f%% of the rows of the clips' speech are recognised", 100 * accuracy)
     return network

@@ -1,22 +1,21 @@
 """Speech without sense, by which the phoneme recogniser learns sounds instead of sentences.
 
-The clips' own few hundred sentences in fixed voices are soon known by heart: a recogniser trained on them alone named
+The clips' own few hundred sentences in fixed voices are soon overfitted: a recogniser trained on them alone named
 93% of their sounds and 73% of other voices' in other sentences. Here words come in any order, read by any of the
-voices that are not held out, in any accent, pitch and speed. The same recogniser, trained on
-with this, named 89% and 84%.
+voices that are not held out, in any accent, pitch and speed. The same recogniser, fine-tuned with this, named 89% and
+84%.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
 
 from xdub_core.heads.corpus import LINES
+from xdub_core.heads.processes import map_in_processes
 from xdub_core.heads.speech import VOICES, Speech, Voice, joined, lines_of, silence, synthesise
 from xdub_core.heads.visemes import ROW_RATE, mouth_track, phoneme_ids
 from xdub_core.training.mini.phoneme_training import SpeechExample
@@ -39,37 +38,34 @@ _COMMA_SHARE = 0.12  # of the words: the voice pauses behind them
 
 
 @dataclass(frozen=True)
-class Chatter:
-    """How much of it. `words`: of a recording, at least and at most."""
+class NonsenseSpeech:
+    """How much to make. `words`: of a recording, at least and at most."""
 
     recordings: int = 4000
     words: tuple[int, int] = (10, 24)
     seed: int = 0
 
 
-def make_chatter(
-    chatter: Chatter, workers: int = 1, on_progress: Callable[[int, int], None] | None = None
+def make_recordings(
+    settings: NonsenseSpeech, workers: int = 1, on_progress: Callable[[int, int], None] | None = None
 ) -> list[SpeechExample]:
     """All recordings, each by its number alone; made in `workers` processes, `on_progress(done, total)` after each.
 
     Raises MissingModelError without espeak-ng.
     """
-    make = partial(recording, chatter)
-    numbers = range(chatter.recordings)
     made: list[SpeechExample] = []
-    with ProcessPoolExecutor(max(1, workers), mp_context=multiprocessing.get_context("spawn")) as pool:
-        for example in map(make, numbers) if workers <= 1 else pool.map(make, numbers, chunksize=8):
-            made.append(example)
-            if on_progress:
-                on_progress(len(made), chatter.recordings)
+    for example in map_in_processes(workers, partial(recording, settings), range(settings.recordings)):
+        made.append(example)
+        if on_progress:
+            on_progress(len(made), settings.recordings)
     return made
 
 
-def recording(chatter: Chatter, number: int) -> SpeechExample:
+def recording(settings: NonsenseSpeech, number: int) -> SpeechExample:
     """Recording `number`: silence, words in no order, silence. Raises MissingModelError without espeak-ng."""
-    rng = np.random.default_rng([chatter.seed, number, 109])
+    rng = np.random.default_rng([settings.seed, number, 109])
     voice = _voice(rng)
-    spoken = synthesise(_text(rng, voice, chatter.words), voice)
+    spoken = synthesise(_text(rng, voice, settings.words), voice)
     gain = np.float32(rng.uniform(0.3, 1.2))
     pauses = [silence(float(seconds)) for seconds in rng.uniform(0.1, 0.8, 2)]
     whole = joined([pauses[0], Speech(spoken.samples * gain, spoken.phonemes), pauses[1]])

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from xdub_core.heads.identity import make_identity
 from xdub_core.heads.performance import Performance, SceneCamera, make_performance, render, true_dub
+from xdub_core.heads.person import make_person
 from xdub_core.heads.speech import SAMPLE_RATE, VOICES, Speech, joined, lines_of, silence, synthesise
 from xdub_core.heads.visemes import FPS, mouth_track
 from xdub_core.media.output.audio_muxer import AudioTrack
@@ -85,7 +85,7 @@ def demo_performance(scene: DemoScene, speech: Speech) -> Performance:
     """The demonstration's person saying something: nothing in front of the face, a light that stands still."""
     frames = round(scene.seconds * FPS)
     return make_performance(
-        make_identity(scene.identity), mouth_track(speech.phonemes, frames), scene.seed, hard=0.0
+        make_person(scene.identity), mouth_track(speech.phonemes, frames), scene.seed, hard=0.0
     )
 
 

@@ -33,7 +33,7 @@ STYLES = ("natural", "natural", "natural", "cartoon")
 
 
 @dataclass(frozen=True)
-class Identity:
+class Person:
     """One synthetic person; all lengths in head units.
 
     Attributes:
@@ -120,7 +120,7 @@ _IRISES: tuple[Color, ...] = (
 )
 
 
-def make_identity(seed: int) -> Identity:
+def make_person(seed: int) -> Person:
     """The person of this seed; always the same."""
     rng = np.random.default_rng([seed, 11])
     uniform = lambda low, high: float(rng.uniform(low, high))  # noqa: E731
@@ -136,7 +136,7 @@ def make_identity(seed: int) -> Identity:
         else _jitter(choose(_VIVID_HAIRS if rng.random() < 0.1 else _HAIRS), 0.03, rng)
     )
     feminine = rng.random() < 0.5
-    return Identity(
+    return Person(
         seed=seed,
         style=style,
         head_width=uniform(0.70, 0.82),
