@@ -195,6 +195,21 @@ def test_generator_and_editor_sample_as_they_were_trained(motion):
     )
 
 
+@pytest.mark.parametrize("kind", [GeneratorDenoiser, ChannelwiseDenoiser])
+def test_generator_and_channelwise_editor_compute_no_branch_that_does_not_count(kind, monkeypatch):
+    batch, computed = tiny_batch(2, background=True), []
+    model = awake(tiny_dit(GENERATOR)).requires_grad_(False)
+    denoiser = kind(model, context(), *([batch["reference"]] if kind is GeneratorDenoiser else []))
+    clip = denoiser.for_clip(batch["background"], batch["audio"], 0)
+    every = clip(batch["target"], 0.7)
+    output = model.output
+    monkeypatch.setattr(model, "output", lambda x, *rest: computed.append(len(x)) or output(x, *rest))
+    some = clip(batch["target"], 0.7, (0.0, -1.0, 2.0))
+    assert computed == [2 * 2]
+    assert not some.none.any()
+    torch.testing.assert_close(some[1:], every[1:])
+
+
 def test_gradient_checkpointing_changes_no_gradient():
     batch, found = tiny_batch(2), []
     for checkpointing in (False, True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -40,6 +41,11 @@ def dit_needs(config: DiTConfig) -> LatentNeeds:
     return LatentNeeds(
         config.latent_channels, math.lcm(*config.patch[1:]), AUDIO_TOKENS_PER_LATENT // ROWS_PER_FRAME
     )
+
+
+BranchVelocity = Callable[[Tensor, Tensor, Tensor, ClipConstants, int], Tensor]
+"""A DiT's call: (latents, reference, timestep in 0..1000, constants, motion latents) -> velocity. The first three are
+of some branches, one batch after the other. `XDubDiT` itself is called so."""
 
 
 class ClipDenoiser(Protocol):
@@ -81,51 +87,64 @@ class DiTDenoiser:
     def needs(self) -> LatentNeeds:
         return dit_needs(self.model.config)
 
-    @torch.inference_mode()
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
-        weight = self.model.patch_embedding.weight
-        reference, audio, context = (x.to(weight) for x in (reference, audio, self.context))
-        return _DiTClip(self.model, context, reference, audio, motion_latents, self.batched)
+        return ThreeBranches(
+            self.model, self.model, self.context, reference, audio, motion_latents, batched=self.batched
+        )
 
 
-@dataclass(frozen=True)
-class _DiTClip:
-    """Branches go by their place in `Velocities`, and those of a group through the model as one batch.
+class ThreeBranches:
+    """The three predictions of a DiT's clip: without its reference and audio, with the reference alone, with both.
 
-    What no step changes is kept by what the branches of a group hear: two that hear nothing share it, and all share
-    the text's keys and values.
+    `predict` calls the `model`, whose weights' dtype and device are the clip's; what a branch is not given is zeros.
+    Branches that do not count are not computed, and those of a group go through the model as one batch. They go by
+    their place in `Velocities`.
+
+    What no step changes is kept by which branches of a group are given the audio: two that are not share it, and all
+    share the text's keys and values. `reference_stills`: see `XDubDiT.prepare`.
     """
 
-    model: XDubDiT
-    context: Tensor
-    reference: Tensor
-    audio: Tensor
-    motion_latents: int
-    batched: bool
-    prepared: dict[tuple[bool, ...], ClipConstants] = field(default_factory=dict)
+    def __init__(
+        self,
+        model: XDubDiT,
+        predict: BranchVelocity,
+        context: Tensor,
+        reference: Tensor,
+        audio: Tensor,
+        motion_latents: int,
+        *,
+        reference_stills: int | None = None,
+        batched: bool = True,
+    ) -> None:
+        weight = model.patch_embedding.weight
+        self.model, self.predict = model, predict
+        self.context, self.reference, self.audio = (x.to(weight) for x in (context, reference, audio))
+        self.motion_latents, self.reference_stills, self.batched = motion_latents, reference_stills, batched
+        self.prepared: dict[tuple[bool, ...], ClipConstants] = {}
 
     @torch.inference_mode()
     def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
         velocities = [torch.zeros_like(latents)] * len(weights)
         wanted = tuple(number for number, weight in enumerate(weights) if weight)
         for group in [wanted] if self.batched else [(number,) for number in wanted]:
-            reference = torch.cat([self.reference * (number >= 1) for number in group])
-            predicted = self.model(
-                latents.to(reference).repeat(len(group), 1, 1, 1, 1),
-                reference,
-                torch.full((len(reference),), sigma * TIMESTEPS, device=reference.device),
-                self._constants(tuple(number >= 2 for number in group)),
+            noised = latents.to(self.audio).repeat(len(group), 1, 1, 1, 1)
+            predicted = self.predict(
+                noised,
+                torch.cat([self.reference * (number >= 1) for number in group]),
+                torch.full((len(noised),), sigma * TIMESTEPS, device=noised.device),
+                self._constants(tuple(number >= 2 for number in group), noised.shape),
                 self.motion_latents,
             )
             for number, velocity in zip(group, predicted.to(latents).chunk(len(group)), strict=True):
                 velocities[number] = velocity
         return Velocities(*velocities)
 
-    def _constants(self, hearing: tuple[bool, ...]) -> ClipConstants:
-        """Those of a group of branches that hear the speech or nothing, computed when they are first wanted."""
-        if hearing not in self.prepared:
-            audio = torch.cat([self.audio * heard for heard in hearing])
-            shape = (len(audio), *self.reference.shape[1:])
+    def _constants(self, with_audio: tuple[bool, ...], shape: torch.Size) -> ClipConstants:
+        """Those of a group of branches, by which of them are given the audio; computed when they are first wanted."""
+        if with_audio not in self.prepared:
+            audio = torch.cat([self.audio * given for given in with_audio])
             text = next(iter(self.prepared.values())).text if self.prepared else None
-            self.prepared[hearing] = self.model.prepare(self.context, audio, shape, text=text)
-        return self.prepared[hearing]
+            self.prepared[with_audio] = self.model.prepare(
+                self.context, audio, shape, self.reference_stills, text=text
+            )
+        return self.prepared[with_audio]

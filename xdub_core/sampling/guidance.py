@@ -123,3 +123,7 @@ class Guidance:
 
     def _acts_at(self, sigma: float) -> bool:
         return self.end <= sigma <= self.start
+
+
+UNGUIDED = Guidance(reference_scale=1.0, audio_scale=1.0, dynamic=False)
+"""The prediction from reference and audio alone, at a third of the work."""

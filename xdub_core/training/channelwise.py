@@ -4,14 +4,14 @@ channels with the noised target, frame on frame, instead of along frames. Its mo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from xdub_core.model.dit import XDubDiT
-from xdub_core.sampling.denoiser import ClipDenoiser
+from xdub_core.sampling.denoiser import ClipDenoiser, ThreeBranches
 from xdub_core.training.conditions import Conditions
-from xdub_core.training.generator import GeneratorClip, inpaint
+from xdub_core.training.generator import inpaint, masked_velocity
 
 
 def edit_channelwise(
@@ -23,7 +23,9 @@ def edit_channelwise(
     hear: bool = True,
 ) -> Tensor:
     """The velocity; `conditions.reference` is shaped like `latents`."""
-    return inpaint(dit, latents, timestep, _as_background(conditions), motion_latents, hear)
+    reference = conditions.reference
+    beside = replace(conditions, background=reference, reference=reference[:, :, :0])
+    return inpaint(dit, latents, timestep, beside, motion_latents, hear)
 
 
 @dataclass(frozen=True)
@@ -33,27 +35,11 @@ class ChannelwiseDenoiser:
     model: XDubDiT
     context: Tensor
 
-    @torch.inference_mode()
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
-        weight = self.model.patch_embedding.weight
-        reference, audio = reference.to(weight), audio.to(weight)
-        silence = torch.zeros_like(audio)
-        conditions = _as_background(
-            Conditions(
-                context=self.context.to(weight),
-                audio=torch.cat([silence, silence, audio]),
-                reference=torch.cat([torch.zeros_like(reference), reference, reference]),
-            )
-        )
-        constants = self.model.prepare(
-            conditions.context,
-            conditions.audio,
-            (3 * len(reference), *reference.shape[1:]),
-            reference_stills=0,
-        )
-        return GeneratorClip(self.model, conditions, constants, motion_latents)
+        def velocity(latents: Tensor, reference: Tensor, *step: Any) -> Tensor:
+            """The reference video in the background's place, and no frames before the clip."""
+            return masked_velocity(self.model, reference, latents, reference[:, :, :0], *step)
 
-
-def _as_background(conditions: Conditions) -> Conditions:
-    """The reference video in the background's place, and no frames before the clip."""
-    return replace(conditions, background=conditions.reference, reference=conditions.reference[:, :, :0])
+        return ThreeBranches(
+            self.model, velocity, self.context, reference, audio, motion_latents, reference_stills=0
+        )

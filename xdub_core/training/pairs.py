@@ -31,15 +31,13 @@ SEGMENT = ClipGeometry(frames=25, motion_frames=5)
 class RedubSettings:
     """How clips are dubbed anew. `feather` is the Gaussian's sigma in pixels (B.5); `references`: N (B.2).
 
-    The rim needs no border lock: the composite restores it. Without `guided`, the sampler's guidance is left out: a
-    third of the work.
+    The rim needs no border lock: the composite restores it. A sampler with `UNGUIDED` does a third of the work.
     """
 
     segment: ClipGeometry = SEGMENT
     sampler: SamplerSettings = field(default_factory=lambda: SamplerSettings(border=0))
     feather: float = 2.0
     references: int = REFERENCE_FRAMES
-    guided: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class Redubber:
         )
         stills = even_frames(original.shape[1], self.settings.references)
         references = torch.cat([self._encode(original[:, i : i + 1]) for i in stills], dim=2)
-        denoiser = GeneratorDenoiser(self.generator, self.context, references, self.settings.guided)
+        denoiser = GeneratorDenoiser(self.generator, self.context, references)
         inputs = ClipInputs(
             reference=self._encode(mask_out(original, mask)),
             audio=audio.to(original),

@@ -23,6 +23,7 @@ from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
+from xdub_core.sampling.guidance import UNGUIDED
 from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training.augmentation import augment_pair
 from xdub_core.training.encoding import editor_example, generator_example
@@ -162,8 +163,8 @@ class MiniExamples:
 
     def _redubbed(self, numbers: Sequence[int], takes: tuple[int, int], seed: int) -> dict[int, Tensor]:
         """Clips by number, in their first take, as the generator dubs them with the second; float32 [F, S, S, 3]."""
-        sampler = SamplerSettings(steps=self.recipe.pair_steps, border=0, seed=seed)
-        settings = RedubSettings(segment=GEOMETRY, sampler=sampler, guided=False)
+        sampler = SamplerSettings(self.recipe.pair_steps, UNGUIDED, border=0, seed=seed)
+        settings = RedubSettings(segment=GEOMETRY, sampler=sampler)
         redubber = Redubber(load_dit(self.generator), self.recipe.context, self.vae, settings)
         sources = [self.clips.dubbed(number, takes[0]) for number in numbers]
         first = sources[0].audio_start // SAMPLES_PER_FRAME
