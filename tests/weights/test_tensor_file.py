@@ -11,7 +11,6 @@ from tests.weights.files import FIRST_BYTES
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.weights.identify import describe_file
 from xdub_core.weights.tensor_file import json_beside, open_tensors
-from xdub_core.weights.torch_file import read_checkpoint
 
 TENSORS = {
     "table": torch.arange(12.0).reshape(4, 3),
@@ -102,18 +101,6 @@ def test_dtypes_have_the_same_names_in_every_format(tmp_path, write):
     }  # fmt: skip
     path = write(tmp_path, {name: torch.zeros(2).to(kind) for name, kind in kinds.items()})
     assert open_tensors(path).dtypes == {name: name for name in kinds}
-
-
-def test_openmmlabs_files_need_the_restricted_unpickler(tmp_path):
-    import numpy as np
-
-    path = tmp_path / "model.pth"
-    torch.save({"meta": {"best": np.float64(1)}, "state_dict": TENSORS}, path)
-    with pytest.raises(CheckpointError, match="not a readable checkpoint"):
-        open_tensors(path)
-    file = open_tensors(path, unpickle=read_checkpoint)
-    assert file.dtypes == DTYPES
-    assert torch.equal(file.read("table"), TENSORS["table"])
 
 
 def test_a_tensor_that_is_not_there_is_named(tmp_path):

@@ -23,7 +23,7 @@ from xdub_core.released.manifest import human_size
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
 from xdub_core.weights.strict import check_tensors
-from xdub_core.weights.torch_file import read_checkpoint
+from xdub_core.weights.tensor_file import open_tensors
 
 
 def show_info(path: Path) -> None:
@@ -35,7 +35,9 @@ def show_info(path: Path) -> None:
     if is_mini(path):
         answer.print(f"[bold]{escape(path.name)}[/]: {_mini(path)}", highlight=False, soft_wrap=True)
         return
-    found = describe_file(path, read_checkpoint)
+    found = describe_file(path)
+    if found.pickled and not found.shapes:
+        open_tensors(path)  # raises what is wrong with it
     answer.print(f"[bold]{escape(found.path.name)}[/]: {found.kind.value}", highlight=False, soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _facts(found):

@@ -17,11 +17,12 @@ import torch
 
 from xdub_core.errors import MissingModelError
 from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
-from xdub_core.face.detector_files import open_detector, used_names
+from xdub_core.face.detector_files import used_names
 from xdub_core.face.pose import RTMW_SCORE_SCALE, openpose_order
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.yolox import PERSON, PERSON_THRESHOLD
 from xdub_core.weights.strict import load_strictly
+from xdub_core.weights.tensor_file import open_tensors
 
 PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose")
 PERSON_CONFIG = "yolox/yolox_l_8xb8-300e_coco.py"
@@ -58,7 +59,7 @@ class OpenMMLabDetector:
         self._people.cfg = adapt_mmdet_pipeline(self._people.cfg)
         self._pose = init_model(_config("mmpose", POSE_CONFIG), None, device=device)
         for network, path in ((self._people, people), (self._pose, pose)):
-            file = open_detector(path)
+            file = open_tensors(path)
             what = f"the {type(network).__name__} that is needed"
             load_strictly(network, file, used_names(file), what=what, dtype=torch.float32, device=device)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,7 +17,7 @@ from xdub_core.weights.kinds import (
     kind_by_first_bytes,
     kind_by_names,
 )
-from xdub_core.weights.tensor_file import TensorFile, first_bytes, open_tensors, weights_in
+from xdub_core.weights.tensor_file import first_bytes, open_tensors, weights_in
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,13 @@ class FileDescription:
         return sum(torch.Size(shape).numel() for shape in self.shapes.values())
 
 
-def describe_file(path: Path | str, unpickle: Callable[[Path], Any] | None = None) -> FileDescription:
+def describe_file(path: Path | str) -> FileDescription:
     """Describe the model file at `path`, or the weights in a Hugging Face folder.
 
-    `shapes` and `dtypes` have their `prefix` (one of DIFFUSION_PREFIXES, or none) taken off their names. `unpickle`:
-    what reads those torch files, whole, that `load_weights_only` refuses (see `open_tensors`); without, such a file is
-    only called a pickle.
+    `shapes` and `dtypes` have their `prefix` (one of DIFFUSION_PREFIXES, or none) taken off their names. A torch file
+    without tensors, or damaged, is only called a pickle.
 
-    Raises CheckpointError when there is no file, or it is damaged (a torch file: with `unpickle` only).
+    Raises CheckpointError when there is no file, or a damaged one that is no torch file.
     """
     path = Path(path)
     weights = weights_in(path) if path.is_dir() else path
@@ -59,9 +57,9 @@ def describe_file(path: Path | str, unpickle: Callable[[Path], Any] | None = Non
         return FileDescription(path, kind, size)
     pickled = begins_torch_file(start)
     try:
-        file = _opened(weights, unpickle if pickled else None)
+        file = open_tensors(weights)
     except CheckpointError:
-        if (path.suffix == ".safetensors" and not pickled) or (pickled and unpickle) or weights is not path:
+        if (path.suffix == ".safetensors" and not pickled) or weights is not path:
             raise
         return FileDescription(path, Kind.PICKLE if pickled else Kind.UNKNOWN, size, pickled=pickled)
     kind = kind_by_names(file.shapes, file.dtypes)
@@ -71,13 +69,3 @@ def describe_file(path: Path | str, unpickle: Callable[[Path], Any] | None = Non
     shapes = {name.removeprefix(prefix): shape for name, shape in file.shapes.items()}
     dtypes = {name.removeprefix(prefix): dtype for name, dtype in file.dtypes.items()}
     return FileDescription(path, kind, size, shapes, dtypes, file.metadata, prefix, pickled)
-
-
-def _opened(path: Path, unpickle: Callable[[Path], Any] | None) -> TensorFile:
-    """The file, by the reader that leaves its tensors on disk where it takes it, and else by `unpickle`."""
-    try:
-        return open_tensors(path)
-    except CheckpointError:
-        if unpickle is None:
-            raise
-        return open_tensors(path, unpickle)

@@ -21,12 +21,13 @@ from torch import Tensor
 
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.weights.kinds import START_BYTES, begins_torch_file, kind_by_first_bytes, some
+from xdub_core.weights.torch_file import load_torch_file
 
 FOLDER_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 """What holds the weights in a Hugging Face folder; the first that is there is opened."""
 UNREADABLE = (
     SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, OSError, EOFError, LookupError, ValueError,
-    TypeError, AttributeError, RuntimeError, ArithmeticError, MemoryError,
+    TypeError, AttributeError, RuntimeError, ArithmeticError, AssertionError, MemoryError,
 )  # fmt: skip
 """What readers and tensor construction raise on bytes that are not what they claim to be."""
 
@@ -88,16 +89,8 @@ class TensorFile:
         return self._stored[name]
 
 
-def load_weights_only(path: Path) -> Any:
-    """What a torch file holds, by torch's unpickler that cannot run code; tensors stay in the mapped file."""
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-
-
-def open_tensors(path: Path | str, unpickle: Callable[[Path], Any] = load_weights_only) -> TensorFile:
-    """Look into a file or a Hugging Face folder without reading its tensors.
-
-    `unpickle` reads torch files. `face.torch_file.read_checkpoint` does so for those that `weights_only` refuses
-    (OpenMMLab's), whole into RAM; it must not be one that runs a pickle's code.
+def open_tensors(path: Path | str) -> TensorFile:
+    """Look into a file or a Hugging Face folder without reading its tensors. No code in a file is run.
 
     Raises:
         MissingModelError: there is nothing at the path, or no weights in the folder.
@@ -110,7 +103,7 @@ def open_tensors(path: Path | str, unpickle: Callable[[Path], Any] = load_weight
         start = first_bytes(path)
         if kind_by_first_bytes(start):
             raise unreadable(path)
-        read = partial(_open_torch, unpickle=unpickle) if begins_torch_file(start) else _open_safetensors
+        read = _open_torch if begins_torch_file(start) else _open_safetensors
     try:
         return read(path)
     except UNREADABLE as error:
@@ -186,8 +179,8 @@ def _open_index(path: Path) -> TensorFile:
     return TensorFile(path, stored)
 
 
-def _open_torch(path: Path, unpickle: Callable[[Path], Any]) -> TensorFile:
-    content = unpickle(path)
+def _open_torch(path: Path) -> TensorFile:
+    content = load_torch_file(path)
     # Plain dicts are copies without the attributes that a file can hang on an ordered one.
     outer = state = dict(content) if isinstance(content, dict) else {}
     while wrapper := next((name for name in _WRAPPERS if isinstance(state.get(name), dict)), None):
