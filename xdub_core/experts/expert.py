@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError, SettingsError
-from xdub_core.files import write_whole
 from xdub_core.weights.kinds import FLOATS
 from xdub_core.weights.stated import stated, stated_object
-from xdub_core.weights.tensor_file import TensorFile, open_tensors
+from xdub_core.weights.tensor_file import TensorFile, open_tensors, save_tensors
 
 PREFIX = "diffusion_model."
 EXPERT_METADATA = "xdub_expert"
@@ -87,11 +85,10 @@ def save_expert(expert: Expert, path: Path | str) -> None:
     """Save an expert as safetensors, whole or not at all."""
     tensors: dict[str, Tensor] = {}
     for name, layer in expert.layers.items():
-        tensors[PREFIX + name + _A] = layer.down.detach().contiguous()
-        tensors[PREFIX + name + _B] = layer.up.detach().contiguous()
+        tensors[PREFIX + name + _A] = layer.down
+        tensors[PREFIX + name + _B] = layer.up
         tensors[PREFIX + name + _ALPHA] = torch.tensor(expert.info.alpha)
-    metadata = {EXPERT_METADATA: json.dumps(asdict(expert.info))}
-    write_whole(Path(path), lambda file: save_file(tensors, file, metadata=metadata))
+    save_tensors(path, tensors, {EXPERT_METADATA: json.dumps(asdict(expert.info))})
 
 
 def load_expert(path: Path | str) -> Expert:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from xdub_core.dub.pipeline import FrameSource
 from xdub_core.errors import CheckpointError, MissingModelError
@@ -22,6 +20,7 @@ from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline
 from xdub_core.mini.face_landmarks import LandmarkFinder
 from xdub_core.mini.network_files import load_network
+from xdub_core.weights.tensor_file import open_tensors
 
 LIKENESS = "likeness.safetensors"
 FRAMES = 8
@@ -78,10 +77,12 @@ def load_likeness(folder: Path) -> HeadLikeness:
     if not path.is_file():
         raise MissingModelError(f"xdub-mini lacks {path}: get the folder whole")
     try:
-        tensors = load_file(path)
-        weights, bias = tensors["weights"], float(tensors["bias"][0])
-    except (SafetensorError, KeyError, IndexError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): get the folder whole") from None
+        file = open_tensors(path)
+        weights, bias = file.read("weights").numpy(), float(file.read("bias")[0])
+    except (CheckpointError, IndexError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error.__cause__ or error}): get the folder whole"
+        ) from None
     finder = LandmarkFinder(load_network("landmarks_far", folder), load_network("landmarks_near", folder))
     return HeadLikeness(finder, weights, bias)
 

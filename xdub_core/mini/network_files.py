@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from xdub_core.errors import CheckpointError, MissingModelError
-from xdub_core.files import write_whole
 from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
@@ -27,7 +25,7 @@ from xdub_core.mini.syncnet import SyncConfig, SyncNet
 from xdub_core.mini.vae_net import VAEConfig, VAENet
 from xdub_core.weights.stated import stated, stated_object
 from xdub_core.weights.strict import load_strictly, tensor_problems
-from xdub_core.weights.tensor_file import UNREADABLE, open_tensors
+from xdub_core.weights.tensor_file import UNREADABLE, open_tensors, save_tensors
 
 LARGEST_BYTES = 20_000_000
 """What all the files may take together."""
@@ -83,7 +81,7 @@ def save_network(name: str, network: nn.Module, folder: Path | str, half: bool =
     path = Path(folder) / f"{name}.safetensors"
     tensors = {key: _stored(tensor, half) for key, tensor in network.state_dict().items()}
     described = json.dumps({"network": name, "sizes": asdict(network.config)})  # type: ignore[call-overload]
-    write_whole(path, lambda file: save_file(tensors, file, metadata={_METADATA: described}))
+    save_tensors(path, tensors, {_METADATA: described})
     return path
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from xdub_core.errors import CheckpointError
-from xdub_core.files import write_whole
 from xdub_core.model.attention import AttentionFunction, torch_attention
 from xdub_core.model.config import DiTConfig, config_from_shapes, config_from_values
 from xdub_core.model.dit import XDubDiT
@@ -20,7 +18,7 @@ from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
 from xdub_core.weights.stated import as_object, stated_object
 from xdub_core.weights.strict import check_tensors, load_strictly, tensor_problems, wrong_file
-from xdub_core.weights.tensor_file import open_tensors
+from xdub_core.weights.tensor_file import open_tensors, save_tensors
 
 CONFIG_METADATA = "config"
 """Key of a checkpoint's safetensors metadata where ComfyUI looks for a model's sizes: JSON, in it `transformer`, and
@@ -75,10 +73,8 @@ def check_dit_file(path: Path | str) -> FileDescription:
 
 def save_dit(model: XDubDiT, path: Path | str) -> None:
     """Save a model, whole or not at all, with its sizes, so that `load_dit` needs no guess about its heads."""
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     sizes = {"transformer": {"xdub": asdict(model.config)}}
-    metadata = {CONFIG_METADATA: json.dumps(sizes)}
-    write_whole(Path(path), lambda file: save_file(state, file, metadata=metadata))
+    save_tensors(path, model.state_dict(), {CONFIG_METADATA: json.dumps(sizes)})
 
 
 def checkpoint_config(found: FileDescription) -> DiTConfig:

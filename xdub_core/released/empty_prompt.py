@@ -17,11 +17,10 @@ import torch
 import torch.nn.functional as F
 
 from xdub_core.errors import CheckpointError, MissingModelError
-from xdub_core.files import write_whole
 from xdub_core.released.manifest import missing_file_message, released_file
 from xdub_core.weights.kinds import FLOATS, some
 from xdub_core.weights.strict import wrong_file
-from xdub_core.weights.tensor_file import TensorFile, open_tensors
+from xdub_core.weights.tensor_file import TensorFile, open_tensors, save_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +106,8 @@ def load_empty_prompt(path: Path) -> torch.Tensor:
 
 def save_empty_prompt(path: Path, embedding: torch.Tensor) -> None:
     """Keep the embedding [1, width] as the one tensor of a safetensors file."""
-    from safetensors.torch import save_file
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {EMPTY_PROMPT_KEY: embedding.float().contiguous().cpu()}
-    write_whole(path, lambda file: save_file(tensors, file), rivals=True)
+    save_tensors(path, {EMPTY_PROMPT_KEY: embedding.float()}, rivals=True)
 
 
 @torch.no_grad()

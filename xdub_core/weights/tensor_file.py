@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.files import write_whole
 from xdub_core.weights.kinds import START_BYTES, begins_torch_file, kind_by_first_bytes, some
 from xdub_core.weights.torch_file import load_torch_file
 
@@ -108,6 +110,19 @@ def open_tensors(path: Path | str) -> TensorFile:
         return read(path)
     except UNREADABLE as error:
         raise unreadable(path, error) from error
+
+
+def save_tensors(
+    path: Path | str,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    rivals: bool = False,
+) -> None:
+    """Write a safetensors file, whole or not at all; `rivals` as in `write_whole`. Raises OSError, SafetensorError."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = dict(metadata) if metadata is not None else None
+    write_whole(Path(path), lambda file: save_file(stored, file, metadata=described), rivals=rivals)
 
 
 def first_bytes(path: Path) -> bytes:
