@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from tests.cli.conftest import BOX, HEIGHT, QUICK, WIDTH, write_video, write_wav
 from tests.media.clicks import flash_times, played, write_clicks, write_film
-from xdub_core.cli import dub as dub_module
+from xdub_core.cli import chosen_model
 from xdub_core.errors import MediaError
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.video.reader import VideoReader
@@ -198,7 +198,7 @@ def test_an_existing_output_is_kept_unless_told_otherwise(run, files):
 
 def test_a_failing_dub_leaves_the_older_output_alone(run, files, monkeypatch):
     (files / "out.mp4").write_text("precious")
-    monkeypatch.setattr(dub_module, "untrained_model", broken_model)
+    monkeypatch.setattr(chosen_model, "untrained_model", broken_model)
     outcome = dub(run, files, "--overwrite")
     assert_refused(outcome, files, "NaN", kept=("video.mp4", "voice.wav", "out.mp4"))
     assert (files / "out.mp4").read_text() == "precious"
@@ -206,7 +206,7 @@ def test_a_failing_dub_leaves_the_older_output_alone(run, files, monkeypatch):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_dub_says_that_nothing_was_written(run, files, monkeypatch, signal_number):
-    monkeypatch.setattr(dub_module, "untrained_model", lambda **options: signal.raise_signal(signal_number))
+    monkeypatch.setattr(chosen_model, "untrained_model", lambda **options: signal.raise_signal(signal_number))
     outcome = dub(run, files)
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1] == "interrupted; no output was written"
@@ -217,7 +217,7 @@ def test_a_full_gpu_is_one_line_with_what_to_try(run, files, monkeypatch):
     def model(**options):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
-    monkeypatch.setattr(dub_module, "untrained_model", model)
+    monkeypatch.setattr(chosen_model, "untrained_model", model)
     assert_refused(dub(run, files), files, "GPU", "--low-memory", "--crop-size", "--device cpu")
 
 
@@ -226,7 +226,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced_and_the_dub_not_lost(run,
         (files / "out.mp4").write_text("precious")
         return untrained_model(**options)
 
-    monkeypatch.setattr(dub_module, "untrained_model", model)
+    monkeypatch.setattr(chosen_model, "untrained_model", model)
     outcome = dub(run, files, "--preview")
     assert outcome.code == 2
     assert (files / "out.mp4").read_text() == "precious"
@@ -273,7 +273,7 @@ def broken_model(**options):
 
 
 def test_nan_in_the_latents(run, files, monkeypatch):
-    monkeypatch.setattr(dub_module, "untrained_model", broken_model)
+    monkeypatch.setattr(chosen_model, "untrained_model", broken_model)
     assert_refused(dub(run, files), files, "NaN")
 
 
@@ -358,7 +358,7 @@ def no_tracking(*arguments, **options):
     ("option", "value"), [("--crop-size", "48"), ("--seed", str(2**64)), ("--steps", "0"), ("--shift", "-1")]
 )
 def test_settings_are_checked_before_the_long_work(run, files, monkeypatch, option, value):
-    monkeypatch.setattr(dub_module, "track_faces", no_tracking)
+    monkeypatch.setattr("xdub_core.cli.dub.track_faces", no_tracking)
     assert dub(run, files, option, value).code == 2
 
 
@@ -369,13 +369,13 @@ def test_settings_are_checked_before_the_long_work(run, files, monkeypatch, opti
 def test_what_the_built_in_model_does_not_do_is_told_before_the_long_work(
     run, files, monkeypatch, option, value
 ):
-    monkeypatch.setattr(dub_module, "track_faces", no_tracking)
+    monkeypatch.setattr("xdub_core.cli.dub.track_faces", no_tracking)
     outcome = dub(run, files, "--model", "mini", option, value)
     assert_refused(outcome, files, value, "multiple" if option == "--crop-size" else "a mini runs on the CPU")
 
 
 def test_a_lora_given_as_the_model_is_told_before_the_long_work(run, files, monkeypatch):
-    monkeypatch.setattr(dub_module, "track_faces", no_tracking)
+    monkeypatch.setattr("xdub_core.cli.dub.track_faces", no_tracking)
     name = "diffusion_model.blocks.0.self_attn.q"
     weights = {f"{name}.lora_A.weight": torch.zeros(4, 48), f"{name}.lora_B.weight": torch.zeros(48, 4)}
     save_file(weights, files / "lora.safetensors")

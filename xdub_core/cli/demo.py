@@ -8,7 +8,9 @@ from rich.markup import escape
 
 from xdub_core.audio.recording import open_recording
 from xdub_core.cli.console import answer
-from xdub_core.cli.dub import MINI, DubJob, run_dub
+from xdub_core.cli.dub import DubJob, run_dub
+from xdub_core.cli.options.files import FileOptions
+from xdub_core.cli.options.model import MINI, ModelOptions
 from xdub_core.errors import MediaError
 from xdub_core.evaluation.sync import SyncScore
 from xdub_core.evaluation.video_sync import video_sync
@@ -37,19 +39,9 @@ def run_demo(out: Path, overwrite: bool = False) -> None:
         raise MediaError(
             f"{out.parent}: this folder cannot be made ({reason(error)}); choose another"
         ) from error
-    job = DubJob(
-        video=video,
-        audio=recording,
-        out=out,
-        models_dir=BUILT_IN,
-        model=MINI,
-        mini=mini,
-        settings=mini.card.settings,
-        preview=True,
-        overwrite=overwrite,
-    )
-    run_dub(job)
-    told = f"[green]{escape(str(job.preview_path))}[/]: the sample and its dub side by side"
+    files = FileOptions(video, recording, out, preview=True, overwrite=overwrite)
+    run_dub(DubJob(files, ModelOptions(MINI)))
+    told = f"[green]{escape(str(files.preview_path))}[/]: the sample and its dub side by side"
     answer.print(told, highlight=False, soft_wrap=True)
     with VideoReader(video) as reader:
         track = track_faces(reader.frames(reader.timeline.source_index), mini.detector)

@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from xdub_core.cli.console import answer
+from xdub_core.cli.options.model import ModelsDir
 from xdub_core.released.download import check_disk_space, download, plan_download
 from xdub_core.released.manifest import (
     FILES,
-    MODELS_VARIABLE,
     REPOSITORY,
     FileState,
     FileStatus,
@@ -23,11 +23,6 @@ from xdub_core.released.manifest import (
     human_size,
     models_folder,
 )
-
-ModelsDir = Annotated[
-    Path | None,
-    typer.Option(help=f"Folder of the released files (default: ${MODELS_VARIABLE}, else models/x-dub here)."),
-]
 
 _STYLES = {
     FileState.THERE: "green",

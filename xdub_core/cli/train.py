@@ -39,7 +39,9 @@ def train_mini(
     ] = "",
     take: Annotated[
         list[int] | None,
-        typer.Option(help="Which other recording of theirs people are dubbed with, 1 or more. [default: 1]"),
+        typer.Option(
+            help="Which other recording of theirs people are dubbed with, 1 or more. \\[default: 1]"
+        ),
     ] = None,
 ) -> None:
     """Make xdub-mini: talking heads, small networks, generator, pairs, editor, experts. Stop and start at will.

@@ -1,0 +1,153 @@
+"""The model that a dub's options name: the released one or a file like it, a mini, or noise."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.audio.recording import Recording
+from xdub_core.cli.options.face import Detector
+from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
+from xdub_core.dub.pipeline import CROP_STEP, DubModel, DubSettings, check_sizes
+from xdub_core.errors import SettingsError
+from xdub_core.face.detector import FaceDetector
+from xdub_core.face.openmmlab import OpenMMLabDetector
+from xdub_core.face.rtmw_detector import RTMWSettings
+from xdub_core.mini.card import BUILT_IN, is_mini
+from xdub_core.mini.loading import Mini, load_mini
+from xdub_core.model.dit_file import check_dit_file
+from xdub_core.progress import Progress, ProgressCallback, Stage
+from xdub_core.released.loading import (
+    DETECTOR_FILES,
+    DUB_FILES,
+    Loading,
+    released_detector,
+    released_features,
+    released_model,
+    require_files,
+)
+from xdub_core.released.manifest import find_file, models_folder
+from xdub_core.released.memory import Plan, chosen_dtype
+from xdub_core.released.untrained import untrained_features, untrained_model
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model before it is loaded (a mini is so small that it is loaded already)."""
+
+    name: str
+    models_dir: Path
+    device: str
+    dtype: torch.dtype | None
+    batched: bool
+    mini: Mini | None = None
+
+    @property
+    def settings(self) -> DubSettings:
+        """The model's own settings."""
+        return self.mini.card.settings if self.mini else DubSettings()
+
+    def checked(self, settings: DubSettings, detects: bool) -> ChosenModel:
+        """The model with its dtype, when all files are there and fit into the device's memory.
+
+        `detects` says that faces are looked for. Raises MissingModelError, CheckpointError, or SettingsError for sizes
+        that the model does not take.
+        """
+        if self.mini is not None:
+            check_sizes(settings, self.mini.model)
+            return self
+        if settings.crop_size % CROP_STEP:
+            raise SettingsError(f"--crop-size {settings.crop_size}: use a multiple of {CROP_STEP}")
+        if detects:
+            require_files(self.models_dir, DETECTOR_FILES)
+        if self.name == UNTRAINED:
+            return self
+        dit = check_dit_file(self.name) if self.name != RELEASED else None
+        require_files(self.models_dir, [key for key in DUB_FILES if not (key == "model" and dit)])
+        dit = dit or check_dit_file(find_file("model", self.models_dir))
+        dtype = self.dtype or chosen_dtype(dit, self.device)
+        Plan(self.models_dir, dit, settings, self.device, dtype, self.batched).check()
+        return replace(self, dtype=dtype)
+
+    def detector(self, chosen: Detector, as_released: bool) -> FaceDetector:
+        """What finds the faces: the mini's own, or the released model's files with our code or with OpenMMLab's."""
+        if self.mini is not None:
+            return self.mini.detector
+        settings = RTMWSettings(face_threshold=0) if as_released else RTMWSettings()
+        if chosen is Detector.OPENMMLAB:
+            people, pose = (find_file(key, self.models_dir) for key in DETECTOR_FILES)
+            return OpenMMLabDetector(people, pose, device=self.device, settings=settings)
+        return released_detector(self.models_dir, device=self.device, settings=settings)
+
+    def load(
+        self, recording: Recording, spool_dir: Path, stack: ExitStack, on_progress: ProgressCallback
+    ) -> tuple[AudioFeatures, DubModel]:
+        """The recording's features, open as long as `stack` is, and what dubs with them."""
+        if self.name == UNTRAINED:
+            return untrained_features(recording), untrained_model(device=self.device)
+        if self.mini is not None:
+            return self.mini.features(recording), self.mini.model
+        features = stack.enter_context(
+            released_features(
+                recording,
+                self.models_dir,
+                self.device,
+                spool_dir=spool_dir,
+                progress=lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
+                loading=_loading(Stage.ENCODERS, on_progress),
+            )
+        )
+        model = released_model(
+            self.models_dir,
+            None if self.name == RELEASED else Path(self.name),
+            device=self.device,
+            dtype=self.dtype or torch.float32,
+            batched=self.batched,
+            loading=_loading(Stage.MODEL, on_progress),
+        )
+        return features, model
+
+
+def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:
+    """The model that the options name.
+
+    Raises SettingsError for a device that is not there, or what a mini does not do; MissingModelError or
+    CheckpointError for a mini that is not whole.
+    """
+    model = ChosenModel(
+        name=options.model,
+        models_dir=models_folder(options.models_dir),
+        device=options.torch_device,
+        dtype=options.torch_dtype,
+        batched=not options.low_memory,
+    )
+    folder = BUILT_IN if options.model == MINI else Path(options.model)
+    if options.model != MINI and not is_mini(folder):
+        return model
+    _check_mini_options(options, detector)
+    return replace(model, mini=load_mini(folder, batched=model.batched))
+
+
+def _check_mini_options(options: ModelOptions, detector: Detector) -> None:
+    for option, chosen, possible in (
+        ("--device", options.device, ("auto", "cpu")),
+        ("--dtype", options.dtype.value, ("auto", "float32")),
+        ("--detector", detector.value, (Detector.RTMW.value,)),  # the default: it may be no choice
+    ):
+        if chosen not in possible:
+            raise SettingsError(
+                f"{option} {chosen}: a mini runs on the CPU, in float32, and finds faces by itself; leave it out"
+            )
+
+
+def _loading(stage: Stage, on_progress: ProgressCallback) -> Loading:
+    """Shows what is being loaded; nobody can tell how far it is."""
+
+    def show(what: str | None) -> None:
+        on_progress(Progress(stage, 1, 1) if what is None else Progress(stage, 0, None, what))
+
+    return show

@@ -1,0 +1,74 @@
+"""What is dubbed with what, and where the dub goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xdub_core.dub.clip_plan import Length
+from xdub_core.media.output.output_file import check_output
+
+_option = partial(typer.Option, rich_help_panel="Files")
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """The video, the speech with its place beside the video, and the output."""
+
+    video: Annotated[
+        Path,
+        _option(
+            help="The video whose lips shall move; or numbered pictures, as frames/%04d.png (25 a second)."
+        ),
+    ]
+    audio: Annotated[
+        Path,
+        _option(
+            help="The speech: any file with sound, a video too. Its time 0, the earliest start of its tracks, goes "
+            "with the first picture; sound that begins later in its own file has silence before it. The sound of the "
+            "dubbed video itself stays with its pictures."
+        ),
+    ]
+    out: Annotated[Path, _option(help="The output: .mp4, .mov, .mkv or .webm.")]
+    audio_offset: Annotated[
+        float,
+        _option(
+            metavar="SECONDS",
+            help="Moves the speech, for lips and sound alike: positive for later, with silence before it; negative for "
+            "earlier, its beginning is cut.",
+        ),
+    ] = 0.0
+    audio_stream: Annotated[
+        int | None,
+        _option(
+            metavar="N",
+            help="Which of the recording's audio streams, from 0, if not the one that players take.",
+        ),
+    ] = None
+    overwrite: Annotated[bool, _option("--overwrite", help="Replace the output.")] = False
+    preview: Annotated[bool, _option(help="Also write OUT.preview: source and dub side by side.")] = False
+    video_stream: Annotated[
+        int | None,
+        _option(help="Which of several video streams, from 0 on, if not the one that players show."),
+    ] = None
+    length: Annotated[
+        Length,
+        _option(
+            help="How long the output is. Where the video is shorter it is played to and fro; where the speech is "
+            "shorter, silence follows it."
+        ),
+    ] = Length.AUDIO
+
+    @property
+    def preview_path(self) -> Path:
+        """Where the side-by-side video goes: OUT.preview.mp4, beside OUT and in its container."""
+        return self.out.with_suffix(f".preview{self.out.suffix}")
+
+    def check_outputs(self) -> None:
+        """Raise MediaError where an output cannot be written, or would replace what it must not."""
+        for path in [self.out, self.preview_path] if self.preview else [self.out]:
+            check_output(path, (self.video, self.audio), self.overwrite)

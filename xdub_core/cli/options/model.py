@@ -1,0 +1,82 @@
+"""Which model, and on what it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from xdub_core.errors import SettingsError
+from xdub_core.released.manifest import MODELS_VARIABLE
+
+_option = partial(typer.Option, rich_help_panel="Model")
+
+RELEASED = "released"
+MINI = "mini"
+UNTRAINED = "untrained"
+
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option(help=f"Folder of the released files (default: ${MODELS_VARIABLE}, else models/x-dub here)."),
+]
+
+
+class DType(str, Enum):
+    """Arithmetic of the model."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The model by its name, its files, and the device."""
+
+    model: Annotated[
+        str,
+        _option(
+            help=f"'{RELEASED}', '{MINI}' (the built-in one, for rendered heads only), the path of an X-Dub "
+            f"checkpoint, a folder made by `train mini`, or '{UNTRAINED}' (noise, to try the rest)."
+        ),
+    ] = RELEASED
+    models_dir: ModelsDir = None
+    device: Annotated[
+        str, _option(help=f"auto, cpu, cuda, cuda:1, mps... '{MINI}' runs on the CPU alone.")
+    ] = "auto"
+    dtype: Annotated[
+        DType,
+        _option(
+            help="auto: bfloat16 on a GPU, and on a CPU for a model of over a billion parameters; else float32."
+        ),
+    ] = DType.AUTO
+    low_memory: Annotated[
+        bool,
+        _option(
+            "--low-memory", help="Run guidance's three branches one by one: less memory, a little slower."
+        ),
+    ] = False
+
+    @property
+    def torch_device(self) -> str:
+        """The device, with auto settled. Raises SettingsError where PyTorch cannot use it."""
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.empty(1, device=self.device)
+        except (RuntimeError, AssertionError, NotImplementedError):
+            raise SettingsError(
+                f"--device {self.device}: PyTorch cannot use it here; try --device cpu"
+            ) from None
+        return self.device
+
+    @property
+    def torch_dtype(self) -> torch.dtype | None:
+        """What the released model is computed in; None: what suits the model and the device."""
+        return None if self.dtype is DType.AUTO else getattr(torch, self.dtype.value)
