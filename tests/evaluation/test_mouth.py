@@ -5,7 +5,8 @@ import pytest
 
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.mouth import landmark_distance, leak, silence_test, within_clip_correlation
-from xdub_core.mini.face_landmarks import POINTS
+
+POINTS, MOUTH = 18, slice(0, 8)
 
 
 def track(seed, frames=50):
@@ -17,15 +18,15 @@ def test_landmark_distance_is_in_percent_of_the_face():
     truth[:, -1] = (100, 50)
     moved = truth.copy()
     moved[:, :8] += (3, 4)
-    assert landmark_distance(moved, truth) == pytest.approx(5)
-    assert landmark_distance(10 * moved, 10 * truth) == pytest.approx(5)
+    assert landmark_distance(moved, truth, MOUTH) == pytest.approx(5)
+    assert landmark_distance(10 * moved, 10 * truth, MOUTH) == pytest.approx(5)
 
 
 def test_landmark_distance_looks_at_the_mouth_alone():
     truth = np.random.default_rng(0).random((4, POINTS, 2))
     moved = truth.copy()
     moved[:, 8:] += 1
-    assert landmark_distance(moved, truth) == 0
+    assert landmark_distance(moved, truth, MOUTH) == 0
 
 
 def test_mouths_that_only_differ_between_people_do_not_correlate():
@@ -77,4 +78,4 @@ def test_refuses_what_cannot_be_compared():
     with pytest.raises(SettingsError, match="speech opens"):
         silence_test([track(0)], [np.zeros(50)])
     with pytest.raises(SettingsError, match="cannot be compared"):
-        landmark_distance(np.zeros((2, POINTS, 2)), np.zeros((3, POINTS, 2)))
+        landmark_distance(np.zeros((2, POINTS, 2)), np.zeros((3, POINTS, 2)), MOUTH)

@@ -19,7 +19,7 @@ from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.loading import load_mini
 from xdub_core.mini.network_files import LARGEST_BYTES, bundle_bytes, load_networks
 from xdub_core.mini.phonemes import MiniFeatures
-from xdub_core.mini.syncnet import region_boxes
+from xdub_core.mini.syncnet import MiniSyncScorer
 
 FRAMES = 61
 
@@ -63,8 +63,8 @@ def test_the_bundle_is_small():
 
 def test_the_lips_speak_the_recording(crops, dub, speech):
     """In sync with the new speech, which the source is not."""
-    network = load_networks(BUILT_IN).sync
-    before, after = (sync_score(network, frames, region_boxes(frames), speech) for frames in (crops, dub))
+    scorer = MiniSyncScorer(load_networks(BUILT_IN).sync)
+    before, after = (sync_score(scorer, frames, speech) for frames in (crops, dub))
     assert abs(after.offset) <= 1
     assert after.confidence > before.confidence + 0.4
 

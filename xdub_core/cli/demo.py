@@ -20,6 +20,7 @@ from xdub_core.media.video.reader import VideoReader
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.loading import Mini, load_mini
 from xdub_core.mini.network_files import load_network
+from xdub_core.mini.syncnet import MiniSyncScorer
 
 SAMPLE = BUILT_IN.parent / "sample"
 """A rendered head saying something (`source.mp4`), a recording of something else (`recording.wav`), and the answer."""
@@ -57,11 +58,11 @@ def run_demo(out: Path, overwrite: bool = False) -> None:
 
 
 def _score(mini: Mini, path: Path, track: FaceTrack, sound: Path) -> SyncScore:
-    network = load_network("sync", BUILT_IN)
+    scorer = MiniSyncScorer(load_network("sync", BUILT_IN))
     with VideoReader(path) as reader, open_recording(sound) as recording:
         features = mini.features(recording)
         frames = reader.frames(reader.timeline.source_index)
-        return video_sync(network, frames, track, features.read(0, features.rows), mini.card.crop)
+        return video_sync(scorer, frames, track, features.read(0, features.rows), mini.card.crop)
 
 
 def _told(score: SyncScore) -> str:

@@ -15,7 +15,8 @@ from xdub_core.dub.clip_plan import FPS
 from xdub_core.dub.pipeline import DubModel, DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.held_out import dub_frames
-from xdub_core.evaluation.measure import DubCase, Finder
+from xdub_core.evaluation.judges import LandmarkFinder
+from xdub_core.evaluation.measure import DubCase
 from xdub_core.evaluation.mouth import SilenceTest, silence_test
 from xdub_core.evaluation.pictures import psnr
 from xdub_core.media.timeline import ping_pong
@@ -99,7 +100,7 @@ def measure_swap(case: DubCase, other: Tensor, model: DubModel, settings: DubSet
 
 
 def measure_silence(
-    cases: Sequence[DubCase], silence: Tensor, finder: Finder, model: DubModel, settings: DubSettings
+    cases: Sequence[DubCase], silence: Tensor, finder: LandmarkFinder, model: DubModel, settings: DubSettings
 ) -> SilenceTest:
     """How far the mouths of cases dubbed with silence (features [2 F or more, width]) still open and move."""
     silent: list[np.ndarray] = []

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub
-from xdub_core.evaluation.measure import DubCase, Judges, Measures, measure, through_vae
+from xdub_core.evaluation.judges import Judges
+from xdub_core.evaluation.measure import DubCase, Measures, measure, through_vae
 from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, Report, make_report
 from xdub_core.face.boxes import WholeFrame
 from xdub_core.face.track import track_faces

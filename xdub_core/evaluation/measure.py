@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xdub_core.evaluation.judges import Judges
 from xdub_core.evaluation.mouth import landmark_distance
 from xdub_core.evaluation.pictures import psnr, ssim
 from xdub_core.evaluation.sync import sync_score
-from xdub_core.mini.face_landmarks import FoundFaces
-from xdub_core.mini.identity_net import IdentityNet, feature_distance, identity_similarity
-from xdub_core.mini.syncnet import SyncNet
 from xdub_core.vae.protocol import VideoVAE
-
-
-class Finder(Protocol):
-    """Finds landmarks; `LandmarkFinder` is one."""
-
-    def find(self, frames: Sequence[np.ndarray]) -> FoundFaces: ...
 
 
 @dataclass(frozen=True)
@@ -30,10 +20,9 @@ class DubCase:
     """A held-out dub whose true answer is known. F frames at 25 fps.
 
     `source`, `truth`: uint8 [F, H, W, 3], the video and the same performance speaking the new speech. `features`
-    [2 F, width]: of the new speech. `mouth_boxes` [F, 4]: xyxy in pixels, following the head. `mouth`: bool
-    [F, H, W], where any speech may change the picture; `mask`: the same without what passes before the face, which is
-    what a mask-based method may paint. `source_opening`, `target_opening` [F]: the mouth's true
-    openings.
+    [2 F, width]: of the new speech, as the judge of its sync reads them. `mouth`: bool [F, H, W], where any speech may
+    change the picture; `mask`: the same without what passes before the face, which is what a mask-based method may
+    paint. `source_opening`, `target_opening` [F]: the mouth's true openings.
     `kind`: "plain", or what makes the scene hard (occlusion, profile, light, ...).
     """
 
@@ -41,7 +30,6 @@ class DubCase:
     source: Tensor
     truth: Tensor
     features: Tensor
-    mouth_boxes: Tensor
     mouth: Tensor
     mask: Tensor
     source_opening: np.ndarray
@@ -50,22 +38,12 @@ class DubCase:
 
 
 @dataclass(frozen=True)
-class Judges:
-    """The networks that look at dubs. None of them may have met the held-out people or speech."""
-
-    sync: SyncNet
-    finder: Finder
-    identity: IdentityNet
-
-
-@dataclass(frozen=True)
 class Measures:
     """What came out for one dub.
 
     Sync: `sync_confidence` (Sync-C), `sync_distance`, `sync_offset` in frames. Against the true dub: `lmd` in percent
-    of the face, `mouth_psnr` in dB, `looks_distance` (`feature_distance`; an LPIPS-like one). Against the source:
-    `outside_psnr`, `outside_ssim`, and `identity` (CSIM, calibrated). `opening` [F]: the mouth, as the finder sees
-    it.
+    of the face, `mouth_psnr` in dB, `looks_distance` (the perceptual distance). Against the source:
+    `outside_psnr`, `outside_ssim`, and `identity` (CSIM, calibrated). `opening` [F]: the mouth, as the finder sees it.
     """
 
     name: str
@@ -88,21 +66,21 @@ def measure(case: DubCase, dubbed: Tensor, judges: Judges) -> Measures:
     Raises SettingsError where sizes differ, or the clip is too short for its sync.
     """
     outside = ~case.mouth.bool()
-    sync = sync_score(judges.sync, dubbed, case.mouth_boxes, case.features)
-    found = judges.finder.find(list(dubbed.numpy()))
-    true_points = judges.finder.find(list(case.truth.numpy())).points
+    sync = sync_score(judges.sync, dubbed, case.features)
+    found = judges.landmarks.find(list(dubbed.numpy()))
+    true_points = judges.landmarks.find(list(case.truth.numpy())).points
     return Measures(
         name=case.name,
         kind=case.kind,
         sync_confidence=sync.confidence,
         sync_distance=sync.distance,
         sync_offset=sync.offset,
-        lmd=landmark_distance(found.points, true_points),
+        lmd=landmark_distance(found.points, true_points, judges.landmarks.mouth_points),
         mouth_psnr=psnr(dubbed, case.truth, case.mouth),
-        looks_distance=feature_distance(judges.identity, dubbed, case.truth),
+        looks_distance=judges.perceptual(dubbed, case.truth),
         outside_psnr=psnr(dubbed, case.source, outside),
         outside_ssim=ssim(dubbed, case.source, outside),
-        identity=identity_similarity(judges.identity, dubbed, case.source),
+        identity=judges.identity(dubbed, case.source),
         opening=found.openness,
     )
 

@@ -23,7 +23,9 @@ from xdub_core.evaluation.behaviour import (
     same_twice,
 )
 from xdub_core.evaluation.held_out import Method, engine_method, evaluate
-from xdub_core.evaluation.measure import DubCase, Judges
+from xdub_core.evaluation.measure import DubCase
+from xdub_core.evaluation.mini_cases import dub_cases
+from xdub_core.evaluation.mini_judges import mini_judges
 from xdub_core.evaluation.mouth import SilenceTest
 from xdub_core.evaluation.report import PLAIN, Report
 from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
@@ -34,7 +36,6 @@ from xdub_core.mini.phonemes import MiniFeatures
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.mini.network_examples import dub_cases
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech
 
 MINI, GENERATOR = "xdub-mini", "mask-based generator"
@@ -105,10 +106,6 @@ class MiniEvaluation:
     def cases(self) -> list[DubCase]:
         return dub_cases(self.heads, self.networks.phonemes, range(self.first, self.first + self.count))
 
-    @property
-    def judges(self) -> Judges:
-        return Judges(self.networks.sync, self.networks.landmarks, self.networks.identity)
-
     def settings(self, mini: Mini) -> DubSettings:
         """The mini's own, with this evaluation's steps."""
         own = mini.card.settings
@@ -131,7 +128,8 @@ class MiniEvaluation:
         return self._evaluate(methods)
 
     def _evaluate(self, methods: Mapping[str, Method]) -> Report:
-        return evaluate(self.cases, self.judges, MiniVAE(self.networks.vae), methods, self.on_progress)
+        judges, vae = mini_judges(self.networks), MiniVAE(self.networks.vae)
+        return evaluate(self.cases, judges, vae, methods, self.on_progress)
 
     def generator_method(self, path: Path) -> Method:
         """Dubbing with a mask-based generator, its masks the true ones."""

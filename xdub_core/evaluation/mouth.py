@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from xdub_core.errors import SettingsError
-from xdub_core.mini.labels import MOUTH_POINTS
 
 
-def landmark_distance(points: np.ndarray, truth: np.ndarray, mouth: slice = MOUTH_POINTS) -> float:
+def landmark_distance(points: np.ndarray, truth: np.ndarray, mouth: slice) -> float:
     """LMD: mean distance of the mouth's landmarks, in percent of the face's size.
 
-    `points`, `truth`: [F, K, 2] in pixels, of the same head pose. The face's size is the larger extent of all the
-    true points, in each frame.
+    `points`, `truth`: [F, K, 2] in pixels, of the same head pose; `mouth`: the lips among the points. The face's size
+    is the larger extent of all the true points, in each frame.
     """
     if points.shape != truth.shape:
         raise SettingsError(

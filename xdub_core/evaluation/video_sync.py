@@ -9,23 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xdub_core.evaluation.judges import SyncScorer
 from xdub_core.evaluation.sync import SyncScore, sync_score
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.track import FaceTrack
-from xdub_core.mini.syncnet import SyncNet, region_boxes
 
 
 def video_sync(
-    network: SyncNet, frames: Iterable[np.ndarray], track: FaceTrack, features: Tensor, crop: int
+    scorer: SyncScorer, frames: Iterable[np.ndarray], track: FaceTrack, features: Tensor, crop: int
 ) -> SyncScore:
     """The score of a video's frames at 25 fps, [H, W, 3] each, against audio features [2 F, width].
 
-    Frames are cut along `track` to `crop` pixels, the size that the SyncNet knows faces at. Frames that were not
+    Frames are cut along `track` to `crop` pixels, the size that the scorer knows faces at. Frames that were not
     tracked, and what is longer of picture and sound, are left out. Raises SettingsError for less than a second.
     """
     tracked = enumerate(islice(frames, len(track)))
     crops = [crop_frame(frame, track.boxes[number], crop) for number, frame in tracked]
     pictures = torch.from_numpy(np.stack(crops))
     length = min(len(pictures), len(features) // 2)
-    pictures = pictures[:length]
-    return sync_score(network, pictures, region_boxes(pictures), features[: 2 * length])
+    return sync_score(scorer, pictures[:length], features[: 2 * length])

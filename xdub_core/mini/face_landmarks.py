@@ -25,7 +25,7 @@ from xdub_core.errors import SettingsError
 from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.landmarks import keypoints_from_face68
 from xdub_core.face.smoothing import FACE_TO_BOX, FOREHEAD
-from xdub_core.mini.labels import LANDMARK_NAMES
+from xdub_core.mini.labels import LANDMARK_NAMES, MOUTH_POINTS
 
 SIDE = 96
 """Pixels of the picture that the network looks at."""
@@ -109,7 +109,9 @@ class FoundFaces(NamedTuple):
 
 
 class LandmarkFinder:
-    """Two looks of the two networks; one face a frame."""
+    """The far network finds the face in the whole frame, the near one its landmarks in a close-up; one face a frame."""
+
+    mouth_points = MOUTH_POINTS
 
     def __init__(self, far: PointNet, near: PointNet) -> None:
         self.far, self.near = far.eval(), near.eval()

@@ -1,6 +1,6 @@
 """Do the lips speak this sound? The mini's SyncNet (after Chung and Zisserman 2016).
 
-Two towers look at windows of 5 frames (0.2 s): the mouth's pixels, and the audio features of the same time. Both are
+Two towers embed windows of 5 frames (0.2 s): the mouth's pixels, and the audio features of the same time. Both are
 convolutions in time, so a clip of n frames costs n pictures and gives n - 4 windows:
 
     mouth crops ─ a picture's vector ─ 5 frames to one ─┐
@@ -16,9 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xdub_core.audio.windows import ROWS_PER_FRAME
+
 WINDOW = 5
 """Frames of a window."""
-ROWS_PER_FRAME = 2
+_PIECE = 256  # frames that are embedded at a time
 MOUTH_REGION = (0.22, 0.34, 0.78, 0.90)
 """Where the mouth is in the standard crop, whatever the head does: xyxy as fractions of the crop's sides."""
 
@@ -35,7 +37,7 @@ class SyncConfig:
 
 
 class SyncNet(nn.Module):
-    """Both towers; vectors come out with length 1. `temperature` is learnt, and matters in training only."""
+    """Both towers; embeddings have length 1. `temperature` is learnt, and matters in training only."""
 
     def __init__(self, config: SyncConfig) -> None:
         super().__init__()
@@ -66,25 +68,28 @@ class SyncNet(nn.Module):
         )
         self.temperature = nn.Parameter(torch.tensor(2.3))
 
-    def see(self, mouths: Tensor) -> Tensor:
-        """Mouth crops [B, F, 3, crop, crop] in 0..1 -> vectors [B, F - 4, width], one a window."""
+    def embed_mouths(self, mouths: Tensor) -> Tensor:
+        """Mouth crops [B, F, 3, crop, crop] in 0..1 -> embeddings [B, F - 4, width], one a window."""
         pictures = self.picture(2 * mouths.flatten(0, 1) - 1).unflatten(0, mouths.shape[:2])
         return F.normalize(self.frames_to_window(pictures.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
 
-    def hear(self, features: Tensor) -> Tensor:
-        """Audio features [B, 2 F, audio_width] of the same F frames -> vectors [B, F - 4, width]."""
+    def embed_audio(self, features: Tensor) -> Tensor:
+        """Audio features [B, 2 F, audio_width] of the same F frames -> embeddings [B, F - 4, width]."""
         return F.normalize(self.rows_to_window(features.transpose(1, 2)).transpose(1, 2).float(), dim=-1)
 
     def similarity(self, mouths: Tensor, features: Tensor) -> Tensor:
         """The cosine of each window's picture and sound [B, F - 4], -1..1; differentiable in both."""
-        return (self.see(mouths) * self.hear(features)).sum(dim=-1)
+        return (self.embed_mouths(mouths) * self.embed_audio(features)).sum(dim=-1)
 
 
-class RegionScorer:
+class MiniSyncScorer:
     """The SyncNet as a scorer of face crops, whose mouth is always in about the same `region` of the crop.
 
+    Its cosine serves the lip expert's loss (`training.rewards`), its embeddings the measures (`evaluation.judges`).
     `region`: xyxy as fractions of the crop's sides.
     """
+
+    window = WINDOW
 
     def __init__(self, network: SyncNet, region: tuple[float, float, float, float] = MOUTH_REGION) -> None:
         self.network = network.eval()
@@ -92,8 +97,23 @@ class RegionScorer:
 
     def __call__(self, frames: Tensor, rows: Tensor) -> Tensor:
         """Mean cosine [batch] of `frames` [batch, n, H, W, 3] in 0..1, n >= 5, and `rows` [batch, 2 n, width]."""
-        mouths = crop_mouths(frames, region_boxes(frames, self.region), self.network.config.crop)
-        return self.network.similarity(mouths, rows).mean(dim=1)
+        return self.network.similarity(self._mouths(frames), rows).mean(dim=1)
+
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Face crops [F, H, W, 3], uint8 or float in 0..1 -> embeddings [F - 4, width]; memory stays bounded."""
+        parts = []
+        for start in range(0, len(frames) - WINDOW + 1, _PIECE):
+            piece = frames[start : start + _PIECE + WINDOW - 1]
+            piece = piece.float() / 255 if piece.dtype == torch.uint8 else piece.float()
+            parts.append(self.network.embed_mouths(self._mouths(piece[None]))[0])
+        return torch.cat(parts) if parts else torch.zeros(0, self.network.config.width)
+
+    def embed_audio(self, rows: Tensor) -> Tensor:
+        """Audio features [2 F, audio_width] -> embeddings [F - 4, width]."""
+        return self.network.embed_audio(rows[None].float())[0]
+
+    def _mouths(self, frames: Tensor) -> Tensor:
+        return crop_mouths(frames, region_boxes(frames, self.region), self.network.config.crop)
 
 
 def region_boxes(frames: Tensor, region: tuple[float, float, float, float] = MOUTH_REGION) -> Tensor:
@@ -101,15 +121,6 @@ def region_boxes(frames: Tensor, region: tuple[float, float, float, float] = MOU
     height, width = frames.shape[-3:-1]
     box = torch.tensor(region, device=frames.device) * torch.tensor([width, height] * 2, device=frames.device)
     return box.expand(*frames.shape[:-3], 4)
-
-
-def sync_loss(network: SyncNet, frames: Tensor, boxes: Tensor, features: Tensor) -> Tensor:
-    """The lip expert's loss (paper, Eq. 13), 0 where lips and sound agree: 1 - the mean cosine of all windows.
-
-    `frames` [B, F, H, W, 3] in 0..1, F >= 5; `boxes` [B, F, 4] the mouths' xyxy in pixels; `features`
-    [B, 2 F, audio_width], the rows of those frames. Freeze the network: only the frames are to learn.
-    """
-    return 1 - network.similarity(crop_mouths(frames, boxes, network.config.crop), features).mean()
 
 
 def crop_mouths(frames: Tensor, boxes: Tensor, side: int) -> Tensor:

@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from xdub_core.evaluation.measure import Judges, measure, through_vae
+from xdub_core.evaluation.measure import measure, through_vae
+from xdub_core.evaluation.mini_cases import dub_cases
+from xdub_core.evaluation.mini_judges import mini_judges
 from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, make_report
 from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
 from xdub_core.heads.speech import espeak_available
 from xdub_core.mini.network_files import load_networks
 from xdub_core.mini.vae import MiniVAE
-from xdub_core.training.mini.network_examples import clip_features, dub_cases, landmark_example, vae_example
+from xdub_core.training.mini.network_examples import clip_features, landmark_example, vae_example
 from xdub_core.training.mini.network_training import STATES, tiny_trainings, train_networks
 
 pytestmark = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
@@ -83,7 +85,7 @@ def test_held_out_dubs_are_judged_between_floor_and_ceiling(cache, bundle):
     cases = dub_cases(
         TalkingHeads("held-out", length=2, config=SMALL, cache=cache), networks.phonemes, range(2)
     )
-    judges = Judges(networks.sync, networks.landmarks, networks.identity)
+    judges = mini_judges(networks)
     vae = MiniVAE(networks.vae)
     videos = {
         FLOOR: [case.source for case in cases],

@@ -23,7 +23,7 @@ from xdub_core.heads.processes import map_in_processes
 from xdub_core.mini.card import MiniCard, load_card, save_card
 from xdub_core.mini.loading import EXPERT_FILES, EXPERTS
 from xdub_core.mini.network_files import DIT, load_networks, save_networks
-from xdub_core.mini.syncnet import RegionScorer
+from xdub_core.mini.syncnet import MiniSyncScorer
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import load_dit, save_dit
@@ -185,7 +185,7 @@ class MiniMaker:
         vae = MiniVAE(networks.vae.to(self.device))
         pixels = PixelLosses(
             decode=vae.decode_batch,
-            sync=RegionScorer(networks.sync.to(self.device)) if kind == "lip" else None,
+            sync=MiniSyncScorer(networks.sync.to(self.device)) if kind == "lip" else None,
             identity=(networks.identity.to(self.device),) if kind == "texture" else (),
             temporal=vae.temporal,
         )

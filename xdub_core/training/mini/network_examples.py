@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import cv2
 import numpy as np
 import torch
 
 from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.audio.recording import recording_from_waveform
-from xdub_core.evaluation.measure import DubCase
-from xdub_core.heads.dataset import Example, TalkingHeads
+from xdub_core.audio.windows import ROWS_PER_FRAME
+from xdub_core.heads.dataset import Example
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
-from xdub_core.mini.syncnet import ROWS_PER_FRAME, region_boxes
+from xdub_core.mini.syncnet import region_boxes
 from xdub_core.training.mini.identity_training import IdentityExample
 from xdub_core.training.mini.landmark_training import LandmarkExample
 from xdub_core.training.mini.phoneme_training import SpeechExample
@@ -58,41 +56,5 @@ def landmark_example(clip: Example) -> LandmarkExample:
 
 
 def identity_example(clip: Example) -> IdentityExample:
-    """A clip for the network of looks."""
+    """A clip for the identity network."""
     return IdentityExample(torch.from_numpy(clip.frames), clip.identity)
-
-
-def dub_cases(
-    heads: TalkingHeads, network: PhonemeNet, numbers: Iterable[int], take: int = 1
-) -> list[DubCase]:
-    """Clips whose speaker shall say recording `take` instead, with the true answer. Give it the held-out split."""
-    cases = []
-    for number in numbers:
-        source, truth = heads[number], heads.dubbed(number, take)
-        frames = torch.from_numpy(source.frames)
-        cases.append(
-            DubCase(
-                name=f"clip {number}",
-                source=frames,
-                truth=torch.from_numpy(truth.frames),
-                features=clip_features(truth, network),
-                mouth_boxes=region_boxes(frames),
-                mouth=torch.from_numpy(source.jaw_masks),
-                mask=torch.from_numpy(source.inpainting_masks),
-                source_opening=source.openness,
-                target_opening=truth.openness,
-                kind=scene_kind(heads, number),
-            )
-        )
-    return cases
-
-
-def scene_kind(heads: TalkingHeads, number: int) -> str:
-    """What makes a clip hard, or "plain"."""
-    shown = heads.performance(number)
-    hard = {
-        "occlusion": shown.occluder.kind != "none",
-        "light": shown.moving_light,
-        "profile": shown.motion.yaw > type(shown.motion)().yaw,
-    }
-    return ", ".join(name for name, present in hard.items() if present) or "plain"

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.errors import SettingsError
-from xdub_core.mini.syncnet import ROWS_PER_FRAME, WINDOW, SyncConfig, SyncNet, crop_mouths
+from xdub_core.mini.syncnet import WINDOW, SyncConfig, SyncNet, crop_mouths
 from xdub_core.progress import ProgressCallback, ignore_progress
 from xdub_core.training.mini.fitting import FitSettings, fit, pick
 
@@ -77,8 +78,8 @@ def train_sync(
 
 def contrast(network: SyncNet, mouths: Tensor, features: Tensor, neighbour: float) -> Tensor:
     """Cross entropy of finding each window's sound among all of its clip's, and each sound's window."""
-    seen, heard = network.see(mouths), network.hear(features)
-    logits = seen @ heard.transpose(1, 2) * network.temperature.clamp(max=_MAX_LOG_TEMPERATURE).exp()
+    video, audio = network.embed_mouths(mouths), network.embed_audio(features)
+    logits = video @ audio.transpose(1, 2) * network.temperature.clamp(max=_MAX_LOG_TEMPERATURE).exp()
     count = logits.shape[1]
     beside = torch.ones(count - 1, device=logits.device).diag(1)
     target = torch.eye(count, device=logits.device) + neighbour * (beside + beside.T)
