@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from package import install
 
 COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])
 PACK = Path(__file__).resolve().parents[2]
@@ -23,10 +24,10 @@ NODES = {
 
 @pytest.fixture(scope="module")
 def boot(tmp_path_factory):
-    """What `--quick-test-for-ci` prints, with this pack as the only custom node."""
+    """What `--quick-test-for-ci` prints, with this pack, as it is published, as the only custom node."""
     base = tmp_path_factory.mktemp("base")
     (base / "custom_nodes").mkdir()
-    (base / "custom_nodes" / "comfyui-x-dub").symlink_to(PACK, target_is_directory=True)
+    install(base / "custom_nodes" / "comfyui-x-dub")
     run = subprocess.run(
         [sys.executable, "main.py", "--cpu", "--quick-test-for-ci", "--base-directory", str(base)],
         cwd=COMFYUI,

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 import torch
 from minis import make_mini, speech, write_footage
+from package import install
 
 from xdub_core.heads.demo_sample import write_wav
 from xdub_core.media.video.video_info import probe_video
@@ -33,14 +34,14 @@ SECONDS_TO_START, SECONDS_TO_RUN = 90, 120
 
 
 class Server:
-    """A ComfyUI of its own, with the pack and folders of its own."""
+    """A ComfyUI of its own, with the pack as it is published, and folders of its own."""
 
     def __init__(self, base: Path, allowed: Path) -> None:
         """`allowed`: a folder that workflows may read besides ComfyUI's own."""
         self.base = base
         for folder in ("custom_nodes", "input", "models", "output", "user"):
             (base / folder).mkdir()
-        (base / "custom_nodes" / "comfyui-x-dub").symlink_to(PACK, target_is_directory=True)
+        install(base / "custom_nodes" / "comfyui-x-dub")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
