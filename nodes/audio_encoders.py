@@ -1,4 +1,4 @@
-"""Load Audio Encoders: what hears the speech."""
+"""Load Audio Encoders: the networks that turn speech into features."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class LoadAudioEncoders(io.ComfyNode):
         from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
         from xdub_core.audio.whisper import load_whisper
 
-        from .comfy_bridge.audio_encoders import ReleasedEncoders
+        from .comfy_bridge.audio_encoders import released_encoders
 
         dtype = PRECISIONS[precision]
-        encoders = ReleasedEncoders(
+        encoders = released_encoders(
             load_whisper(found(FOLDER, whisper), dtype=dtype),
             load_wav2vec(found(FOLDER, wav2vec2), dtype=dtype),
         )

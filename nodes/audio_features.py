@@ -1,4 +1,4 @@
-"""Audio Features: a recording as the model hears it."""
+"""Audio Features: a recording as the features that the model takes."""
 
 from __future__ import annotations
 

@@ -112,13 +112,15 @@ class DubVideo(io.ComfyNode):
         )
         check_track(face, source)
         warn_of_real_face(model, source, face, settings.crop_size)
-        heard = whole_dub.cached_features(
+        speech = whole_dub.cached_features(
             audio,
             audio_encoders,
             Length(length),
             len(face.timeline),
             progress,
-            lambda frames: plan_shots(face.track, frames, geometry),  # tells where there is no face so soon
+            lambda frames: plan_shots(
+                face.track, frames, geometry
+            ),  # raises as early as this where there is no face
         )
-        scene = Scene(source.source, face.timeline, face.track, heard.features, heard.frames)
+        scene = Scene(source.source, face.timeline, face.track, speech.features, speech.frames)
         return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))

@@ -7,15 +7,11 @@ from typing import Any
 import folder_paths
 from comfy_api.latest import io
 
-from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
-
 from . import sockets
-from .comfy_bridge.expert import with_expert
 from .comfy_bridge.host.model_files import found
-from .inputs import check_choice
+from .inputs import check_choice, noise_level
 
 FROM_FILE, LIP, TEXTURE, CUSTOM = "as the file says", "lip (0.8 to 0.4)", "texture (0.3 to 0)", "custom"
-RANGES = {LIP: LIP_RANGE, TEXTURE: TEXTURE_RANGE}
 NOISE_RANGES = [FROM_FILE, LIP, TEXTURE, CUSTOM]
 
 
@@ -54,23 +50,13 @@ class LoraExpert(io.ComfyNode):
                     tooltip="When the expert acts, as noise levels: sampling begins at 1 (all noise) and ends at 0. "
                     "Experts trained with X-Dub's own trainer say it in their file.",
                 ),
-                io.Float.Input(
+                noise_level(
                     "from_noise",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="With a custom range: the noise level at which the expert begins to act.",
+                    1.0,
+                    "With a custom range: the noise level at which the expert begins to act.",
                 ),
-                io.Float.Input(
-                    "to_noise",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="With a custom range: the noise level below which it no longer acts.",
+                noise_level(
+                    "to_noise", 0.0, "With a custom range: the noise level below which it no longer acts."
                 ),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="The model with the expert.")],
@@ -96,10 +82,15 @@ class LoraExpert(io.ComfyNode):
     def execute(
         cls, model: Any, expert: str, strength: float, noise_range: str, from_noise: float, to_noise: float
     ) -> io.NodeOutput:
+        from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, stated_expert
+
+        from .comfy_bridge.expert import with_expert
+
         path = found("loras", expert)
         if noise_range == FROM_FILE:
             info = stated_expert(path)
             lowest, highest = info.lowest, info.highest
         else:
-            lowest, highest = RANGES.get(noise_range, (to_noise, from_noise))
+            ranges = {LIP: LIP_RANGE, TEXTURE: TEXTURE_RANGE}
+            lowest, highest = ranges.get(noise_range, (to_noise, from_noise))
         return io.NodeOutput(with_expert(model, path, strength, lowest, highest))

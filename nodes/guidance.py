@@ -7,16 +7,13 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import sockets
+from .inputs import noise_level
 
 
 def _scale(name: str, default: float, highest: float, tooltip: str, advanced: bool = False) -> Any:
     return io.Float.Input(
         name, default=default, min=0.0, max=highest, step=0.05, tooltip=tooltip, advanced=advanced
     )
-
-
-def _noise(name: str, default: float, tooltip: str) -> Any:
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip, advanced=True)
 
 
 class DubGuidance(io.ComfyNode):
@@ -75,20 +72,20 @@ class DubGuidance(io.ComfyNode):
                     "This fraction of it at low noise, where texture comes.",
                     advanced=True,
                 ),
-                _noise(
+                noise_level(
                     "high_until",
                     0.85,
                     "The noise level at which the high fraction starts to become the middle one.",
                 ),
-                _noise("middle_from", 0.75, "The noise level from which on the middle fraction holds."),
-                _noise(
+                noise_level("middle_from", 0.75, "The noise level from which on the middle fraction holds."),
+                noise_level(
                     "middle_until",
                     0.45,
                     "The noise level at which the middle fraction starts to become the low one.",
                 ),
-                _noise("low_from", 0.35, "The noise level from which on the low fraction holds."),
-                _noise("start", 1.0, "No guidance above this noise level: faster, and less strict."),
-                _noise(
+                noise_level("low_from", 0.35, "The noise level from which on the low fraction holds."),
+                noise_level("start", 1.0, "No guidance above this noise level: faster, and less strict."),
+                noise_level(
                     "end",
                     0.0,
                     "No guidance below this noise level: the last steps then take a third of the time.",

@@ -67,7 +67,7 @@ def speech() -> io.Input:
 
 
 def audio_encoders() -> io.Input:
-    """What hears it."""
+    """What turns it into features."""
     return sockets.AudioEncoders.Input("audio_encoders", tooltip="What the model was trained to hear with.")
 
 
@@ -105,7 +105,7 @@ def reference(tooltip: str = "From Reference Latents (X-Dub).") -> io.Input:
 
 
 def audio_features() -> io.Input:
-    """The speech as the model hears it."""
+    """The speech as features."""
     return sockets.AudioFeatures.Input("audio_features", tooltip="From Audio Features (X-Dub).")
 
 
@@ -124,7 +124,7 @@ def conditioning() -> tuple[io.Input, io.Input]:
 
 
 def border() -> io.Input:
-    """Latent positions that are held to the source."""
+    """Latent positions that are locked to the source."""
     return io.Int.Input(
         "border",
         default=1,
@@ -146,6 +146,11 @@ def quality() -> io.Input:
         advanced=True,
         tooltip="Of the encoded video: lower is better and larger; 16 looks like the original, 0 is nearly lossless.",
     )
+
+
+def noise_level(name: str, default: float, tooltip: str) -> io.Input:
+    """From 1, where sampling begins, to 0, where it ends."""
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, advanced=True, tooltip=tooltip)
 
 
 def switch(name: str, default: bool, tooltip: str) -> io.Input:

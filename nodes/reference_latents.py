@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import sockets
-from .comfy_bridge.types import ReferenceLatents, ShotReference, SpeechFeatures, TrackedFace
+from .comfy_bridge.types import SpeechFeatures, TrackedFace
 
 
 class EncodeReference(io.ComfyNode):
@@ -83,29 +83,9 @@ class EncodeReference(io.ComfyNode):
         clip_frames: int,
         motion_frames: int,
     ) -> io.NodeOutput:
-        from xdub_core.dub.clip_plan import ClipGeometry
-        from xdub_core.dub.pipeline import plan_shots
-        from xdub_core.errors import SettingsError
+        from .comfy_bridge.reference_latents import encode_reference
 
-        from .comfy_bridge.host.progress import counted
-        from .comfy_bridge.model.vae import ComfyVAE
-
-        if len(crops) != len(face_track.track):
-            raise SettingsError(
-                f"there are {len(crops)} crops for {len(face_track.track)} boxes: connect crops and face track of one "
-                "and the same Face Crop"
-            )
-        video_vae = ComfyVAE(vae)
-        geometry = ClipGeometry(clip_frames, motion_frames, video_vae.temporal)
-        plans = plan_shots(face_track.track, audio_features.frames, geometry)
-        seen = [
-            plan.slots[clip.start - plan.frames.start :][: geometry.frames]
-            for plan in plans
-            for clip in plan.clips
-        ]
-        encoded = (video_vae.encode(crops[slots]).cpu() for slots in counted(seen, len(seen)))
-        shots = tuple(
-            ShotReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
-            for plan in plans
+        reference = encode_reference(
+            crops, face_track, vae, audio_features.frames, (clip_frames, motion_frames)
         )
-        return io.NodeOutput(ReferenceLatents(shots, geometry, crops, video_vae, audio_features.frames))
+        return io.NodeOutput(reference)

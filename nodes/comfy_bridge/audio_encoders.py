@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import comfy.model_management as management
 from comfy.model_patcher import ModelPatcher
 from torch import nn
@@ -17,48 +19,45 @@ from xdub_core.progress import Progress, ProgressCallback, Stage
 from .media.footage import temporary_path
 
 ACTIVATIONS_BYTES = 2**30
-"""What listening takes beside the weights: wav2vec2 on five minutes in one pass takes 0.6 GB."""
+"""What encoding takes beside the weights: wav2vec2 on five minutes in one pass takes 0.6 GB."""
 
 
-class ReleasedEncoders:
-    """Whisper large-v2 and wav2vec2-base-960h, which the released X-Dub hears with."""
+class ManagedEncoders:
+    """`AudioEncoders` that ComfyUI holds. `width`: of a row of features, which `encode` makes with the networks."""
 
-    def __init__(self, whisper: WhisperAudioEncoder, wav2vec: Wav2VecEncoder) -> None:
-        self._whisper = whisper
-        self._wav2vec = wav2vec
-        self.patchers = (managed(whisper), managed(wav2vec))
-
-    @property
-    def width(self) -> int:
-        """Values per row of features."""
-        return self._whisper.width + self._wav2vec.width
+    def __init__(
+        self, width: int, encode: Callable[[Recording], AudioFeatures], *networks: nn.Module
+    ) -> None:
+        self.width = width
+        self._encode = encode
+        self.patchers = tuple(map(managed, networks))
 
     def features(self, recording: Recording, on_progress: ProgressCallback) -> AudioFeatures:
         """The recording's features, computed now and kept on disk."""
         load(self.patchers)
-        return _heard(EncodedAudio(recording, self._whisper, self._wav2vec), on_progress)
+        folder = temporary_path("").parent
+        return spooled_features(
+            self._encode(recording),
+            folder,
+            lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
+        )
 
 
-class MiniEncoders:
+def released_encoders(whisper: WhisperAudioEncoder, wav2vec: Wav2VecEncoder) -> ManagedEncoders:
+    """Whisper large-v2 and wav2vec2-base-960h, which the released X-Dub takes its audio features from."""
+    width = whisper.width + wav2vec.width
+    return ManagedEncoders(
+        width, lambda recording: EncodedAudio(recording, whisper, wav2vec), whisper, wav2vec
+    )
+
+
+def mini_encoders(network: PhonemeNet) -> ManagedEncoders:
     """The built-in model's phoneme recogniser."""
-
-    def __init__(self, network: PhonemeNet) -> None:
-        self._network = network
-        self.patchers = (managed(network),)
-
-    @property
-    def width(self) -> int:
-        """Values per row of features."""
-        return self._network.config.width
-
-    def features(self, recording: Recording, on_progress: ProgressCallback) -> AudioFeatures:
-        """The recording's features, computed now and kept on disk."""
-        load(self.patchers)
-        return _heard(MiniFeatures(recording, self._network), on_progress)
+    return ManagedEncoders(network.config.width, lambda recording: MiniFeatures(recording, network), network)
 
 
 def managed(network: nn.Module) -> ModelPatcher:
-    """A network that hears, which ComfyUI moves between device and RAM as it does text encoders.
+    """An audio encoder that ComfyUI moves between device and RAM as it does text encoders.
 
     It runs once for a whole recording; so where VRAM is short, it may stay on the CPU.
     """
@@ -69,10 +68,3 @@ def managed(network: nn.Module) -> ModelPatcher:
 def load(patchers: tuple[ModelPatcher, ...]) -> None:
     """Bring networks to their device, whole: they are not made of ComfyUI's operations, which could run in parts."""
     management.load_models_gpu(list(patchers), memory_required=ACTIVATIONS_BYTES, force_full_load=True)
-
-
-def _heard(features: AudioFeatures, on_progress: ProgressCallback) -> AudioFeatures:
-    def progress(done: int, total: int) -> None:
-        on_progress(Progress(Stage.AUDIO, done, total))
-
-    return spooled_features(features, temporary_path("").parent, progress)

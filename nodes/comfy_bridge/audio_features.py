@@ -1,4 +1,4 @@
-"""From AUDIO to what the model hears, as long as the dub shall be."""
+"""From AUDIO to the features that the model takes, as long as the dub shall be."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def speech_features(
     on_progress: ProgressCallback,
     check: Callable[[int], object] | None = None,
 ) -> SpeechFeatures:
-    """Hear a recording, followed by silence where the dub lasts longer than it.
+    """The features of a recording, followed by silence where the dub lasts longer than it.
 
-    `video_frames`: of the video at 25 fps; None where only the speech counts. `check` is told how many frames the dub
-    has before anything is heard, which takes long, and may raise. Raises MediaError for no sound.
+    `video_frames`: of the video at 25 fps; None where only the speech counts. `check` is given the dub's number of
+    frames before the recording is encoded, which takes long, and may raise. Raises MediaError for no sound.
     """
     with open_sound(audio) as recording:
         spoken = frames_of_audio(recording.samples)

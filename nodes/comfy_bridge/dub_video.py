@@ -89,7 +89,7 @@ def cached_track(
     progress: NodeProgress,
     fps: float,
 ) -> TrackedFace:
-    """The face that the detector finds in a video (of `fps`, where it comes as images), or found before. FaceError."""
+    """The face that the detector finds in a video, of `fps` where it comes as images, or the cached one. FaceError."""
     key = footage_key(video, fps)
     return TRACKS.get(
         detector,
@@ -106,7 +106,7 @@ def cached_features(
     progress: NodeProgress,
     check: Callable[[int], object],
 ) -> SpeechFeatures:
-    """What the encoders hear of a recording, or heard before; see `speech_features`. `frames`: the video's."""
+    """The features of a recording, encoded now or cached; see `speech_features`. `frames`: the video's."""
     key = sound_key(audio)
     return FEATURES.get(
         encoders,

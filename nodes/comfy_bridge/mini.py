@@ -18,7 +18,7 @@ from xdub_core.mini.likeness import FRAMES, Likeness, likeness_of_track, load_li
 from xdub_core.mini.loading import EXPERT_FILES, EXPERTS
 from xdub_core.mini.network_files import DIT, load_network
 
-from .audio_encoders import MiniEncoders
+from .audio_encoders import ManagedEncoders, mini_encoders
 from .dub_video import SETTINGS
 from .expert import with_expert
 from .host.warnings import warn
@@ -39,7 +39,7 @@ class MiniParts:
     card: MiniCard
     model: Any
     vae: MiniVae
-    encoders: MiniEncoders
+    encoders: ManagedEncoders
     detector: MiniDetector
 
 
@@ -60,7 +60,7 @@ def load_mini_parts(folder: Path, experts: bool = True) -> MiniParts:
         card,
         model,
         MiniVae(load_network("codec", folder)),
-        MiniEncoders(load_network("phonemes", folder)),
+        mini_encoders(load_network("phonemes", folder)),
         MiniDetector(finder),
     )
 

@@ -15,22 +15,23 @@ stitching [1, C, F, h, w].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from torch import Tensor
+if TYPE_CHECKING:  # so that starting ComfyUI need not load the engine
+    import numpy as np
+    from torch import Tensor
 
-from xdub_core.audio.features import AudioFeatures
-from xdub_core.audio.recording import Recording
-from xdub_core.dub.clip_plan import Clip, ClipGeometry
-from xdub_core.face.track import FaceTrack
-from xdub_core.media.timeline import Timeline
-from xdub_core.progress import ProgressCallback
-from xdub_core.vae.protocol import VideoVAE
+    from xdub_core.audio.features import AudioFeatures
+    from xdub_core.audio.recording import Recording
+    from xdub_core.dub.clip_plan import Clip, ClipGeometry
+    from xdub_core.face.track import FaceTrack
+    from xdub_core.media.timeline import Timeline
+    from xdub_core.progress import ProgressCallback
+    from xdub_core.vae.protocol import VideoVAE
 
 
 class AudioEncoders(Protocol):
-    """What hears the speech."""
+    """What turns speech into features."""
 
     @property
     def width(self) -> int:

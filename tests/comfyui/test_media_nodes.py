@@ -59,7 +59,7 @@ def test_a_mini_gives_everything_that_a_dub_needs(pack, mini_folder, monkeypatch
     assert [type(output).__name__ for output in outputs[:4]] == [
         "ModelPatcher",
         "MiniVae",
-        "MiniEncoders",
+        "ManagedEncoders",
         "MiniDetector",
     ]
     assert outputs[5:] == (CARD.crop, CARD.clip_frames, CARD.steps)

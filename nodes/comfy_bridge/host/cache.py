@@ -33,9 +33,8 @@ class Cache(Generic[Made]):
 
     def get(self, maker: object, key: Hashable | None, make: Callable[[], Made]) -> Made:
         """What `make` makes, or made before with an equal `key` and the very same `maker`. None: nothing is kept."""
-        if (
-            key is None or not type(maker).__weakrefoffset__
-        ):  # without the latter, nobody can tell when it is gone
+        # Of makers that weak references cannot point to, nobody learns when they are gone.
+        if key is None or not type(maker).__weakrefoffset__:
             return make()
         whole = (id(maker), key)
         found = self._kept.pop(whole, None)
@@ -74,7 +73,7 @@ def footage_key(video: Any, fps: float) -> Hashable | None:
         return hashlib.blake2b(stream.getbuffer()).digest(), trim
     try:
         facts = Path(stream).stat()
-    except OSError:  # reading it tells why
+    except OSError:  # reading it says why
         return None
     return stream, facts.st_mtime_ns, facts.st_size, trim
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import folder_paths
 
 from xdub_core.errors import MissingModelError, XDubError
-from xdub_core.weights.identify import describe_file
-from xdub_core.weights.kinds import Kind
+
+if TYPE_CHECKING:
+    from xdub_core.weights.kinds import Kind
 
 
 def choices(folder: str, *words: str) -> list[str]:
@@ -33,13 +35,16 @@ def wrong_choice(
     """What is wrong with the file `name`, in one line, for `validate_inputs`; None where it may be right.
 
     `what`: how the message names what is wanted; `advice`: where it is to be had. A pickle may be anything, so it
-    passes: loading tells.
+    passes: loading says.
     """
     if name is None:  # linked: known only when it runs
         return None
+    from xdub_core.weights.identify import describe_file
+    from xdub_core.weights.kinds import Kind
+
     listed = name in folder_paths.get_filename_list(
         folder
-    )  # else it is not asked for: a workflow may name anything
+    )  # others are left alone: a workflow may name anything
     path = folder_paths.get_full_path(folder, name) if listed else None
     if path is None:
         there = (

@@ -47,7 +47,7 @@ IDLE = {
 """Core's nodes whose patches have no meaning for X-Dub, and why: they are left out."""
 
 NAMED = "xdub_idle_patches_named"
-"""Attachment of a MODEL: the nodes that the artist has been told of."""
+"""Attachment of a MODEL: the nodes that the artist has been warned of."""
 
 Conds = Mapping[str, Any]
 """CONDITIONING of the branches, as core processed it, by core's names."""
@@ -65,7 +65,7 @@ class Step:
 
     @property
     def common(self) -> dict[str, Any]:
-        """What every function is told."""
+        """What every function gets."""
         return {
             "model": self.model,
             "input": self.x,
@@ -109,8 +109,8 @@ def warn_of_idle_patches(model: Any) -> None:
     idle = {node: reason for node, reason in _idle_patches(model.model_options).items() if node not in named}
     if idle:
         model.set_attachments(NAMED, named | idle.keys())
-        told = "; ".join(f"{node} ({reason})" for node, reason in idle.items())
-        warn(f"these nodes do nothing to X-Dub and may be taken out: {told}")
+        named_with_reason = "; ".join(f"{node} ({reason})" for node, reason in idle.items())
+        warn(f"these nodes do nothing to X-Dub and may be taken out: {named_with_reason}")
 
 
 def _idle_patches(options: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,44 @@
+"""The clips of a dub, planned, and the source crops of each as latents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.pipeline import plan_shots
+from xdub_core.errors import SettingsError
+
+from .host.progress import counted
+from .model.vae import ComfyVAE
+from .types import ReferenceLatents, ShotReference, TrackedFace
+
+
+def encode_reference(
+    crops: Tensor, face: TrackedFace, vae: Any, frames: int, clip: tuple[int, int]
+) -> ReferenceLatents:
+    """Encode the crops [slots, size, size, 3] that every clip sees of a dub of so many `frames`.
+
+    `clip`: frames of a clip, and those of them that go on from the clip before. Raises SettingsError for crops of
+    another track, a VAE that does not fit, or a clip that is none.
+    """
+    if len(crops) != len(face.track):
+        raise SettingsError(
+            f"there are {len(crops)} crops for {len(face.track)} boxes: connect crops and face track of one "
+            "and the same Face Crop"
+        )
+    video_vae = ComfyVAE(vae)
+    geometry = ClipGeometry(*clip, video_vae.temporal)
+    plans = plan_shots(face.track, frames, geometry)
+    seen = [
+        plan.slots[clip.start - plan.frames.start :][: geometry.frames]
+        for plan in plans
+        for clip in plan.clips
+    ]
+    encoded = (video_vae.encode(crops[slots]).cpu() for slots in counted(seen, len(seen)))
+    shots = tuple(
+        ShotReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
+        for plan in plans
+    )
+    return ReferenceLatents(shots, geometry, crops, video_vae, frames)
