@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.golden import SHIPPED, golden_dit, golden_metadata, relative_error
 from tests.golden_detector import measure_people, measure_pose
 from xdub_core.audio.encoded import wav2vec_features, whisper_features
-from xdub_core.audio.features import tensor_features
+from xdub_core.audio.features import JoinedFeatures, TensorFeatures
 from xdub_core.audio.recording import open_recording
 from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import load_whisper
@@ -103,7 +103,9 @@ def sampling_rows(folder: Path) -> Iterator[Row]:
         border=int(facts["border"]),
     )
     geometry = ClipGeometry(int(facts["clip_frames"]), int(facts["motion_frames"]))
-    features = tensor_features(tensors["whisper_feat"][:, -1], tensors["wav2vec_feat"][:, -1])
+    features = JoinedFeatures(
+        [TensorFeatures(tensors[name][:, -1]) for name in ("whisper_feat", "wav2vec_feat")]
+    )
     denoiser = DiTDenoiser(golden.model, tensors["context"])
     clips: list[torch.Tensor] = []
     while (clip := f"clip{len(clips)}") + ".latents" in tensors:

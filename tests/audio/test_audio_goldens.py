@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from tests.golden import golden_metadata, relative_error
 from xdub_core.audio.encoded import EncodedAudio, wav2vec_features, whisper_features
-from xdub_core.audio.features import tensor_features
+from xdub_core.audio.features import JoinedFeatures, TensorFeatures
 from xdub_core.audio.recording import open_recording
 from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import load_whisper
@@ -60,7 +60,7 @@ def test_whisper_comes_first_then_wav2vec(goldens, expected):
 def test_windows_of_the_chained_clips_equal_the_goldens(goldens):
     path = goldens / "long_sampling.safetensors"
     tensors, facts = load_file(path), golden_metadata(path)
-    both = tensor_features(tensors["whisper_feat"][:, -1], tensors["wav2vec_feat"][:, -1])
+    both = JoinedFeatures([TensorFeatures(tensors[name][:, -1]) for name in ("whisper_feat", "wav2vec_feat")])
     stride = int(facts["clip_frames"]) - int(facts["motion_frames"])
     clips = sorted(name for name in tensors if name.endswith(".audio_feats"))
     for name in clips:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdub_core.audio.encoded import log_mel_features, measure_features, spooled_features
-from xdub_core.audio.features import ChunkedFeatures, JoinedFeatures, TensorFeatures, tensor_features
+from xdub_core.audio.features import ChunkedFeatures, JoinedFeatures, TensorFeatures
 from xdub_core.errors import MediaError, SettingsError
 
 
@@ -59,7 +59,7 @@ def test_chunks_are_computed_when_read_and_the_last_few_kept():
 
 def test_joined_parts_clamp_to_their_own_ends():
     long, short = numbered(5), numbered(4, 2, first=100)
-    joined = tensor_features(long, short)
+    joined = JoinedFeatures([TensorFeatures(long), TensorFeatures(short)])
     assert (joined.rows, joined.width) == (5, 5)
     last = joined.read(4, 7)
     assert torch.equal(last, torch.cat([long[4], short[3]]).expand(3, 5))
@@ -73,7 +73,7 @@ def test_joining_nothing_is_an_error():
 @pytest.mark.parametrize("shape", [(0, 4), (4,), (1, 2, 3)])
 def test_tensors_of_other_shapes_are_errors(shape):
     with pytest.raises(SettingsError, match=r"\[rows, width\]"):
-        tensor_features(torch.zeros(shape))
+        TensorFeatures(torch.zeros(shape))
 
 
 def test_spooled_features_read_like_the_original(tmp_path):

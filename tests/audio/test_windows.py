@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdub_core.audio.features import tensor_features
+from xdub_core.audio.features import TensorFeatures
 from xdub_core.audio.windows import audio_windows, window_starts
 
 
@@ -33,14 +33,14 @@ def test_windows_are_as_long_as_the_frames_of_a_latent(start, latents, held):
     assert starts[1] == 2 * (start + 1)  # the second latent's first frame
     assert {after - before for before, after in pairwise(starts)} == {2 * held}
     rows = torch.arange(100.0)[:, None]
-    assert audio_windows(tensor_features(rows), 20, 3, held).flatten().tolist() == list(
+    assert audio_windows(TensorFeatures(rows), 20, 3, held).flatten().tolist() == list(
         range(2 * (21 - held), 2 * (21 + 2 * held))
     )
 
 
 def test_windows_hold_their_rows_and_clamp_at_both_ends():
     rows = torch.arange(12.0)[:, None].repeat(1, 2)
-    windows = audio_windows(tensor_features(rows), 0, 3)
+    windows = audio_windows(TensorFeatures(rows), 0, 3)
     assert windows.shape == (3, 8, 2)
     assert windows[0, :, 0].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
     assert windows[1, :, 0].tolist() == [2, 3, 4, 5, 6, 7, 8, 9]

@@ -15,7 +15,7 @@ from models import (
     wide_state,
 )
 
-from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, load_expert, merge_expert
+from xdub_core.experts.expert import ExpertInfo, load_expert
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.schedule import flow_sigmas
@@ -176,8 +176,8 @@ def merged_state(lora, strength):
     merged = XDubDiT(RELEASED_HEADS)
     merged.load_state_dict(random_state(RELEASED_HEADS))
     expert = load_expert(folder_paths.get_full_path("loras", lora))
-    weaker = {name: LowRank(pair.down, pair.up * strength) for name, pair in expert.layers.items()}
-    merge_expert(merged, Expert(expert.info, weaker))
+    for name, (down, up) in expert.layers.items():
+        merged.get_parameter(f"{name}.weight").data += strength * expert.scale * (up @ down)
     return merged.state_dict()
 
 

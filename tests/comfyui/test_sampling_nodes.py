@@ -9,7 +9,7 @@ import torch
 from clips import CONTEXT, sample
 from models import RELEASED_HEADS, load_model, put_model, random_state, relative_error
 
-from xdub_core.audio.features import tensor_features
+from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_shots
@@ -34,7 +34,7 @@ def model():
 @pytest.fixture(scope="module")
 def speech(pack):
     rows = torch.randn(60, RELEASED_HEADS.audio_dim, generator=torch.Generator().manual_seed(3))
-    return pack("comfy_bridge.types").SpeechFeatures(tensor_features(rows), FRAMES)
+    return pack("comfy_bridge.types").SpeechFeatures(TensorFeatures(rows), FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_nan_is_told_with_its_clip(pack, model, reference, speech):
 
 def test_parts_of_another_model_are_refused(pack, model, reference, speech):
     types = pack("comfy_bridge.types")
-    narrow = types.SpeechFeatures(tensor_features(torch.zeros(60, 7)), FRAMES)
+    narrow = types.SpeechFeatures(TensorFeatures(torch.zeros(60, 7)), FRAMES)
     with pytest.raises(SettingsError, match="7 wide"):
         run_sampler(pack, model, reference, narrow)
     other = types.ReferenceLatents(reference.shots, GEOMETRY, reference.crops, CosineVAE(12), FRAMES)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from xdub_core.audio.features import tensor_features
+from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
 from xdub_core.sampling.guidance import Velocities
@@ -48,7 +48,7 @@ def chain(denoiser, finish=lambda generated, source: generated, as_released=Fals
     return ClipChain(
         vae=CosineVAE(48),
         sampler=EulerSampler(denoiser, SamplerSettings(steps=2, border=border)),
-        features=tensor_features(rows),
+        features=TensorFeatures(rows),
         geometry=GEOMETRY,
         finish=finish,
         as_released=as_released,

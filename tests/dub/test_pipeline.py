@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xdub_core.audio.features import tensor_features
+from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub, plan_shots, shots_of, slots_of_shot
 from xdub_core.errors import FaceError, SamplingError, SettingsError
@@ -78,7 +78,7 @@ def scene(source_frames=20, frames=30, present=None, shot=None):
         source=Frames(source_frames),
         timeline=Timeline(np.arange(source_frames)),
         track=track,
-        features=tensor_features(torch.zeros(500, 3)),
+        features=TensorFeatures(torch.zeros(500, 3)),
         frames=frames,
     )
 
@@ -184,7 +184,7 @@ def test_the_clips_follow_the_vae_s_own_geometry(temporal, as_released):
 
     a_scene = scene(frames, frames)
     a_scene.source.pictures[:] = np.arange(frames)[:, None, None, None] * 3 + 20  # a grey for every frame
-    a_scene = replace(a_scene, features=tensor_features(torch.arange(500.0)[:, None]))
+    a_scene = replace(a_scene, features=TensorFeatures(torch.arange(500.0)[:, None]))
     settings = replace(
         SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, as_released=as_released
     )

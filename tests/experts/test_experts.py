@@ -18,7 +18,6 @@ from xdub_core.experts.expert import (
     ExpertInfo,
     LowRank,
     load_expert,
-    merge_expert,
     save_expert,
 )
 from xdub_core.experts.expert_denoiser import ExpertDenoiser, changes_clip_constants
@@ -64,7 +63,8 @@ def texture(**options):
 def merged(*experts):
     model = tiny_model()
     for expert in experts:
-        merge_expert(model, expert)
+        for name, (down, up) in expert.layers.items():
+            model.get_parameter(f"{name}.weight").add_(expert.scale * (up @ down))
     return model
 
 

@@ -3,11 +3,10 @@
 import json
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdub_core.media.timeline import Timeline, ping_pong, timeline_from_timestamps
+from xdub_core.media.timeline import ping_pong, timeline_from_timestamps
 
 
 def constant_rate(frames, fps):
@@ -99,10 +98,3 @@ def test_any_timestamps_show_what_a_player_shows(gaps, start):
         # Sums of floats may fall on either side of a boundary; by a neighbour at most.
         assert np.max(np.abs(line.source_index - expected)) <= 1
         assert np.mean(line.source_index == expected) > 0.9
-
-
-def test_extension_goes_there_and_back():
-    line = Timeline(np.array([0, 2, 4]))
-    assert line.extended(8).source_index.tolist() == [0, 2, 4, 2, 0, 2, 4, 2]
-    assert line.extended(2).source_index.tolist() == [0, 2]
-    assert line.extended(8).duration == pytest.approx(0.32)

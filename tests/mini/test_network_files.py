@@ -12,12 +12,9 @@ from xdub_core.mini.card import CARD, MiniCard, load_card
 from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.network_files import (
-    LARGEST_BYTES,
     MiniNetworks,
-    bundle_bytes,
     load_network,
     load_networks,
-    rounding_error,
     save_network,
     save_networks,
 )
@@ -56,8 +53,7 @@ def test_what_was_saved_is_loaded(networks, tmp_path):
 
 
 def test_half_precision_halves_the_files_and_changes_little(networks, folder):
-    assert bundle_bytes(folder) < 8_000_000 < LARGEST_BYTES
-    assert rounding_error(networks.vae) < 5e-4
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
     frames = torch.rand(1, 5, 3, 16, 16)
     difference = load_networks(folder).vae.moments(frames)[0] - networks.vae.moments(frames)[0]
     assert difference.abs().max() < 0.01

@@ -1,18 +1,10 @@
-"""Masks: occluders left alone, feathered composites, the latents' resolution."""
+"""Masks: feathered composites, the latents' resolution."""
 
 import pytest
 import torch
 
 from xdub_core.errors import SamplingError
-from xdub_core.training.masks import MASKED_VALUE, composite, feathered, latent_mask, mask_out, visible_face
-
-
-def test_what_occludes_the_face_is_not_painted():
-    face, occluder = torch.zeros(1, 4, 4), torch.zeros(1, 4, 4)
-    face[:, 2:], occluder[:, :, 1] = 1, 1
-    visible = visible_face(face, occluder)
-    assert visible[0, 3].tolist() == [1, 0, 1, 1]
-    assert visible[0, 0].tolist() == [0, 0, 0, 0]
+from xdub_core.training.masks import MASKED_VALUE, composite, feathered, latent_mask, mask_out
 
 
 def test_masked_pixels_say_nothing_of_the_frame():

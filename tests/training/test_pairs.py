@@ -1,4 +1,4 @@
-"""Pairs: dubbed anew in chained segments, put back into the original, filtered, augmented."""
+"""Pairs: dubbed anew in chained segments, put back into the original, augmented."""
 
 from dataclasses import replace
 
@@ -18,13 +18,6 @@ from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training import pairs as pairs_module
 from xdub_core.training.augmentation import AugmentationRates, augment_pair, draw_occlusion, draw_relighting
 from xdub_core.training.encoding import editor_example, generator_example
-from xdub_core.training.filtering import (
-    PairFilter,
-    PairMeasures,
-    PairScores,
-    score_pair,
-    similarity_transform,
-)
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, even_frames, other_frames
 from xdub_core.vae.cosine import CosineVAE
 
@@ -147,71 +140,6 @@ def test_examples_have_the_shapes_that_the_objectives_read():
     example = editor_example(VAE, videos[0], videos[1], features, 3, masks[0], masks[0])
     assert example["reference"].shape == example["target"].shape == (4, 4, 4, 4)
     assert torch.allclose(example["rows"].float(), features.read(6, 32), atol=1e-3)
-
-
-# Filtering: the "landmarks" of a frame are four anchors and one mouth point, written into its first pixels.
-
-ANCHORS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
-
-
-def posed(mouth_y, angle=0.3, scale=2.0, shift=(5.0, -3.0)):
-    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = np.vstack([ANCHORS, [5.0, mouth_y]])
-    return points @ rotation.T + shift
-
-
-def measures(tables, quality=None):
-    return PairMeasures(
-        embed=lambda clip: np.stack([np.array([1.0, frame[0, 0, 0]]) for frame in clip]),
-        landmarks=lambda clip: np.stack([tables[int(frame[0, 1, 0])] for frame in clip]),
-        mouth=(4,),
-        anchors=(0, 1, 2, 3),
-        template=tuple(map(tuple, ANCHORS)),
-        quality=quality,
-    )
-
-
-def frame_of(identity, table):
-    frame = np.zeros((1, 2, 2, 3), np.float32)
-    frame[0, 0, 0], frame[0, 0, 1] = identity, table
-    return frame
-
-
-def test_similarity_transform_is_found_exactly_and_never_mirrors():
-    points = posed(12.0)
-    matrix, shift = similarity_transform(points, posed(12.0, angle=-0.5, scale=0.7, shift=(1.0, 2.0)))
-    assert np.allclose(points @ matrix.T + shift, posed(12.0, angle=-0.5, scale=0.7, shift=(1.0, 2.0)))
-    matrix, _ = similarity_transform(points, points * [-1, 1])
-    assert np.linalg.det(matrix) > 0
-
-
-def test_mouth_distance_is_measured_in_the_template_whatever_the_pose():
-    tables = [posed(12.0), posed(14.5, angle=-0.4, scale=3.0, shift=(0.0, 9.0))]
-    scores = score_pair(frame_of(0, 0), frame_of(0, 1), measures(tables, quality=lambda clip: 4.5))
-    assert scores.mouth_distance == pytest.approx(2.5)
-    assert scores.identity == pytest.approx(1.0)
-    assert scores.quality == 4.5
-
-
-def test_identity_is_the_cosine_of_the_embeddings():
-    tables = [posed(12.0)]
-    scores = score_pair(frame_of(0, 0), frame_of(1, 0), measures(tables))
-    assert scores.identity == pytest.approx(0.5**0.5)
-    assert scores.mouth_distance == pytest.approx(0, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("scores", "kept"),
-    [
-        (PairScores(0.85, 1.0), True),
-        (PairScores(0.84, 3.0), False),
-        (PairScores(0.99, 0.99), False),
-        (PairScores(0.99, 3.0, 4.0), False),
-        (PairScores(0.99, 3.0, 4.1), True),
-    ],
-)
-def test_filter_has_the_papers_thresholds(scores, kept):
-    assert PairFilter().keeps(scores) is kept
 
 
 def test_light_and_occluder_are_the_same_on_both_sides():

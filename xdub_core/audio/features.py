@@ -118,12 +118,6 @@ class JoinedFeatures:
         return torch.cat([part.read(start, stop) for part in self.parts], dim=1)
 
 
-def tensor_features(*tensors: torch.Tensor) -> AudioFeatures:
-    """Features of tensors [rows, width] that exist already, side by side where there are several."""
-    parts = [TensorFeatures(tensor) for tensor in tensors]
-    return parts[0] if len(parts) == 1 else JoinedFeatures(parts)
-
-
 def clamped_rows(start: int, stop: int, rows: int) -> torch.Tensor:
     """Indices start..stop - 1, those outside 0..rows - 1 replaced by the nearest inside."""
     return torch.arange(start, stop).clamp(0, rows - 1)

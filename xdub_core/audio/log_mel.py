@@ -19,7 +19,6 @@ from xdub_core.errors import MediaError
 N_FFT = 400
 HOP = 160
 MEL_BINS = 80
-FRAMES_PER_SECOND = SAMPLE_RATE // HOP  # 100
 BLOCK_FRAMES = 3000
 DYNAMIC_RANGE = 8.0  # decades below the maximum that are kept
 

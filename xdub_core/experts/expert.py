@@ -162,12 +162,3 @@ def linear_layer(model: nn.Module, name: str, down: Tensor, up: Tensor) -> nn.Mo
             "they are of different sizes of the model"
         )
     return module
-
-
-@torch.no_grad()
-def merge_expert(model: nn.Module, expert: Expert) -> None:
-    """Add an expert's change to the model's weights for good, at every noise level."""
-    for name, (down, up) in expert.layers.items():
-        module = linear_layer(model, name, down, up)
-        weight = module.get_parameter("weight")
-        weight.add_((expert.scale * (up.float() @ down.float())).to(weight))

@@ -27,10 +27,6 @@ class Timeline:
         """Length in seconds."""
         return len(self) / self.fps
 
-    def extended(self, length: int) -> Timeline:
-        """This timeline cut, or continued there and back (ping-pong), to `length` slots."""
-        return Timeline(self.source_index[ping_pong(len(self), length)], self.fps)
-
 
 def timeline_from_timestamps(seconds: np.ndarray, duration: float, fps: float = MODEL_FPS) -> Timeline:
     """Bring frames shown at any times to a constant rate.

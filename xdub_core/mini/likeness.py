@@ -87,11 +87,6 @@ def load_likeness(folder: Path) -> HeadLikeness:
     return HeadLikeness(finder, weights, bias)
 
 
-def rendered_head_likeness(crops: Sequence[np.ndarray], folder: Path) -> Likeness:
-    """How like a rendered head the crops are, by the judge in `folder`; see `HeadLikeness` and `load_likeness`."""
-    return load_likeness(folder)(crops)
-
-
 def likeness_of_track(
     judge: HeadLikeness, source: FrameSource, timeline: Timeline, track: FaceTrack, size: int
 ) -> Likeness:

@@ -3,7 +3,7 @@
     VAE, phonemes, sync, landmarks (both looks), identity      this module's own, each with its sizes as metadata
     dit, and experts                                             files that others write; here they have their names
 
-Networks are stored in float16 where asked for and loaded as float32; see `rounding_error` for what that costs.
+Networks are stored in float16 where asked for and loaded as float32.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from xdub_core.weights.stated import stated, stated_object
 from xdub_core.weights.strict import load_strictly, tensor_problems
 from xdub_core.weights.tensor_file import UNREADABLE, open_tensors, save_tensors
 
-LARGEST_BYTES = 20_000_000
-"""What all the files may take together."""
 DIT, LIP_EXPERT, TEXTURE_EXPERT = "dit.safetensors", "lip_expert.safetensors", "texture_expert.safetensors"
 _METADATA = "xdub_mini"
 """One key, so that equal networks make equal files: safetensors does not keep the order of several."""
@@ -112,21 +110,6 @@ def load_network(name: str, folder: Path | str) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def bundle_bytes(folder: Path | str) -> int:
-    """The size of all the safetensors files in a folder."""
-    return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
-
-
-def rounding_error(network: nn.Module) -> float:
-    """The largest relative change of a tensor (norms) that storing the network as float16 makes."""
-    changes = [0.0]
-    for tensor in network.state_dict().values():
-        if tensor.is_floating_point():
-            change = (_loaded(_stored(tensor, True)) - tensor).norm() / tensor.norm().clamp(min=1e-12)
-            changes.append(float(change))
-    return max(changes)
-
-
 def _by_name(networks: MiniNetworks) -> dict[str, nn.Module]:
     finder = networks.landmarks
     return {
@@ -155,7 +138,3 @@ def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
     """Weights as float16; single numbers and vectors (biases, statistics) as they are: they weigh nothing."""
     cpu = tensor.detach().cpu().contiguous()
     return cpu.half() if half and cpu.is_floating_point() and cpu.ndim > 1 else cpu
-
-
-def _loaded(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor

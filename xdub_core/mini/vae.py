@@ -40,12 +40,6 @@ class MiniVAE:
         """Latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoVAE.decode`."""
         return self.decode_after(latents, None)
 
-    def encode_batch(self, frames: Tensor) -> Tensor:
-        """Frames [B, F, H, W, 3] in 0..1 of equally long videos -> latents [B, C, f, h, w]; for training."""
-        check_frames(frames[0], self.spatial, self.temporal)
-        mean, _ = self.network.moments(frames.float().permute(0, 1, 4, 2, 3))
-        return self.network.normalise(mean)
-
     def decode_batch(self, latents: Tensor) -> Tensor:
         """Normalised latents of whole videos [B, C, f, h, w] -> frames [B, 4 (f - 1) + 1, H, W, 3], not clamped."""
         check_latents(latents[:1], self.channels)

@@ -29,7 +29,7 @@ def generator_example(
     """An example for stage I.
 
     `frames`: the segment [F, S, S, 3] in 0..1, at `start_frame` of its recording's `features`; `mask` [F, S, S]: what
-    is to be painted (`masks.visible_face`); `references`: N frames of other segments [N, S, S, 3]; `face`, `lip`:
+    is to be painted; `references`: N frames of other segments [N, S, S, 3]; `face`, `lip`:
     loss masks [F, S, S].
     """
     stills = torch.cat([vae.encode(still[None]) for still in references], dim=2)

@@ -17,11 +17,6 @@ MASKED_VALUE = 0.5
 """What hides the masked pixels: middle grey, the zero of the VAE's own range."""
 
 
-def visible_face(face: Tensor, occluder: Tensor) -> Tensor:
-    """M_vis = M_face and not M_occ (appendix B.3): the face as it is painted, without what passes in front of it."""
-    return face * (1 - occluder)
-
-
 def mask_out(frames: Tensor, mask: Tensor) -> Tensor:
     """V_bg: `frames` [..., H, W, 3] in 0..1 with the pixels of `mask` [..., H, W] hidden (section 3.1)."""
     kept = (1 - mask).unsqueeze(-1)

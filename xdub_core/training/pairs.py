@@ -67,7 +67,7 @@ class Redubber:
     ) -> Tensor:
         """Clips with other speech, shaped like `frames` [batch, T, S, S, 3] in 0..1, all sampled as one batch.
 
-        `masks` [batch, T, S, S]: 1 where the face is visible and to be painted (`masks.visible_face`); `speech`: one
+        `masks` [batch, T, S, S]: 1 where the face is visible and to be painted; `speech`: one
         for each clip. The sampler's seed fixes the noise: give every batch another one. `on_segment` is told
         (segments done, segments in all).
 

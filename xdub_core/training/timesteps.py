@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -44,16 +43,6 @@ class TimestepDistribution:
         else:
             base = torch.sigmoid(self.mean + self.deviation * torch.randn(count, generator=generator))
         return shift_timestep(base, self.alpha)
-
-    def density(self, t: Tensor) -> Tensor:
-        """The probability density at `t` in (0, 1)."""
-        base = t / (self.alpha - (self.alpha - 1) * t)  # Eq. 2 solved for t_base
-        slope = self.alpha / (self.alpha - (self.alpha - 1) * t) ** 2
-        if self.base == "uniform":
-            return slope
-        z = (torch.logit(base) - self.mean) / self.deviation
-        normal = torch.exp(-z * z / 2) / (self.deviation * math.sqrt(2 * math.pi))
-        return normal / (base * (1 - base)) * slope
 
 
 HIGH_NOISE = TimestepDistribution(alpha=5.0)

@@ -15,6 +15,7 @@ from xdub_core.media.output.tags import film_tags, timecode_at
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import untouched
 from xdub_core.media.sound.sound_place import place_sound
+from xdub_core.media.timeline import ping_pong
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import scan_video
 
@@ -90,7 +91,9 @@ def dub(source, target, sound=None, frames=50):
     settings = EncodeSettings(preset="ultrafast")
     tracks = SourceTracks(info, seconds)
     with VideoWriter(target, 96, 64, 25, settings, sound, like=info, tracks=tracks) as writer:
-        for frame in passes.source_frames(passes.timeline.extended(frames).source_index):
+        for frame in passes.source_frames(
+            passes.timeline.source_index[ping_pong(len(passes.timeline), frames)]
+        ):
             writer.write(untouched(frame))
     return target
 

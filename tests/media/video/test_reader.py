@@ -151,7 +151,7 @@ def test_odd_sizes_are_read_as_they_are(tmp_path, make_video):
 def test_one_frame_makes_one_slot(tmp_path, make_video, numbered):
     with VideoReader(make_video(tmp_path / "a.mp4", numbered(1))) as reader:
         assert reader.timeline.source_index.tolist() == [0]
-        assert len(list(reader.frames(reader.timeline.extended(5).source_index))) == 5
+        assert len(list(reader.frames([0] * 5))) == 5
 
 
 def test_millisecond_timestamps_at_25_fps_give_the_identity(tmp_path, make_video, numbered):

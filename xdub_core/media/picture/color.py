@@ -9,17 +9,6 @@ from dataclasses import dataclass
 
 UNSPECIFIED = 2
 
-_MATRICES = {
-    0: "rgb",
-    1: "bt709",
-    4: "fcc",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "ycgco",
-    9: "bt2020nc",
-    10: "bt2020c",
-}
 _TRANSFERS = {
     1: "bt709",
     4: "gamma22",
@@ -34,19 +23,6 @@ _TRANSFERS = {
     16: "smpte2084",
     18: "arib-std-b67",
 }
-_PRIMARIES = {
-    1: "bt709",
-    4: "bt470m",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "film",
-    9: "bt2020",
-    11: "smpte431",
-    12: "smpte432",
-}
-_RANGES = {1: "limited", 2: "full"}
-
 BT709, SMPTE170M = 1, 6
 LIMITED, FULL = 1, 2
 _HDR_TRANSFERS = {16: "PQ (HDR10)", 18: "HLG"}
@@ -72,24 +48,9 @@ class ColorTags:
     range: int = 0
 
     @property
-    def matrix_name(self) -> str:
-        """The matrix's name as FFmpeg spells it, "unspecified" where unknown."""
-        return _MATRICES.get(self.matrix, "unspecified")
-
-    @property
     def transfer_name(self) -> str:
         """The transfer function's name, "unspecified" where unknown."""
         return _TRANSFERS.get(self.transfer, "unspecified")
-
-    @property
-    def primaries_name(self) -> str:
-        """The primaries' name, "unspecified" where unknown."""
-        return _PRIMARIES.get(self.primaries, "unspecified")
-
-    @property
-    def range_name(self) -> str:
-        """ "limited", "full" or "unspecified"."""
-        return _RANGES.get(self.range, "unspecified")
 
     @property
     def hdr(self) -> str | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
 from xdub_core.heads.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
-from xdub_core.mini.identity_net import IdentityNet, identity_similarity
+from xdub_core.mini.identity_net import SAME_PERSON, IdentityNet, identity_similarity
 from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.mini.vae import MiniVAE
@@ -28,7 +28,6 @@ from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training.augmentation import augment_pair
 from xdub_core.training.encoding import editor_example, generator_example
 from xdub_core.training.example_files import collate
-from xdub_core.training.filtering import PairFilter
 from xdub_core.training.mini.network_examples import vae_example
 from xdub_core.training.mini.recipe import GEOMETRY, MiniRecipe
 from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
@@ -200,7 +199,7 @@ def _teaches(network: IdentityNet, original: Tensor, dubbed: Tensor, mask: Tenso
     """
     apart = ((original - dubbed).abs().mean(-1) * mask).sum() / mask.sum().clamp(min=1)
     alike = identity_similarity(network, original, dubbed)
-    return bool(apart >= LEAST_MOUTH_CHANGE) and alike >= PairFilter().identity
+    return bool(apart >= LEAST_MOUTH_CHANGE) and alike >= SAME_PERSON
 
 
 def _unit(frames: np.ndarray) -> Tensor:
