@@ -34,9 +34,8 @@ from xdub_core.model.attention import (
     torch_attention,
 )
 from xdub_core.model.audio_projection import AudioProjection
-from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig, vector_dtype
+from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, TIMESTEPS, DiTConfig, vector_dtype
 from xdub_core.model.rope import RotaryTables, rotary_tables
-from xdub_core.sampling.schedule import TIMESTEPS
 
 BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it."""

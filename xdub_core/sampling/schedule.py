@@ -10,8 +10,6 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 
 SHIFT = 5.0
-TIMESTEPS = 1000.0
-"""The model's timestep is this times sigma."""
 
 
 def check_schedule(steps: int, shift: float) -> None:

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from xdub_core.errors import SettingsError
+from xdub_core.model.config import TIMESTEPS
 from xdub_core.model.dit import XDubDiT
-from xdub_core.sampling.schedule import TIMESTEPS
 from xdub_core.training.conditions import ConditionDropout, Conditions, Kept, draw_kept, drop_conditions
 from xdub_core.training.flow import (
     NoisedTarget,
