@@ -313,7 +313,8 @@ def save_wav2vec(folder: Path) -> None:
 
 def write_media(folder: Path) -> None:
     """Five frames and a fifth of a second of sound."""
-    from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
+    from xdub_core.audio.decode import SAMPLE_RATE
+    from xdub_core.heads.drawn_head import make_voice
     from xdub_core.media.output.writer import VideoWriter
 
     y, x = np.mgrid[:80, :96]
@@ -321,7 +322,7 @@ def write_media(folder: Path) -> None:
         for number in range(5):
             writer.write((np.stack([x * 2 + number, y * 2, x + y], axis=-1) % 200 + 20).astype(np.uint8))
     with wave.open(str(folder / "voice.wav"), "wb") as file:
-        file.setparams((1, 2, AUDIO_RATE, 0, "NONE", "not compressed"))
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
         file.writeframes((make_voice(0.2) * 32767).astype("<i2").tobytes())
 
 

@@ -23,8 +23,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from xdub_core.heads.drawn_head import AUDIO_RATE, FPS, HEIGHT, SAMPLE_BOX, WIDTH, draw_head, make_voice
+from xdub_core.audio.decode import SAMPLE_RATE
+from xdub_core.heads.drawn_head import HEIGHT, SAMPLE_BOX, WIDTH, draw_head, make_voice
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.timeline import MODEL_FPS
 
 GROWTH_ALLOWED = 0.10
 TRACK_MB_PER_FRAME = 0.008
@@ -34,12 +36,12 @@ TRACK_MB_PER_FRAME = 0.008
 def make_input(folder: Path, minutes: float, video_minutes: float) -> tuple[Path, Path]:
     """A video of a nodding head, and a recording, of the lengths given."""
     video, audio = folder / "head.mp4", folder / "voice.wav"
-    with VideoWriter(video, WIDTH, HEIGHT, FPS) as writer:
-        for frame in range(round(video_minutes * 60 * FPS)):
-            writer.write(draw_head(frame / FPS))
+    with VideoWriter(video, WIDTH, HEIGHT, MODEL_FPS) as writer:
+        for frame in range(round(video_minutes * 60 * MODEL_FPS)):
+            writer.write(draw_head(frame / MODEL_FPS))
     second = (make_voice(10.0) * 32767).astype("<i2").tobytes()
     with wave.open(str(audio), "wb") as file:
-        file.setparams((1, 2, AUDIO_RATE, 0, "NONE", "not compressed"))
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
         for _ in range(round(minutes * 6)):
             file.writeframes(second)
     return video, audio
@@ -49,7 +51,7 @@ def make_landmarks(folder: Path, video_minutes: float) -> Path:
     """68 points of a face that sways in the sample's box, for every frame of the video."""
     path, (x0, y0, x1, y1) = folder / "landmarks.npy", SAMPLE_BOX
     pattern = np.random.default_rng(0).uniform(-0.25, 0.25, (68, 2)) * (x1 - x0, y1 - y0)
-    seconds = np.arange(round(video_minutes * 60 * FPS)) / FPS
+    seconds = np.arange(round(video_minutes * 60 * MODEL_FPS)) / MODEL_FPS
     centers = np.stack(
         [(x0 + x1) / 2 + 0.1 * (x1 - x0) * np.sin(seconds), np.full(len(seconds), (y0 + y1) / 2)], 1
     )
@@ -100,7 +102,7 @@ def main() -> None:
         peaks.append(peak)
     growth, allowed = peaks[-1] - peaks[0], GROWTH_ALLOWED * peaks[0]
     if arguments.landmarks and not arguments.ping_pong:
-        allowed += TRACK_MB_PER_FRAME * 60 * FPS * (max(arguments.minutes) - min(arguments.minutes))
+        allowed += TRACK_MB_PER_FRAME * 60 * MODEL_FPS * (max(arguments.minutes) - min(arguments.minutes))
     Console().print(table, f"growth: {growth:+.0f} MB (allowed: {allowed:.0f} MB)")
     sys.exit(growth > allowed)
 

@@ -19,11 +19,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.audio.encoded import ChunkedFeatures, measure_features, wav2vec_features, whisper_features
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.audio.wav2vec import Wav2VecEncoder
 from xdub_core.audio.whisper import WhisperAudioEncoder, WhisperSizes
-from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
+from xdub_core.heads.drawn_head import make_voice
 
 FULL_SIZE = dit_forward.Case(3072, 24, 30, frames=20, size=32)
 SECONDS = 30.0
@@ -39,7 +40,7 @@ def features_table(device: str, layers: int) -> Table:
     torch.manual_seed(0)
     whisper = WhisperAudioEncoder(WhisperSizes(layers=layers or 32)).to(device)
     wav2vec = Wav2VecEncoder(Wav2Vec2Config(num_hidden_layers=layers or 12)).to(device)
-    with recording_from_waveform(make_voice(SECONDS)[None], AUDIO_RATE) as recording:
+    with recording_from_waveform(make_voice(SECONDS)[None], SAMPLE_RATE) as recording:
         encoders: dict[str, ChunkedFeatures] = {
             "Whisper large": whisper_features(recording, whisper),
             "wav2vec2-base": wav2vec_features(recording, wav2vec),

@@ -37,7 +37,7 @@ from xdub_core.dub.clip_plan import ClipGeometry, frames_of_audio, padded_frames
 from xdub_core.dub.stitch import stitch
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.detector import FACE_POINTS
-from xdub_core.face.smoothing import BODY_EYES, filter_keypoints, raw_boxes, smooth_boxes
+from xdub_core.face.smoothing import filter_keypoints, raw_boxes, smooth_boxes
 from xdub_core.media.timeline import ping_pong
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
@@ -148,12 +148,17 @@ def face_rows(folder: Path) -> Iterator[Row]:
     golden = load_arrays(folder / "face_boxes.safetensors")
     for name in sorted(key.removesuffix(".keypoints") for key in golden if key.endswith(".keypoints")):
         width, height = golden[f"{name}.size"].tolist()
-        keypoints = golden[f"{name}.keypoints"][:, 0]
-        filtered = filter_keypoints(keypoints, BODY_EYES)
+        keypoints = golden[f"{name}.keypoints"][:, 0, FACE_POINTS]
+        filtered = filter_keypoints(keypoints)
         expected = {key: golden[f"{name}.{key}"] for key in ("filtered", "raw_boxes", "boxes", "case")}
-        result = smooth_boxes(keypoints[:, FACE_POINTS], (width, height), as_released=True)
-        yield Row(f"face: {name}: filtered keypoints", _largest(filtered, expected["filtered"][:, 0]), 1e-6)
-        raw = raw_boxes(filtered[:, FACE_POINTS], (width, height))
+        released = expected["filtered"][:, 0, FACE_POINTS]
+        result = smooth_boxes(keypoints, (width, height), as_released=True)
+        yield Row(
+            f"face: {name}: filtered keypoints",
+            _largest(filtered, released),
+            1e-6,
+        )
+        raw = raw_boxes(filtered, (width, height))
         yield Row(f"face: {name}: raw boxes (px)", _largest(raw, expected["raw_boxes"]), 1e-3)
         yield Row(f"face: {name}: case", abs(result.case - int(expected["case"][0])), 0)
         yield Row(f"face: {name}: boxes (px)", _largest(result.boxes, expected["boxes"]), 0)

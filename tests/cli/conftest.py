@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.cli import main
-from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
+from xdub_core.heads.drawn_head import make_voice
 from xdub_core.media.output.writer import VideoWriter
 
 WIDTH, HEIGHT = 96, 80
@@ -52,7 +53,7 @@ def write_video(path, frames=20, width=WIDTH, height=HEIGHT):
     return path
 
 
-def write_wav(path, samples, rate=AUDIO_RATE):
+def write_wav(path, samples, rate=SAMPLE_RATE):
     import wave
 
     with wave.open(str(path), "wb") as file:

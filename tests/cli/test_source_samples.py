@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import write_wav
-from xdub_core.heads.drawn_head import AUDIO_RATE, make_voice
+from xdub_core.audio.decode import SAMPLE_RATE
+from xdub_core.heads.drawn_head import make_voice
 from xdub_core.media.picture.rgb_conversion import plane_samples
 
 BOX = (96, 40, 224, 168)
@@ -51,7 +52,7 @@ def outside(plane, number, width, left=0):
 
 
 def assert_kept(run, folder, source, *options, suffix=".mkv", tolerance=0):
-    voice = write_wav(folder / "voice.wav", make_voice(0.6), AUDIO_RATE)
+    voice = write_wav(folder / "voice.wav", make_voice(0.6), SAMPLE_RATE)
     out = folder / f"out{suffix}"
     outcome = run("dub", "--video", source, "--audio", voice, "--out", out, *DUB, "--preview", *options)
     assert outcome.code == 0, outcome.err

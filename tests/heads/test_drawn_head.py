@@ -3,14 +3,15 @@
 import numpy as np
 
 from xdub_core.audio.recording import open_recording
-from xdub_core.heads.drawn_head import FPS, HEIGHT, SAMPLE_BOX, WIDTH, draw_head, make_voice, write_sample
+from xdub_core.heads.drawn_head import HEIGHT, SAMPLE_BOX, WIDTH, draw_head, make_voice, write_sample
+from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.reader import VideoReader
 
 
 def test_sample_is_a_video_and_a_recording_of_the_asked_length(tmp_path):
     video, audio = write_sample(tmp_path, seconds=1.0)
     with VideoReader(video) as reader:
-        assert (reader.info.width, reader.info.height, reader.info.frames) == (WIDTH, HEIGHT, FPS)
+        assert (reader.info.width, reader.info.height, reader.info.frames) == (WIDTH, HEIGHT, MODEL_FPS)
     with open_recording(audio) as recording:
         assert recording.samples == 16000
         assert recording.variance > 1e-3

@@ -6,10 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.errors import MissingModelError
 from xdub_core.heads import espeak_worker, speech
 from xdub_core.heads.corpus import LINES
-from xdub_core.heads.speech import SAMPLE_RATE, VOICES, Speech, Voice, joined, lines_of, silence
+from xdub_core.heads.speech import VOICES, Speech, Voice, joined, lines_of, silence
 from xdub_core.heads.visemes import PhonemeInterval
 
 needs_espeak = pytest.mark.skipif(

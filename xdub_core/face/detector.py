@@ -17,10 +17,8 @@ from xdub_core.errors import FaceError
 
 KEYPOINTS = 134
 """Whole-body keypoints in OpenPose order: 18 body (1 = neck), 6 feet, 68 face, 21 + 21 hands."""
-FACE_POINTS = slice(24, 92)
-"""The 68 points of the face, in the order of the 300-W and COCO-WholeBody annotations."""
-RIGHT_EYE, LEFT_EYE = 14, 15
-"""The body's two eye points."""
+FACE_POINTS, FACE_POINT_COUNT = slice(24, 92), 68
+"""The points of the face, in the order of the 300-W and COCO-WholeBody annotations."""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,15 @@ import numpy as np
 
 from xdub_core.errors import FaceError
 from xdub_core.face.boxes import check_box, square_box
-from xdub_core.face.detector import FACE_POINTS, KEYPOINTS, Detection, detection_from_keypoints
+from xdub_core.face.detector import (
+    FACE_POINT_COUNT,
+    FACE_POINTS,
+    KEYPOINTS,
+    Detection,
+    detection_from_keypoints,
+)
 from xdub_core.face.given import GivenFaces
-
-FACE_MARGIN = 1.45
-"""The crop's side over the face's, as the release takes it (released model §6)."""
+from xdub_core.face.smoothing import FACE_TO_BOX
 
 _JAW = (162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389)
 _BROWS = (71, 63, 105, 66, 107, 336, 296, 334, 293, 301)
@@ -69,7 +73,7 @@ def keypoints_from_openpose(
         "foot_keypoints_2d": slice(18, 24),
         "face_keypoints_2d": FACE_POINTS,
         "hand_right_keypoints_2d": slice(92, 113),
-        "hand_left_keypoints_2d": slice(113, 134),
+        "hand_left_keypoints_2d": slice(113, KEYPOINTS),
     }
     for name, place in parts.items():
         flat = np.asarray(person.get(name) or [], dtype=np.float64)
@@ -140,12 +144,13 @@ def landmarks_from_array(points: np.ndarray) -> GivenFaces:
     A frame of NaN has no face. Raises FaceError for other shapes.
     """
     points = np.asarray(points, dtype=np.float64)
-    if points.ndim != 3 or points.shape[1] not in (68, *POINTS_OF_MESHES) or points.shape[2] not in (2, 3):
+    counts = (FACE_POINT_COUNT, *POINTS_OF_MESHES)
+    if points.ndim != 3 or points.shape[1] not in counts or points.shape[2] not in (2, 3):
         raise FaceError(
             f"landmarks have shape {list(points.shape)}, but [frames, 68, 2 or 3] or MediaPipe's "
             "[frames, 468 or 478, 2 or 3] is needed"
         )
-    convert = keypoints_from_face68 if points.shape[1] == 68 else keypoints_from_mesh
+    convert = keypoints_from_face68 if points.shape[1] == FACE_POINT_COUNT else keypoints_from_mesh
     return _given(len(points), lambda number, _size: convert(points[number]))
 
 
@@ -199,7 +204,7 @@ def landmarks_from_openpose(frames: Sequence[Mapping[str, Any]], person: int = 0
 
 
 def boxes_from_bounding_boxes(
-    frames: Sequence[Sequence[Mapping[str, float]]], face: int = 0, margin: float = FACE_MARGIN
+    frames: Sequence[Sequence[Mapping[str, float]]], face: int = 0, margin: float = FACE_TO_BOX
 ) -> GivenFaces:
     """Core's BOUNDING_BOX lists (one list of {"x", "y", "width", "height"} a frame) as square crop boxes.
 

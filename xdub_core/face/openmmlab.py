@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from xdub_core.errors import MissingModelError
-from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
+from xdub_core.face.detector import FACE_POINTS, Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.detector_files import used_names
 from xdub_core.face.pose import RTMW_SCORE_SCALE, openpose_order
 from xdub_core.face.rtmw_detector import RTMWSettings
@@ -109,4 +109,4 @@ def detection_from_instances(instances: Any) -> Detection | None:
         np.asarray(instances.keypoints[0]), np.asarray(instances.keypoint_scores[0])
     )
     keypoints = np.concatenate([points, scores[:, None] / RTMW_SCORE_SCALE], axis=1)
-    return detection_from_keypoints(keypoints) if (keypoints[24:92, 2] > 0).any() else None
+    return detection_from_keypoints(keypoints) if (keypoints[FACE_POINTS, 2] > 0).any() else None

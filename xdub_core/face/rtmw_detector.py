@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from xdub_core.errors import SettingsError
 from xdub_core.face.csp import fuse_batch_norms
-from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
+from xdub_core.face.detector import FACE_POINTS, Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.detector_files import load_network
 from xdub_core.face.pose import (
     RTMW_SCORE_SCALE,
@@ -154,5 +154,5 @@ def _like(images: Tensor, network: nn.Module) -> Tensor:
 
 
 def _face(keypoints: np.ndarray, threshold: float) -> Detection | None:
-    face = detection_from_keypoints(keypoints) if (keypoints[24:92, 2] > 0).any() else None
+    face = detection_from_keypoints(keypoints) if (keypoints[FACE_POINTS, 2] > 0).any() else None
     return face if face and face.score >= threshold else None

@@ -1,4 +1,4 @@
-"""From jittery keypoints to calm square boxes: the release's recipe (released model §6).
+"""From jittery keypoints to smooth square boxes: the release's recipe (released model §6).
 
     keypoints ─ one-pole filter ─ Savitzky-Golay, moving means ─ square boxes ─ one of three cases ─ boxes
 
@@ -15,12 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.signal import savgol_filter
 
-from xdub_core.face.detector import FACE_POINTS, LEFT_EYE, RIGHT_EYE
+from xdub_core.face.detector import FACE_POINT_COUNT
 
-FACE_INDEX = (63, 66, 27, 37, 25, 26, 24, 40, 39, 38, *range(24, 92), 32)
-"""Keypoints that make the box: inner eye corners and cheeks (they tell where the forehead is), then the face."""
-_IN_FACE = [point - FACE_POINTS.start for point in FACE_INDEX]
-BODY_EYES = (RIGHT_EYE, LEFT_EYE)
+FACE_INDEX = (39, 42, 3, 13, 1, 2, 0, 16, 15, 14, *range(FACE_POINT_COUNT), 8)
+"""Face points that make the box: inner eye corners and cheeks (they tell where the forehead is), then all."""
 
 _Windows = tuple[Sequence[int], Sequence[int]]
 
@@ -28,11 +26,11 @@ SAVGOL_WINDOWS = (15, 19, 23, 27, 31)
 SAVGOL_ORDER = 2
 POINT_MEANS = (17, 7)
 BOX_MEAN = 7
-CALM_MEAN = 5
+RAW_BOX_MEAN = 5
 """Moving mean of the raw boxes that every case begins with."""
 BOX_SAVGOL_WINDOW = 25
 CENTER_MEANS: _Windows = (15,), (11, 7, 3)
-BOX_MEANS: _Windows = (CALM_MEAN, 11), (7, 3)
+BOX_MEANS: _Windows = (RAW_BOX_MEAN, 11), (7, 3)
 SIDE_MEANS: _Windows = (11,), (7,)
 """Moving means before and after the Savitzky-Golay pass."""
 GROWN_BOX_MEANS = (11, 7, 3)
@@ -40,6 +38,7 @@ GROWN_BOX_MEANS = (11, 7, 3)
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
 FACE_TO_BOX = 1.45
+"""The box's side over the face's."""
 SMALLEST_BOX = 16
 """Pixels; a face that has left the frame has a box all the same."""
 LOW_SCORE = 0.3
@@ -76,27 +75,25 @@ def smooth_boxes(
     `face`: its 68 points [frames, 68, 3] (`FACE_POINTS` of the 134) of x, y as fractions of the frame's width and
     height, and score; `size`: (width, height) in pixels. With `as_released`, edges are on whole pixels, floor and ceil,
     as in the release (and so not always square); without, they stay where they are, so that crops do not tremble by
-    single pixels. With `follow`, boxes follow a face that hardly moves too; see `settle`.
+    single pixels. With `follow`, boxes follow a face that hardly moves too; see `boxes_by_case`.
     """
     raw = raw_boxes(filter_keypoints(face), size)
-    boxes, case = settle(raw, size, as_released, follow)
+    boxes, case = boxes_by_case(raw, size, as_released, follow)
     if as_released:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
 
 
-def filter_keypoints(keypoints: np.ndarray, eyes: Sequence[int] = ()) -> np.ndarray:
+def filter_keypoints(keypoints: np.ndarray) -> np.ndarray:
     """One-pole filter over the frames, float32 [frames, points, 3]: quick for big moves, slow for small ones.
 
-    A coordinate goes the fraction 0.1 + 0.9 / (exp(3 - 600 |move|) + 1) of its move; 0.1 where its score is low; all
-    of it for the points `eyes`: the body's two (`BODY_EYES`) where there are all 134. No box depends on those.
+    A coordinate goes the fraction 0.1 + 0.9 / (exp(3 - 600 |move|) + 1) of its move; 0.1 where its score is low.
     """
     filtered = keypoints.astype(np.float32)
     for before, now in pairwise(filtered):
         move = now[:, :2] - before[:, :2]
         gain = 0.1 + 0.9 / (np.exp(3 - 600 * np.abs(move)) + 1)
         gain[now[:, 2] < LOW_SCORE] = 0.1
-        gain[list(eyes)] = 1
         now[:, :2] = before[:, :2] + gain * move
     return filtered
 
@@ -106,7 +103,7 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     `filtered`: the face, float32 [frames, 68, 3], coordinates as fractions of `size` = (width, height).
     """
-    points = _means(_savgol(filtered[:, _IN_FACE, :2], SAVGOL_WINDOWS), POINT_MEANS)
+    points = _means(_savgol(filtered[:, FACE_INDEX, :2], SAVGOL_WINDOWS), POINT_MEANS)
     eyes, cheeks = points[:, :2].mean(axis=1), points[:, 2:4].mean(axis=1)
     forehead = eyes + FOREHEAD * (eyes - cheeks)
     points = np.concatenate([points, forehead[:, None]], axis=1) * np.array(size, np.float32)
@@ -119,7 +116,7 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return _squared(moving_mean(boxes, BOX_MEAN).astype(np.float32)).astype(np.float64)
 
 
-def settle(
+def boxes_by_case(
     raw: np.ndarray, size: tuple[int, int], as_released: bool = False, follow: bool = False
 ) -> SmoothedBoxes:
     """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
@@ -128,15 +125,15 @@ def settle(
     release's do, and may be cut off at the frame; without, they grow around their centre. With `follow`, every face is
     one that moves.
     """
-    calm = moving_mean(raw, CALM_MEAN)
+    averaged = moving_mean(raw, RAW_BOX_MEAN)
     if not follow and _is_still(raw):
-        union = np.concatenate([calm[:, :2].min(axis=0), calm[:, 2:].max(axis=0)])[None]
+        union = np.concatenate([averaged[:, :2].min(axis=0), averaged[:, 2:].max(axis=0)])[None]
         box = _boxes(_centers(union), (union[:, 2:] - union[:, :2]).max(axis=1), size)
         return SmoothedBoxes(np.repeat(box, len(raw), axis=0), SmoothingCase.STILL)
     if not follow and _is_steady(raw):
-        sides = np.full(len(raw), (calm[:, 2] - calm[:, 0]).max())
+        sides = np.full(len(raw), (averaged[:, 2] - averaged[:, 0]).max())
         return SmoothedBoxes(
-            _boxes(_smoothed(_centers(calm), CENTER_MEANS), sides, size), SmoothingCase.STEADY_SIZE
+            _boxes(_smoothed(_centers(averaged), CENTER_MEANS), sides, size), SmoothingCase.STEADY_SIZE
         )
     boxes = _smoothed(raw, BOX_MEANS)
     sides = _smoothed((boxes[:, 2:] - boxes[:, :2]).min(axis=1), SIDE_MEANS)
@@ -214,11 +211,11 @@ def _centers(boxes: np.ndarray) -> np.ndarray:
 
 
 def _smoothed(values: np.ndarray, means: _Windows) -> np.ndarray:
-    """Moving means, the boxes' Savitzky-Golay pass, moving means; the ends are held on for half a window there."""
+    """Moving means, the boxes' Savitzky-Golay pass, moving means; the ends are repeated for half a window there."""
     values = _means(values, means[0])
     half = max(_odd_window(BOX_SAVGOL_WINDOW, len(values)), SAVGOL_ORDER + 1) // 2
-    held = np.pad(values, [(half, half)] + [(0, 0)] * (values.ndim - 1), mode="edge").astype(np.float32)
-    passed = savgol_filter(held, 2 * half + 1, SAVGOL_ORDER, axis=0)[half:-half]
+    padded = np.pad(values, [(half, half)] + [(0, 0)] * (values.ndim - 1), mode="edge").astype(np.float32)
+    passed = savgol_filter(padded, 2 * half + 1, SAVGOL_ORDER, axis=0)[half:-half]
     return _means(passed.astype(values.dtype), means[1])
 
 

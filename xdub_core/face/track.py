@@ -15,7 +15,7 @@ import numpy as np
 
 from xdub_core.errors import FaceError
 from xdub_core.face.boxes import square_box
-from xdub_core.face.detector import FACE_POINTS, Detection, FaceDetector
+from xdub_core.face.detector import FACE_POINT_COUNT, FACE_POINTS, Detection, FaceDetector
 from xdub_core.face.smoothing import SmoothingCase, integer_boxes, smooth_boxes
 
 BATCH = 8
@@ -115,7 +115,7 @@ class _Found:
     @property
     def values(self) -> np.ndarray:
         """Face points, float64 [seen, 68, 3] as fractions of the frame; from a detector of boxes squares [seen, 4]."""
-        return np.frombuffer(self._values).reshape(-1, *((68, 3) if self._pointed else (4,)))
+        return np.frombuffer(self._values).reshape(-1, *((FACE_POINT_COUNT, 3) if self._pointed else (4,)))
 
     def add(self, number: int, detection: Detection | None, size: tuple[int, int]) -> None:
         """Take what is needed of a frame's detection; `size`: (width, height) of the frame."""

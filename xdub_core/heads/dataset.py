@@ -17,18 +17,21 @@ from typing import Any
 
 import numpy as np
 
+from xdub_core.audio.decode import SAMPLE_RATE
+from xdub_core.audio.features import ROWS_PER_SECOND
 from xdub_core.errors import SettingsError
 from xdub_core.files import write_whole
 from xdub_core.heads.performance import CropCamera, Performance, make_performance, render, true_dub
 from xdub_core.heads.person import make_person
 from xdub_core.heads.processes import map_in_processes
-from xdub_core.heads.speech import SAMPLE_RATE, VOICES, Speech, Voice, silence, talk
-from xdub_core.heads.visemes import FPS, ROW_RATE, mouth_track, phoneme_ids
+from xdub_core.heads.speech import VOICES, Speech, Voice, silence, talk
+from xdub_core.heads.visemes import mouth_track, phoneme_ids
+from xdub_core.media.timeline import MODEL_FPS
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "held-out")
-SAMPLES_PER_FRAME = round(SAMPLE_RATE / FPS)
+SAMPLES_PER_FRAME = round(SAMPLE_RATE / MODEL_FPS)
 _FIRST_IDENTITY = {"train": 0, "held-out": 1_000_000}
 _FORMAT = 2  # counted up whenever the pictures or sounds of the same number change
 _MASKS = ("face_masks", "jaw_masks", "occluder_masks")
@@ -164,7 +167,7 @@ class TalkingHeads:
 
     def speech(self, index: int, take: int = 0) -> Speech:
         """The sound of a clip with its context, mid-speech. Take 0 is the clip's own, others are other recordings."""
-        span = (self.config.frames + 2 * self.config.context_frames) / FPS
+        span = (self.config.frames + 2 * self.config.context_frames) / MODEL_FPS
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index, take, 103])
         if rng.random() < self.config.silent:
             return silence(span)
@@ -211,7 +214,7 @@ class TalkingHeads:
         identity, voice = self.speaker(index)
         start = config.context_frames
         shown = render(self.performance(index, take), start, start + config.frames, CropCamera(config.size))
-        rows = round(speech.seconds * ROW_RATE)
+        rows = round(speech.seconds * ROWS_PER_SECOND)
         voices = [*VOICES["train"], *VOICES["held-out"]]
         return Example(
             frames=shown.frames,

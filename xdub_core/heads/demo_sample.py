@@ -13,13 +13,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.heads.performance import Performance, SceneCamera, make_performance, render, true_dub
 from xdub_core.heads.person import make_person
-from xdub_core.heads.speech import SAMPLE_RATE, VOICES, Speech, joined, lines_of, silence, synthesise
-from xdub_core.heads.visemes import FPS, mouth_track
+from xdub_core.heads.speech import VOICES, Speech, joined, lines_of, silence, synthesise
+from xdub_core.heads.visemes import mouth_track
 from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.timeline import MODEL_FPS
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def render_demo(folder: Path | str, scene: DemoScene | None = None) -> dict[str,
 
 def demo_performance(scene: DemoScene, speech: Speech) -> Performance:
     """The demonstration's person saying something: nothing in front of the face, a light that stands still."""
-    frames = round(scene.seconds * FPS)
+    frames = round(scene.seconds * MODEL_FPS)
     return make_performance(
         make_person(scene.identity), mouth_track(speech.phonemes, frames), scene.seed, hard=0.0
     )
@@ -114,6 +116,6 @@ def _write_video(performance: Performance, scene: DemoScene, speech: Speech, pat
         sound = Path(temporary) / "sound.wav"
         write_wav(speech.samples, sound)
         settings = EncodeSettings(quality=16)
-        with VideoWriter(path, scene.width, scene.height, FPS, settings, AudioTrack(sound)) as writer:
+        with VideoWriter(path, scene.width, scene.height, MODEL_FPS, settings, AudioTrack(sound)) as writer:
             for frame in range(len(performance.mouth)):
                 writer.write(render(performance, frame, frame + 1, camera).frames[0])

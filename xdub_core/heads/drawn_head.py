@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.timeline import MODEL_FPS
 
-WIDTH, HEIGHT, FPS = 640, 480, 25
+WIDTH, HEIGHT = 640, 480
 SAMPLE_BOX = (176, 86, 464, 374)
 """The square around the head in every frame, xyxy."""
-AUDIO_RATE = 16000
 _SKIN, _SHADE, _HAIR = (222, 178, 150), (200, 160, 135), (74, 52, 40)
 _LIPS, _DARK = (178, 84, 84), (40, 30, 30)
 
@@ -21,11 +22,11 @@ _LIPS, _DARK = (178, 84, 84), (40, 30, 30)
 def write_sample(folder: Path, seconds: float = 4.0) -> tuple[Path, Path]:
     """Write `head.mp4` (640x480, 25 fps) and `voice.wav` (16 kHz, mono) into `folder`, and return their paths."""
     video, audio = folder / "head.mp4", folder / "voice.wav"
-    with VideoWriter(video, WIDTH, HEIGHT, FPS) as writer:
-        for frame in range(round(seconds * FPS)):
-            writer.write(draw_head(frame / FPS))
+    with VideoWriter(video, WIDTH, HEIGHT, MODEL_FPS) as writer:
+        for frame in range(round(seconds * MODEL_FPS)):
+            writer.write(draw_head(frame / MODEL_FPS))
     with wave.open(str(audio), "wb") as file:
-        file.setparams((1, 2, AUDIO_RATE, 0, "NONE", "not compressed"))
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", "not compressed"))
         file.writeframes((make_voice(seconds) * 32767).astype("<i2").tobytes())
     return video, audio
 
@@ -55,9 +56,9 @@ def draw_head(second: float) -> np.ndarray:
 
 def make_voice(seconds: float) -> np.ndarray:
     """A buzz with three formants in syllables of a quarter second, float [samples] in -1..1."""
-    time = np.arange(round(seconds * AUDIO_RATE)) / AUDIO_RATE
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     pitch = 120 + 15 * np.sin(2 * np.pi * 0.7 * time)
-    phase = 2 * np.pi * np.cumsum(pitch) / AUDIO_RATE
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     syllable = np.floor(time * 4).astype(int)
     vowels = np.random.default_rng(0).uniform([300, 900, 2200], [800, 2000, 3000], (syllable.max() + 1, 3))
     voice = np.zeros_like(time)

@@ -17,7 +17,8 @@ from xdub_core.heads.motion import MotionSettings, light_at, pose_at
 from xdub_core.heads.person import Person
 from xdub_core.heads.renderer import HeadRenderer, View
 from xdub_core.heads.scenery import BACKGROUND_BOX, OCCLUDERS, Occluder
-from xdub_core.heads.visemes import FPS, PhonemeInterval, mouth_track
+from xdub_core.heads.visemes import PhonemeInterval, mouth_track
+from xdub_core.media.timeline import MODEL_FPS
 
 CROP_WIDTH = 1.90  # of the standard crop, in head units
 _CROP_CENTRE = (0.0, 0.37)
@@ -128,7 +129,7 @@ def crop_window(performance: Performance, frame: int) -> tuple[float, float, flo
     rng = np.random.default_rng([performance.framing, 97])
     half = CROP_WIDTH / 2 * rng.uniform(0.95, 1.08)
     x, y = rng.uniform(-0.04, 0.04, 2) + _CROP_CENTRE
-    shift = pose_at(performance.seed, frame / FPS, performance.motion).shift
+    shift = pose_at(performance.seed, frame / MODEL_FPS, performance.motion).shift
     x, y = float(x + _FOLLOW * shift[0]), float(y + _FOLLOW * shift[1])
     return x - half, y - half, x + half, y + half
 
@@ -173,7 +174,7 @@ def render(performance: Performance, start: int, stop: int, camera: Camera | Non
     renderer = _renderer(performance.person, performance.background, round(detail / 8) * 8.0)
     pictures, crops = [], []
     for frame in range(start, stop):
-        view, seconds = camera.view(performance, frame), frame / FPS
+        view, seconds = camera.view(performance, frame), frame / MODEL_FPS
         pictures.append(
             renderer.draw(
                 pose_at(performance.seed, seconds, performance.motion),

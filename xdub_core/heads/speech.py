@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
+from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.errors import MissingModelError
 from xdub_core.heads import corpus, espeak_worker
 from xdub_core.heads.visemes import PhonemeInterval
 
-SAMPLE_RATE = 16_000
 _WORKER = Path(espeak_worker.__file__)
 _INSTALL = {
     "darwin": "`brew install espeak-ng`",

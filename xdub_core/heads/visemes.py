@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-FPS = 25.0
-ROW_RATE = 50.0  # phoneme rows a second, as the audio encoders' features
+from xdub_core.audio.features import ROWS_PER_SECOND
+from xdub_core.media.timeline import MODEL_FPS
 
 # name: aperture, width, protrusion, jaw, press, teeth, tongue, bite, dominance of the shape over its neighbours
 _SHAPES: dict[str, tuple[float, ...]] = {
@@ -130,7 +130,7 @@ def viseme_intervals(phonemes: Sequence[PhonemeInterval]) -> tuple[np.ndarray, n
 def phoneme_ids(phonemes: Sequence[PhonemeInterval], rows: int, start_seconds: float = 0.0) -> np.ndarray:
     """Viseme classes int64 [rows] at 50 rows a second from `start_seconds`; silence (0) where nothing is said."""
     times, classes = viseme_intervals(phonemes)
-    centres = start_seconds + (np.arange(rows) + 0.5) / ROW_RATE
+    centres = start_seconds + (np.arange(rows) + 0.5) / ROWS_PER_SECOND
     ids = np.zeros(rows, dtype=np.int64)
     for (start, stop), value in zip(times, classes, strict=True):
         ids[(centres >= start) & (centres < stop)] = value
@@ -138,7 +138,7 @@ def phoneme_ids(phonemes: Sequence[PhonemeInterval], rows: int, start_seconds: f
 
 
 def mouth_track(
-    phonemes: Sequence[PhonemeInterval], frames: int, fps: float = FPS, start_frame: int = 0
+    phonemes: Sequence[PhonemeInterval], frames: int, fps: float = MODEL_FPS, start_frame: int = 0
 ) -> np.ndarray:
     """The mouth at `frames` frames from `start_frame`: float32 [frames, 8], see the module's text.
 

@@ -14,10 +14,11 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from xdub_core.audio.features import ROWS_PER_SECOND
 from xdub_core.heads.corpus import LINES
 from xdub_core.heads.processes import map_in_processes
 from xdub_core.heads.speech import VOICES, Speech, Voice, joined, lines_of, silence, synthesise
-from xdub_core.heads.visemes import ROW_RATE, mouth_track, phoneme_ids
+from xdub_core.heads.visemes import mouth_track, phoneme_ids
 from xdub_core.training.mini.phoneme_training import SpeechExample
 
 # fmt: off
@@ -69,9 +70,9 @@ def recording(settings: NonsenseSpeech, number: int) -> SpeechExample:
     gain = np.float32(rng.uniform(0.3, 1.2))
     pauses = [silence(float(seconds)) for seconds in rng.uniform(0.1, 0.8, 2)]
     whole = joined([pauses[0], Speech(spoken.samples * gain, spoken.phonemes), pauses[1]])
-    rows = round(whole.seconds * ROW_RATE)
+    rows = round(whole.seconds * ROWS_PER_SECOND)
     return SpeechExample(
-        whole.samples, phoneme_ids(whole.phonemes, rows), mouth_track(whole.phonemes, rows, ROW_RATE)
+        whole.samples, phoneme_ids(whole.phonemes, rows), mouth_track(whole.phonemes, rows, ROWS_PER_SECOND)
     )
 
 
