@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -84,22 +85,15 @@ class DubSampler(io.ComfyNode):
         sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
         from xdub_core.dub.pipeline import crop_finisher
-        from xdub_core.sampling.schedule import flow_sigmas
 
-        from .comfy_bridge.clip_sampler import SamplingChoices, euler
+        from .comfy_bridge.clip_sampler import SamplingChoices
         from .comfy_bridge.dub_video import own_settings
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.sampler import sample_shots
 
         own = own_settings(model).sampler
-        choices = SamplingChoices(
-            flow_sigmas(own.steps, own.shift) if sigmas is None else sigmas,
-            guidance or own.guidance,
-            sampler or euler(),
-            seed,
-            seed_per_clip,
-            border,
-        )
+        settings = replace(own, guidance=guidance or own.guidance, seed=seed, border=border)
+        choices = SamplingChoices.of(settings, sampler, sigmas, seed_per_clip)
         finish = crop_finisher(match_colors, as_released)
         context = context_for(model, empty_prompt)
         clips = sample_shots(model, reference, audio_features, context, choices, finish, as_released)

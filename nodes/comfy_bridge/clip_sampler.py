@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import comfy.utils
@@ -23,7 +23,6 @@ from xdub_core.sampling.sampler import (
     StepCallback,
     clip_noise,
 )
-from xdub_core.sampling.schedule import flow_sigmas
 from xdub_core.vae.protocol import VideoVAE
 
 from .guider import ClipGuider
@@ -32,21 +31,34 @@ SHOW = Callable[[Tensor], None]
 """Called after each step with the predicted clean latents, normalised, [1, C, f, h, w]."""
 
 
-def euler() -> Any:
-    """The released model's SAMPLER."""
-    return sampler_object("euler")
-
-
 @dataclass(frozen=True)
 class SamplingChoices:
     """How every clip is sampled. With `seed_per_clip`, the clips of the dub count the seed up."""
 
     sigmas: Tensor
-    guidance: Guidance = field(default_factory=Guidance)
-    sampler: Any = field(default_factory=euler)
-    seed: int = 42
-    seed_per_clip: bool = False
-    border: int = 1
+    guidance: Guidance
+    sampler: Any
+    seed: int
+    seed_per_clip: bool
+    border: int
+
+    @classmethod
+    def of(
+        cls,
+        settings: SamplerSettings,
+        sampler: Any = None,
+        sigmas: Tensor | None = None,
+        seed_per_clip: bool = False,
+    ) -> SamplingChoices:
+        """As the settings say, but for a SAMPLER or SIGMAS."""
+        return cls(
+            settings.sigmas if sigmas is None else sigmas,
+            settings.guidance,
+            sampler_object(settings.sampler) if sampler is None else sampler,
+            settings.seed,
+            seed_per_clip,
+            settings.border,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,14 +109,11 @@ class ComfyClipSampler:
 
 @dataclass(frozen=True)
 class ComfyDubbingModel:
-    """A MODEL and a VAE as the engine's `dub` takes them. What is not chosen here follows the dub's own settings."""
+    """A MODEL and a VAE as the engine's `dub` takes them."""
 
     model: Any
     vae: VideoVAE
     context: Tensor
-    sampling: Any = None
-    sigmas: Tensor | None = None
-    seed_per_clip: bool = False
     show: SHOW | None = None
     device: str = "cpu"
     """Where crops and latents wait between the steps of the work; MODEL and VAE run where ComfyUI puts them."""
@@ -116,15 +125,7 @@ class ComfyDubbingModel:
 
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""
-        choices = SamplingChoices(
-            flow_sigmas(settings.steps, settings.shift) if self.sigmas is None else self.sigmas,
-            settings.guidance,
-            euler() if self.sampling is None else self.sampling,
-            settings.seed,
-            self.seed_per_clip,
-            settings.border,
-        )
-        return ComfyClipSampler(self.model, self.context, choices, self.show)
+        return ComfyClipSampler(self.model, self.context, SamplingChoices.of(settings), self.show)
 
 
 class StepPreview:

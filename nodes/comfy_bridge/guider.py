@@ -1,4 +1,4 @@
-"""One clip's guider: three predictions in a batch, dynamic scales, the border lock and the motion frames.
+"""One clip's guider: three predictions in a batch, dynamic scales, what is known of the clip kept.
 
 It works with any SAMPLER and any SIGMAS. In core's terms a prediction is the clean latents and not the velocity; the
 guidance, a weighted sum whose weights sum to 1, is the same for both.
@@ -7,6 +7,7 @@ guidance, a weighted sum whose weights sum to 1, is the same for both.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import comfy.model_management as management
@@ -17,9 +18,9 @@ from torch import Tensor
 
 from xdub_core.audio.windows import audio_windows
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.sampling.border_lock import BorderLock
 from xdub_core.sampling.denoiser import dit_needs
 from xdub_core.sampling.guidance import Guidance, Velocities
+from xdub_core.sampling.known_latents import KnownLatents
 from xdub_core.sampling.sampler import ClipInputs
 
 from .model.guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
@@ -44,7 +45,7 @@ class ClipGuider(CFGGuider):
     """The GUIDER of one clip.
 
     `context`: the embedded empty prompt [1, rows, width]; `clip`: its conditions, latents normalised; `border`: width
-    of the locked rim in latent pixels. Raises SettingsError for a model that is not X-Dub.
+    of the locked border in latent pixels. Raises SettingsError for a model that is not X-Dub.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class ClipGuider(CFGGuider):
         self.guidance = guidance
         self.clip = clip
         self.border = border
-        self._lock: BorderLock | None = None
+        self._known: KnownLatents | None = None
         self.inner_set_conds(branch_conditioning(context, clip.reference, clip.audio))
 
     def sample(
@@ -79,15 +80,15 @@ class ClipGuider(CFGGuider):
         try:
             return super().sample(noise, latent_image, sampler, sigmas, denoise_mask, *args, **kwargs)
         finally:
-            self._lock = None
+            self._known = None
             for name in ("conds", "inner_model", "loaded_models"):
                 self.__dict__.pop(name, None)
 
     def inner_sample(self, *args: Any, **kwargs: Any) -> Tensor:
         add_wrapper_with_key(
             WrappersMP.SAMPLER_SAMPLE,
-            "xdub_border",
-            self._hold_border,
+            "xdub_known_latents",
+            self._keep_known,
             self.model_options,
             is_model_options=True,
         )
@@ -104,10 +105,10 @@ class ClipGuider(CFGGuider):
         management.throw_exception_if_processing_interrupted()
         options = model_options or {}
         sigma = float(timestep.flatten()[0])
-        locked = x if self._lock is None else self._lock.apply(x, sigma)
-        step = Step(self.inner_model, self.conds, locked, timestep, options)
+        seen = x if self._known is None else self._known.noised(x, sigma)
+        step = Step(self.inner_model, self.conds, seen, timestep, options)
         denoised = (patched_guidance if is_patched(options) else plain_guidance)(step, self.guidance)
-        return denoised if self._lock is None else self._lock.apply(denoised, 0.0)
+        return denoised if self._known is None else self._known.clean(denoised)
 
     def _with_motion(self, latents: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The clip before's last frames at the start, and a noise mask that leaves them alone."""
@@ -123,7 +124,7 @@ class ClipGuider(CFGGuider):
         mask[:, :, : self.clip.motion_latents] = 0
         return latents, mask
 
-    def _hold_border(
+    def _keep_known(
         self,
         sample: Callable[..., Tensor],
         guider: Any,
@@ -134,18 +135,16 @@ class ClipGuider(CFGGuider):
         latents: Tensor,
         *args: Any,
     ) -> Tensor:
-        """Around core's sampling: knows its noise, and leaves the rim as the reference has it."""
+        """Around core's sampling: knows its noise, and leaves border and motion as they are known."""
         reference = self.clip.reference.to(noise)
         initial = noise if noise.any() else noise_within(latents, reference, float(sigmas[0]))
-        self._lock = BorderLock(reference, initial, self.border, self.clip.motion_latents)
+        motion = None if self.clip.motion is None else latents[:, :, : self.clip.motion_latents]
+        self._known = KnownLatents(reference, initial, self.border, motion)
         last_sigma = float(sigmas[-1])  # asked now: UniPC overwrites it
         samples = sample(guider, sigmas, extra_args, callback, noise, latents, *args)
         if last_sigma > 0:  # another sampling goes on from here
             return samples
-        samples = self._lock.apply(samples, 0.0)
-        if self.clip.motion is not None:
-            samples[:, :, : self.clip.motion_latents] = self.clip.motion.to(samples)
-        return samples
+        return replace(self._known, motion=self.clip.motion).clean(samples)
 
 
 def plain_guidance(step: Step, guidance: Guidance) -> Tensor:
@@ -158,7 +157,7 @@ def plain_guidance(step: Step, guidance: Guidance) -> Tensor:
 
 
 def noise_within(latents: Tensor, reference: Tensor, sigma: float) -> Tensor:
-    """The noise in the rim of latents that an earlier sampling, which held the rim, took down to `sigma`.
+    """The noise in the border of latents that an earlier sampling, which locked it, took down to `sigma`.
 
     `latents` as core has them before it scales them back to x = (1 - sigma) * latents.
     """

@@ -338,6 +338,8 @@ def test_a_full_disk(run, files):
         (("--seed", "99999999999999999999"), ("seed", "18446744073709551615")),
         (("--shift", "0"), ("shift",)),
         (("--shift", "nan"), ("shift",)),
+        (("--sampler", "lcm"), ("euler, heun, dpmpp_2m or uni_pc_bh2",)),
+        (("--schedule", "normal"), ("simple, beta, karras, exponential or kl_optimal",)),
         (("--model", "typo.safetensors"), ("typo.safetensors", "not there")),
         (("--whole-frame",), ("--box", "--whole-frame")),
         (("--detect-every", "0"), ("--detect-every",)),

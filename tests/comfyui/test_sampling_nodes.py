@@ -18,7 +18,7 @@ from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
+from xdub_core.sampling.sampler import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.schedule import flow_sigmas
 from xdub_core.vae.cosine import CosineVAE
 
@@ -65,7 +65,7 @@ def engine_shot(reference, speech, shot, as_released=False):
     latents = []
     chain = ClipChain(
         reference.vae,
-        EulerSampler(DiTDenoiser(dit, CONTEXT), SamplerSettings(3, seed=7)),
+        DenoiserSampler(DiTDenoiser(dit, CONTEXT), SamplerSettings(3, seed=7)),
         speech.features,
         GEOMETRY,
         crop_finisher(True, as_released),

@@ -10,7 +10,7 @@ from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
 from xdub_core.sampling.guidance import Velocities
-from xdub_core.sampling.sampler import EulerSampler, SamplerSettings
+from xdub_core.sampling.sampler import DenoiserSampler, SamplerSettings
 from xdub_core.vae.cosine import CosineStream, CosineVAE
 
 SIZE = 32
@@ -47,7 +47,7 @@ def chain(denoiser, finish=lambda generated, source: generated, as_released=Fals
     rows = torch.arange(2000.0).unsqueeze(1)
     return ClipChain(
         vae=CosineVAE(48),
-        sampler=EulerSampler(denoiser, SamplerSettings(steps=2, border=border)),
+        sampler=DenoiserSampler(denoiser, SamplerSettings(steps=2, border=border)),
         features=TensorFeatures(rows),
         geometry=GEOMETRY,
         finish=finish,
@@ -219,7 +219,7 @@ def test_streams_rest_while_a_clip_is_sampled():
         def stream(self):
             return Stream(self)
 
-    class Sampler(EulerSampler):
+    class Sampler(DenoiserSampler):
         def __call__(self, *args):
             log.append("sample")
             return super().__call__(*args)

@@ -1,6 +1,7 @@
 """Sampling a clip: equal to the release, border and motion held, errors told."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
+from xdub_core.sampling.samplers import SAMPLERS
+from xdub_core.sampling.schedule import SCHEDULES
 
 TOLERANCE = 1e-4
 SHAPE = (1, 4, 3, 6, 5)
@@ -86,6 +89,17 @@ def test_without_border_lock_the_whole_crop_is_the_models():
     assert torch.allclose(result, torch.zeros_like(result), atol=1e-6)
 
 
+def test_every_sampler_and_schedule_makes_another_clip():
+    class Bent(TowardsZero):
+        def for_clip(self, *_):
+            return lambda x, sigma, *_: Velocities(*[torch.tanh(2 * x) / sigma - sigma * x.roll(1)] * 3)
+
+    chosen = [{"sampler": name} for name in SAMPLERS] + [{"schedule": name} for name in [*SCHEDULES][1:]]
+    results = [sample_clip(Bent(), clip(), SamplerSettings(steps=6, **choice)) for choice in chosen]
+    for first, second in combinations(results, 2):
+        assert relative_error(first, second) > 1e-3
+
+
 def test_same_seed_gives_the_same_clip_and_another_seed_another():
     def first_step(seed):
         seen = []
@@ -127,7 +141,17 @@ def test_nan_in_the_reference_is_reported():
         sample_clip(TowardsZero(), inputs, SamplerSettings(steps=1))
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"shift": 0.0}, {"shift": float("nan")}, {"seed": 2**64}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0},
+        {"shift": 0.0},
+        {"shift": float("nan")},
+        {"seed": 2**64},
+        {"sampler": "euler_ancestral"},
+        {"schedule": "normal"},
+    ],
+)
 def test_settings_out_of_range_are_refused_when_they_are_made(wrong):
     with pytest.raises(SettingsError, match="use"):
         SamplerSettings(**wrong)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from xdub_core.errors import SettingsError
 from xdub_core.sampling.guidance import Guidance, GuidanceCurve, Velocities
-from xdub_core.sampling.schedule import flow_sigmas
+from xdub_core.sampling.schedule import SCHEDULES, flow_sigmas
 
 TOLERANCE = 1e-6
 
@@ -38,9 +38,11 @@ def test_guidance_scales_equal_the_release(goldens):
             torch.testing.assert_close(result, expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 @given(shift=st.floats(0.1, 20), steps=st.integers(1, 100))
-def test_sigmas_fall_from_one_to_zero(shift, steps):
-    sigmas = flow_sigmas(steps, shift)
+def test_sigmas_fall_from_one_to_zero(schedule, shift, steps):
+    sigmas = schedule(steps, shift)
+    assert sigmas.shape == (steps + 1,)
     assert sigmas[0] == pytest.approx(1)
     assert sigmas[-1] == 0
     assert (sigmas.diff() < 0).all()
@@ -65,10 +67,18 @@ def test_impossible_scales_are_refused(scale):
         Guidance(audio_scale=scale)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 @pytest.mark.parametrize(("steps", "shift"), [(0, 5.0), (10, 0.0)])
-def test_impossible_schedules_are_refused(steps, shift):
+def test_impossible_schedules_are_refused(schedule, steps, shift):
     with pytest.raises(SettingsError):
-        flow_sigmas(steps, shift)
+        schedule(steps, shift)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_higher_shift_never_lowers_a_level(schedule):
+    low, high = schedule(8, 2.0), schedule(8, 6.0)
+    assert (high >= low - TOLERANCE).all()
+    assert (high > low).any()
 
 
 @given(sigma=st.floats(0, 1), reference=st.floats(0, 20), audio=st.floats(0, 20))

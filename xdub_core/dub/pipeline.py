@@ -30,7 +30,7 @@ from xdub_core.media.picture.frame import FinishedFrame, SourceFrame, untouched
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
 from xdub_core.sampling.denoiser import Denoiser, LatentNeeds, needs_of
-from xdub_core.sampling.sampler import ClipSampler, EulerSampler, SamplerSettings, StepCallback
+from xdub_core.sampling.sampler import ClipSampler, DenoiserSampler, SamplerSettings, StepCallback
 from xdub_core.vae.protocol import VideoVAE
 
 RELEASED_CROP = 512
@@ -86,7 +86,7 @@ class DubbingModel(Protocol):
 
 @dataclass(frozen=True)
 class DubModel:
-    """A VAE and a denoiser, sampled by Euler steps."""
+    """A VAE and a denoiser."""
 
     vae: VideoVAE
     denoiser: Denoiser
@@ -97,7 +97,7 @@ class DubModel:
         return needs_of(self.denoiser)
 
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
-        return EulerSampler(self.denoiser, settings)
+        return DenoiserSampler(self.denoiser, settings)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sampling one clip: Euler steps along the guided velocity (released model §4)."""
+"""Sampling one clip along the guided velocity (released model §4)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.sampling.border_lock import BorderLock
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.schedule import SHIFT, check_schedule, flow_sigmas
+from xdub_core.sampling.known_latents import KnownLatents
+from xdub_core.sampling.samplers import SAMPLERS
+from xdub_core.sampling.schedule import SCHEDULES, SHIFT, check_schedule
 
 SEEDS = range(-(2**63), 2**64)
 """What PyTorch's generators take."""
@@ -26,7 +27,10 @@ StepCallback = Callable[[int, int, Tensor], None]
 class SamplerSettings:
     """How a clip is sampled. `seed` makes the same noise for every clip; `border` is in latent pixels.
 
-    Raises SettingsError for steps below 1, a shift that is not positive, or a seed that PyTorch does not take.
+    `sampler` is one of `SAMPLERS`, `schedule` one of `SCHEDULES`.
+
+    Raises SettingsError for steps below 1, a shift that is not positive, a seed that PyTorch does not take, or a
+    sampler or schedule that is not there.
     """
 
     steps: int = 30
@@ -34,6 +38,8 @@ class SamplerSettings:
     shift: float = SHIFT
     seed: int = 42
     border: int = 1
+    sampler: str = "euler"
+    schedule: str = "simple"
 
     def __post_init__(self) -> None:
         check_schedule(self.steps, self.shift)
@@ -41,6 +47,17 @@ class SamplerSettings:
             raise SettingsError(
                 f"a seed of {self.seed}: use a whole number from {SEEDS.start} to {SEEDS.stop - 1}"
             )
+        for what, chosen, names in (
+            ("sampler", self.sampler, tuple(SAMPLERS)),
+            ("schedule", self.schedule, tuple(SCHEDULES)),
+        ):
+            if chosen not in names:
+                raise SettingsError(f"a {what} named {chosen!r}: use {', '.join(names[:-1])} or {names[-1]}")
+
+    @property
+    def sigmas(self) -> Tensor:
+        """The noise levels, [steps + 1]."""
+        return SCHEDULES[self.schedule](self.steps, self.shift)
 
 
 @dataclass(frozen=True)
@@ -75,8 +92,8 @@ class ClipSampler(Protocol):
 
 
 @dataclass(frozen=True)
-class EulerSampler:
-    """Euler steps with a denoiser's velocities, as the release does it."""
+class DenoiserSampler:
+    """Samples with a denoiser's velocities."""
 
     denoiser: Denoiser
     settings: SamplerSettings
@@ -103,7 +120,7 @@ def sample_clip(
 ) -> Tensor:
     """Sample a clip's latents, float32, shaped like `clip.reference`. `noise` overrides the seed's.
 
-    Motion latents are held clean throughout; the border is locked to the reference before every step and at the end.
+    Motion latents and the border come out as they are known: see `KnownLatents`.
 
     Raises SamplingError when latents become NaN or infinite, or sizes do not fit the model.
     """
@@ -111,26 +128,21 @@ def sample_clip(
     if noise is None:
         noise = clip_noise(reference.shape, settings.seed)
     noise = noise.to(reference)
-    border = BorderLock(reference, noise, settings.border, free_frames=clip.motion_latents)
+    known = KnownLatents(reference, noise, settings.border, clip.motion)
     denoise = denoiser.for_clip(reference, _finite(clip.audio, "the audio features"), clip.motion_latents)
+    guidance, sigmas = settings.guidance, settings.sigmas
 
-    sigmas = flow_sigmas(settings.steps, settings.shift)
-    x = _with_motion(noise, clip)
-    for step in range(settings.steps):
-        sigma, next_sigma = sigmas[step].item(), sigmas[step + 1].item()
-        x = border.apply(x, sigma)
-        velocity = settings.guidance.combine(denoise(x, sigma, settings.guidance.weights(sigma)), sigma)
-        x = _with_motion(x + (next_sigma - sigma) * velocity, clip)
-        _finite(x, f"the latents of step {step + 1}")
+    def velocity(x: Tensor, sigma: float) -> Tensor:
+        guided = guidance.combine(denoise(x, sigma, guidance.weights(sigma)), sigma)
+        _finite(guided[:, :, clip.motion_latents :], f"the latents of step {int((sigmas >= sigma).sum())}")
+        return guided
+
+    def after_step(step: int, x: Tensor) -> None:
         if on_step is not None:
-            on_step(step + 1, settings.steps, x)
-    return border.apply(x, 0.0)
+            on_step(step, settings.steps, x)
 
-
-def _with_motion(latents: Tensor, clip: ClipInputs) -> Tensor:
-    if clip.motion is None:
-        return latents
-    return torch.cat([clip.motion.to(latents), latents[:, :, clip.motion_latents :]], dim=2)
+    sample = SAMPLERS[settings.sampler]
+    return known.clean(sample(known.around(velocity), known.noised(noise, 1.0), sigmas, after_step))
 
 
 def _finite(x: Tensor, what: str) -> Tensor:

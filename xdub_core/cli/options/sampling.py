@@ -12,6 +12,8 @@ from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubSettings
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.sampler import SamplerSettings
+from xdub_core.sampling.samplers import SAMPLERS
+from xdub_core.sampling.schedule import SCHEDULES
 
 _option = partial(typer.Option, rich_help_panel="Sampling")
 
@@ -39,6 +41,14 @@ class SamplingOptions:
     shift: Annotated[float | None, _option(help="Shift of the noise schedule, if not the model's own 5.")] = (
         None
     )
+    sampler: Annotated[
+        str | None,
+        _option(help=f"{', '.join(SAMPLERS)}, as ComfyUI's of these names, if not the model's own euler."),
+    ] = None
+    schedule: Annotated[
+        str | None,
+        _option(help=f"{', '.join(SCHEDULES)}, as ComfyUI's schedulers, if not the model's own simple."),
+    ] = None
     seed: Annotated[int, _option(help="Same seed, same dub.")] = 42
     crop_size: Annotated[int | None, _option(help="Pixels of the face crop, if not the model's own 512.")] = (
         None
@@ -67,7 +77,13 @@ class SamplingOptions:
             crop_size=self.crop_size,
             geometry=_given(own.geometry, frames=self.clip_frames, motion_frames=self.motion_frames),
             sampler=_given(
-                own.sampler, steps=self.steps, shift=self.shift, seed=self.seed, guidance=guidance
+                own.sampler,
+                steps=self.steps,
+                shift=self.shift,
+                sampler=self.sampler,
+                schedule=self.schedule,
+                seed=self.seed,
+                guidance=guidance,
             ),
             match_colors=self.match_colors,
             as_released=self.as_released or self.reference,
