@@ -16,8 +16,6 @@ TIMESTEPS = 1000.0
 """The model's timestep is this times sigma."""
 AUDIO_TOKENS_PER_LATENT = 8
 """Feature rows (50 a second) that one latent frame attends to (released model §3)."""
-TIMESTEPS = 1000.0
-"""The model's timestep is this times sigma."""
 
 
 @dataclass(frozen=True)
