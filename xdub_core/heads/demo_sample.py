@@ -18,9 +18,9 @@ from xdub_core.heads.performance import Performance, SceneCamera, make_performan
 from xdub_core.heads.person import make_person
 from xdub_core.heads.speech import VOICES, Speech, joined, lines_of, silence, synthesise
 from xdub_core.heads.visemes import mouth_track
-from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.timeline import MODEL_FPS
 
 

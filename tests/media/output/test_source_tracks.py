@@ -7,14 +7,13 @@ import av
 import numpy as np
 import pytest
 
-from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.subtitles import plain_text
 from xdub_core.media.output.tags import film_tags, timecode_at
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import untouched
-from xdub_core.media.sound.sound_place import place_sound
+from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 from xdub_core.media.timeline import ping_pong
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import scan_video

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import CODECS, CONTAINERS, EncodeSettings
 from xdub_core.media.output.output_file import check_output
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.color import LIMITED, ColorTags
+from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.media.video.video_info import probe_video
 
@@ -232,7 +232,7 @@ def test_where_pixels_must_be_square_a_warning_says_so(tmp_path, make_video, num
 
 def test_what_a_container_refuses_shows_before_the_first_frame(tmp_path, make_click, monkeypatch):
     """FFmpeg does not put MP3 below 16 kHz into .mp4; the writer finds that out, and here it is kept from trying."""
-    monkeypatch.setattr("xdub_core.media.output.audio_muxer._can_begin", lambda container, stream: True)
+    monkeypatch.setattr("xdub_core.media.output.audio_packets._can_begin", lambda container, stream: True)
     sound = AudioTrack(make_click(tmp_path / "a.mp3", "libmp3lame", rate=11025))
     with pytest.raises(MediaError, match="another codec or container"):
         VideoWriter(tmp_path / "a.mp4", 96, 64, settings=FAST, audio=sound).__enter__()

@@ -21,11 +21,10 @@ from tests.media.clicks import (
 )
 from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.errors import MediaError, SettingsError
-from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.sound.resample import packed_frame
-from xdub_core.media.sound.sound_place import place_sound
+from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import scan_video
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +16,10 @@ from xdub_core.errors import MediaError
 from xdub_core.media.container.audio_streams import best_audio
 from xdub_core.media.container.dispositions import is_cover_art
 from xdub_core.media.container.opening import FFmpegError, open_input, reason
-from xdub_core.media.output.audio_muxer import AudioMuxer, open_audio
+from xdub_core.media.output.audio_packets import PacketSource, open_audio
 from xdub_core.media.output.encode_settings import Container, EncodeSettings
 from xdub_core.media.output.subtitles import add_subtitles
-from xdub_core.media.output.tags import film_tags, moved_chapters, timecode_at, timecode_of
+from xdub_core.media.output.tags import film_tags, moved_chapters, timecode_at, timecode_of, track_tags
 from xdub_core.media.sound.sound_place import place_sound
 from xdub_core.media.video.video_info import VideoInfo
 
@@ -41,7 +41,7 @@ class SourceTracks:
 
 def add_source_tracks(
     output: Any, picture: Any, tracks: SourceTracks, container: Container, settings: EncodeSettings, fps: int
-) -> list[AudioMuxer]:
+) -> list[PacketSource]:
     """Take over into an output that has not begun what its container can hold; one warning names the rest.
 
     The sound that players take is not taken over: the dub's own stands in its place, and the others follow it.
@@ -69,7 +69,7 @@ def add_source_tracks(
             container.format,
             ", ".join(taken.left_out),
         )
-    return taken.muxers
+    return taken.added
 
 
 class _Taken:
@@ -84,7 +84,7 @@ class _Taken:
         self._shift = -Fraction(tracks.video.start).limit_denominator(10**6)
         self._container = container
         self._settings = settings
-        self.muxers: list[AudioMuxer] = []
+        self.added: list[PacketSource] = []
         self.left_out: list[str] = []
 
     def add_tags(self, source: Any, picture: Any, fps: int) -> None:
@@ -92,9 +92,7 @@ class _Taken:
         own = next((stream for stream in source.streams if stream.index == self._tracks.video.stream), None)
         stream_tags = {} if own is None else dict(own.metadata)
         self._output.metadata.update(film_tags(source.metadata))
-        picture.metadata.update(
-            {name: value for name, value in film_tags(stream_tags).items() if name.lower() != "creation_time"}
-        )
+        picture.metadata.update(track_tags(stream_tags))
         timecode = timecode_of(stream_tags, source.metadata, *(stream.metadata for stream in source.streams))
         if timecode is not None:
             picture.metadata["timecode"] = timecode_at(timecode, self._tracks.video.fps, fps)
@@ -106,39 +104,35 @@ class _Taken:
 
     def add(self, source: Any, stream: Any) -> None:
         """Take over one stream, if that can be."""
-        add: Callable[[], None] | None = None
-        if stream.type == "audio":
-            number = list(source.streams.audio).index(stream)
-            add = lambda: self._add_sound(number, stream)  # noqa: E731
-        elif stream.type == "subtitle":
-            add = lambda: self._add_subtitles(stream)  # noqa: E731
-        elif stream.type == "video" and is_cover_art(stream):
-            add = lambda: self._add_cover(stream)  # noqa: E731
-        elif stream.type == "attachment" and self._container.format == "matroska":
-            add = lambda: self._add_attachment(stream)  # noqa: E731
-        elif stream.type == "data" and _speaks_of_others(stream, source):
+        kind = "cover" if stream.type == "video" and is_cover_art(stream) else stream.type
+        if kind == "data" and _describes_others(stream, source):
             return
+        add = {
+            "audio": self._add_sound,
+            "subtitle": self._add_subtitles,
+            "cover": self._add_cover,
+            "attachment": self._add_attachment if self._container.format == "matroska" else None,
+        }.get(kind)
         try:
             if add is None:
                 raise ValueError("no container is known to take it")
-            add()
+            add(stream)
         except (MediaError, KeyError, *_REFUSED) as error:
             log.info("%s: stream %d is not taken over (%s)", self._path, stream.index, reason(error))
-            self.left_out.append(_named(stream))
+            self.left_out.append(_name_of(stream))
 
-    def _add_sound(self, number: int, stream: Any) -> None:
-        track = place_sound(self._path, self._tracks.video, number, tell=False)
-        muxer = open_audio(self._output, track, self._container, self._settings)
-        self._keep(_Until(muxer, self._tracks.seconds), stream)
+    def _add_sound(self, stream: Any) -> None:
+        number = list(stream.container.streams.audio).index(stream)
+        track = place_sound(self._path, self._tracks.video, number, warn=False)
+        audio = open_audio(self._output, track, self._container, self._settings)
+        self._keep(_Until(audio, self._tracks.seconds), stream)
 
     def _add_subtitles(self, stream: Any) -> None:
         name, shift, until = self._container.format, self._shift, self._tracks.seconds
         source = open_input(self._path)
         try:
             own = source.streams[stream.index]
-            with av.open(
-                io.BytesIO(), "w", format=name
-            ) as trial:  # muxers refuse some streams only as they begin
+            with av.open(io.BytesIO(), "w", format=name) as trial:  # muxers refuse some only as they begin
                 add_subtitles(trial, name, source, own, shift, until)
                 trial.start_encoding()
             self._keep(add_subtitles(self._output, name, source, own, shift, until), stream)
@@ -162,30 +156,23 @@ class _Taken:
             else:
                 out = self._output.add_stream_from_template(own, opaque=True)
                 out.disposition = _ATTACHED_PICTURE
-                self.muxers.append(_OnePacket(picture, out))
+                self.added.append(_OnePacket(picture, out))
         finally:
             source.close()
 
-    def _keep(self, muxer: AudioMuxer, stream: Any) -> None:
-        added = list(self._output.streams)[-1]
-        added.metadata.update(
-            {
-                name: value
-                for name, value in film_tags(stream.metadata).items()
-                if name.lower() != "creation_time"
-            }
-        )
-        self.muxers.append(muxer)
+    def _keep(self, track: PacketSource, stream: Any) -> None:
+        list(self._output.streams)[-1].metadata.update(track_tags(stream.metadata))
+        self.added.append(track)
 
 
 class _OnePacket:
-    """A muxer of one packet at the beginning."""
+    """A track of one packet at the beginning."""
 
     def __init__(self, content: bytes, out: Any) -> None:
         self._content: bytes | None = content
         self._out = out
 
-    def packets(self, until: float) -> Iterator[Any]:  # noqa: ARG002 (an `AudioMuxer`)
+    def packets(self, until: float) -> Iterator[Any]:  # noqa: ARG002 (a `PacketSource`)
         if self._content is not None:
             packet = av.Packet(self._content)
             self._content = None
@@ -202,30 +189,30 @@ class _OnePacket:
 
 
 class _Until:
-    """A muxer that ends at a second of the output."""
+    """A track that ends at a second of the output."""
 
-    def __init__(self, muxer: AudioMuxer, seconds: float) -> None:
-        self._muxer = muxer
+    def __init__(self, track: PacketSource, seconds: float) -> None:
+        self._track = track
         self._seconds = seconds
 
     def packets(self, until: float) -> Iterator[Any]:
-        return self._muxer.packets(min(until, self._seconds))
+        return self._track.packets(min(until, self._seconds))
 
     def last_packets(self) -> Iterator[Any]:
-        return self._muxer.last_packets()
+        return self._track.last_packets()
 
     def close(self) -> None:
-        self._muxer.close()
+        self._track.close()
 
 
-def _speaks_of_others(stream: Any, source: Any) -> bool:
+def _describes_others(stream: Any, source: Any) -> bool:
     """Whether a data stream is a timecode's, or the names of chapters: these are taken over in another way."""
     if timecode_of(stream.metadata) is not None:
         return True
     return stream.name == "bin_data" and bool(source.chapters() if hasattr(source, "chapters") else True)
 
 
-def _named(stream: Any) -> str:
+def _name_of(stream: Any) -> str:
     """What an artist would call a stream."""
     context = stream.codec_context
     codec = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"

@@ -38,7 +38,7 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 class Subtitles:
-    """A source of subtitle packets, in step with the video (an `AudioMuxer`).
+    """A source of subtitle packets, in step with the video (a `PacketSource`).
 
     Args:
         source: the open file; closed with this.

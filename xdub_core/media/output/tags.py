@@ -27,6 +27,11 @@ def film_tags(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def track_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The same of one track, without its creation time, which is the film's."""
+    return {name: value for name, value in film_tags(tags).items() if name.lower() != "creation_time"}
+
+
 def timecode_of(*tags: Mapping[str, str]) -> str | None:
     """The first timecode in tags of any spelling; None for none."""
     for each in tags:

@@ -16,7 +16,7 @@ import numpy as np
 
 from xdub_core.errors import MediaError
 from xdub_core.media.container.opening import FFmpegError, file_url, reason
-from xdub_core.media.output.audio_muxer import AudioMuxer, AudioTrack, open_audio
+from xdub_core.media.output.audio_packets import PacketSource, open_audio
 from xdub_core.media.output.encode_format import SourceFormat, source_format
 from xdub_core.media.output.encode_frame import ToEncode
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
@@ -25,6 +25,7 @@ from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.output.source_tracks import SourceTracks, add_source_tracks
 from xdub_core.media.picture.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
 from xdub_core.media.picture.frame import FinishedFrame, made_of
+from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.video.video_info import VideoInfo
 
 log = logging.getLogger(__name__)
@@ -91,8 +92,8 @@ class VideoWriter:
         self._overwrite = overwrite
         self._finished = False
         self._tracks = tracks
-        self._audio: AudioMuxer | None = None
-        self._companions: list[AudioMuxer] = []
+        self._audio: PacketSource | None = None
+        self._companions: list[PacketSource] = []
         self._container: Any = None
         self._hidden: HiddenFile | None = None
 
@@ -256,7 +257,7 @@ class VideoWriter:
         for packet in packets:
             self._container.mux(packet)
 
-    def _mux_companion(self, companion: AudioMuxer, packets: Iterable[Any]) -> None:
+    def _mux_companion(self, companion: PacketSource, packets: Iterable[Any]) -> None:
         """As `_mux`, but a track of the source that is damaged on its way only ends there: the dub goes on."""
         try:
             self._mux(packets)

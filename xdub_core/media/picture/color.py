@@ -9,20 +9,6 @@ from dataclasses import dataclass
 
 UNSPECIFIED = 2
 
-_TRANSFERS = {
-    1: "bt709",
-    4: "gamma22",
-    5: "gamma28",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "linear",
-    11: "iec61966-2-4",
-    13: "iec61966-2-1",
-    14: "bt2020-10",
-    15: "bt2020-12",
-    16: "smpte2084",
-    18: "arib-std-b67",
-}
 BT709, SMPTE170M = 1, 6
 LIMITED, FULL = 1, 2
 _HDR_TRANSFERS = {16: "PQ (HDR10)", 18: "HLG"}
@@ -46,11 +32,6 @@ class ColorTags:
     transfer: int = UNSPECIFIED
     primaries: int = UNSPECIFIED
     range: int = 0
-
-    @property
-    def transfer_name(self) -> str:
-        """The transfer function's name, "unspecified" where unknown."""
-        return _TRANSFERS.get(self.transfer, "unspecified")
 
     @property
     def hdr(self) -> str | None:

@@ -1,4 +1,4 @@
-"""A file's sound, decoded and on one clock: what is heard and what is written both come from here."""
+"""A file's sound, decoded and on one clock: audio features and outputs both take it from here."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ class _Clock:
                 left -= _BLOCK
 
     def _ahead(self, decoded: _Decoded, following: _Decoded | None) -> float:
-        """Seconds by which timestamps are ahead of the sound. The next frame must agree: Vorbis wavers for one."""
+        """Seconds by which timestamps are ahead of the sound. The next frame must agree: Vorbis is off for one."""
         assert self._start is not None and decoded.time is not None
         ahead = decoded.time - self._start - self._report.seconds
         if following is None or following.time is None:
@@ -242,16 +242,16 @@ class _Clock:
 
 def _decoded_frames(container: Any, stream: Any, report: SoundReport) -> Iterator[_Decoded]:
     damaged = False
-    held = 0.0  # seconds of the frame given last: it is not in the report yet
+    last_seconds = 0.0  # of the frame given last: it is not in the report yet
     for packet in _packets(container, stream, report):
         try:
             frames = [frame for frame in packet.decode() if frame.samples and frame.sample_rate]
         except (FFmpegError, ValueError) as error:
-            report.undecodable.add(report.seconds + held, reason=reason(error))
+            report.undecodable.add(report.seconds + last_seconds, reason=reason(error))
             damaged = True
             continue
         for frame in frames:
-            held = frame.samples / frame.sample_rate
+            last_seconds = frame.samples / frame.sample_rate
             yield _Decoded(frame, frame.time, damaged)
             damaged = False
 
@@ -290,10 +290,10 @@ def _names_in(layout: str) -> tuple[str, ...]:
 
 def _with_next(items: Iterable[_Item]) -> Iterator[tuple[_Item, _Item | None]]:
     """Each item with the one after it."""
-    held: list[_Item] = []
+    before: list[_Item] = []
     for item in items:
-        if held:
-            yield held.pop(), item
-        held.append(item)
-    for item in held:
+        if before:
+            yield before.pop(), item
+        before.append(item)
+    for item in before:
         yield item, None

@@ -51,7 +51,7 @@ def place_sound(
     video: VideoInfo | None = None,
     number: int | None = None,
     offset: float = 0.0,
-    tell: bool = True,
+    warn: bool = True,
 ) -> AudioTrack:
     """A file's sound on the clock of a dub, whose time 0 is the video's first frame.
 
@@ -65,7 +65,7 @@ def place_sound(
         number: which of the file's audio streams, from 0; None for the one that players take, or where nothing of
             that can be decoded, for the best of the others, with a warning.
         offset: seconds by which the sound comes later; negative: earlier, its beginning is cut.
-        tell: whether to warn of sound that lies before the first picture and is cut.
+        warn: whether to warn of sound that lies before the first picture and is cut.
 
     Raises:
         SettingsError: the offset is no number, or beyond a day.
@@ -80,7 +80,7 @@ def place_sound(
     zero = _start_of_file(path, number, first)
     if video is not None and _same_file(path, video.path):
         zero = video.start
-        if tell and zero - first > _LONGEST_PADDING:
+        if warn and zero - first > _LONGEST_PADDING:
             _log.warning(
                 "%s: %.2f seconds of its sound lie before the first picture; they are cut", path, zero - first
             )

@@ -13,6 +13,7 @@ from xdub_core.media.video.video_info import VideoInfo
 
 _SAME_CONTAINER = (".mp4", ".m4v", ".mov", ".mkv")
 """Into these every sound goes as it is that came out of one of the same kind."""
+_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
 _PRIMARIES = {1: "bt709", 9: "bt2020", 12: "smpte432"}
 _MATRICES = {1: "bt709", 9: "bt2020nc", 10: "bt2020c"}
 
@@ -50,7 +51,7 @@ def _filters(info: VideoInfo) -> str:
     tags = info.color
     steps = [
         f"setparams=range={'pc' if tags.range == FULL else 'tv'}:color_primaries={_primaries(tags)}:"
-        f"color_trc={tags.transfer_name}:colorspace={_matrix(tags)}",
+        f"color_trc={_TRANSFERS[tags.transfer]}:colorspace={_matrix(tags)}",
         "zscale=t=linear:npl=100",
         "format=gbrpf32le",
         "zscale=p=bt709",

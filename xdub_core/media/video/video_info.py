@@ -8,15 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from xdub_core.errors import MediaError
 from xdub_core.media.container.audio_streams import best_audio
 from xdub_core.media.container.input_rules import check_input_path
 from xdub_core.media.container.opening import is_there, open_input
-from xdub_core.media.container.video_streams import first_frames
+from xdub_core.media.container.video_streams import Head, first_frames
 from xdub_core.media.picture.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
-from xdub_core.media.picture.orientation import Orientation, display_matrix, orientation_from_matrix
+from xdub_core.media.picture.orientation import UPRIGHT, Orientation, display_matrix, orientation_from_matrix
 from xdub_core.media.picture.pixel_layout import chroma_of
 from xdub_core.media.video.alpha import (
     ALPHA_IS_DROPPED,
@@ -27,7 +25,8 @@ from xdub_core.media.video.alpha import (
 from xdub_core.media.video.animated_webp import AnimatedWebP, WebPDecoder, find_frames
 from xdub_core.media.video.damage import Damage
 from xdub_core.media.video.decoder import Decoder, FrameDecoder, OpenDecoder
-from xdub_core.media.video.frame_index import FrameIndex, index_frames
+from xdub_core.media.video.frame_index import FrameIndex
+from xdub_core.media.video.index_packets import index_frames
 from xdub_core.media.video.numbered_pictures import (
     PictureDecoder,
     Pictures,
@@ -141,13 +140,25 @@ def scan_video(path: str | Path, stream: int | None = None) -> ScannedVideo:
     return _scan_container(path, stream, damage)
 
 
+@dataclass(frozen=True)
+class _Stated:
+    """What container and codec say of a stream's pictures; `pixel_shape`: a stored pixel's width over its height."""
+
+    codec: str
+    color: ColorTags
+    pixel_shape: Fraction = Fraction(1)
+
+    @classmethod
+    def of(cls, head: Head, path: Path) -> _Stated:
+        codec = head.stream.codec_context.name
+        return cls(codec, _color_tags(head.stream, head.frames[0], path), _pixel_shape(head.stream))
+
+
 def _scan_container(path: Path, wanted: int | None, damage: Damage) -> ScannedVideo:
     with open_input(path) as container:
         head = first_frames(container, path, wanted)
-        stream = head.stream
-        color, sar = _color_tags(stream, head.frames[0], path), _pixel_shape(stream)
-        codec, number = stream.codec_context.name, stream.index
-        alpha = side_alpha_is_transparent(stream, head.packets)
+        stated, number = _Stated.of(head, path), head.stream.index
+        alpha = side_alpha_is_transparent(head.stream, head.packets)
         audio_start = _audio_start(container)
     index = index_frames(path, number, head, damage)
 
@@ -155,11 +166,9 @@ def _scan_container(path: Path, wanted: int | None, damage: Damage) -> ScannedVi
         return FrameDecoder(path, number, index, damage)
 
     alpha = alpha or is_transparent(head.frames, index, open_decoder)
-    info = _info(path, head.frames[0], index, codec=codec, color=color, sar=sar, has_alpha=alpha)
-    info = replace(
-        info, stream=number, audio_start=None if audio_start is None else audio_start - index.start
-    )
-    return _scanned(info, head.frames[0], index, damage, open_decoder)
+    scanned = _scanned(path, head.frames[0], stated, index, damage, open_decoder, alpha)
+    audio_start = None if audio_start is None else audio_start - index.start
+    return replace(scanned, info=replace(scanned.info, stream=number, audio_start=audio_start))
 
 
 def _scan_pictures(pictures: Pictures, damage: Damage) -> ScannedVideo:
@@ -171,17 +180,15 @@ def _scan_pictures(pictures: Pictures, damage: Damage) -> ScannedVideo:
     first = next(file for file in pictures.files if file is not None)
     with open_input(first) as container:
         head = first_frames(container, first, None)
-        color, sar = _color_tags(head.stream, head.frames[0], first), _pixel_shape(head.stream)
-        codec = head.stream.codec_context.name
+        stated = _Stated.of(head, first)
     alpha = is_transparent(head.frames, index, open_decoder)
-    info = _info(pictures.pattern, head.frames[0], index, codec=codec, color=color, sar=sar, has_alpha=alpha)
     if pictures.gaps:
         log.warning(
             "%s: pictures are missing (%s); the one before is shown in their place",
             pictures.pattern,
             pictures.gaps,
         )
-    return _scanned(info, head.frames[0], index, damage, open_decoder)
+    return _scanned(pictures.pattern, head.frames[0], stated, index, damage, open_decoder, alpha)
 
 
 def _scan_animation(animation: AnimatedWebP, damage: Damage) -> ScannedVideo:
@@ -192,71 +199,54 @@ def _scan_animation(animation: AnimatedWebP, damage: Damage) -> ScannedVideo:
 
     found = open_decoder().read()
     assert found is not None
-    frame = found[1]
     if damage.found:
         raise MediaError(f"{animation.path}: its first frame cannot be decoded; the file is damaged")
-    alpha = is_transparent([frame], index, open_decoder)
-    info = _info(
-        animation.path,
-        frame,
-        index,
-        codec="webp",
-        color=ColorTags(range=FULL),
-        sar=Fraction(1),
-        has_alpha=alpha,
-    )
-    return _scanned(info, frame, index, damage, open_decoder)
+    alpha = is_transparent([found[1]], index, open_decoder)
+    stated = _Stated("webp", ColorTags(range=FULL))
+    return _scanned(animation.path, found[1], stated, index, damage, open_decoder, alpha)
 
 
 def _scanned(
-    info: VideoInfo, frame: Any, index: FrameIndex, damage: Damage, open_decoder: OpenDecoder
+    path: Path,
+    frame: Any,
+    stated: _Stated,
+    index: FrameIndex,
+    damage: Damage,
+    open_decoder: OpenDecoder,
+    has_alpha: bool,
 ) -> ScannedVideo:
-    """The whole, with the warnings of what a dub of it will lack."""
+    """The whole by the first frame and the index, without what only a container knows; warns of what a dub lacks."""
     orientation = _orientation(frame, damage)
-    if info.has_alpha and not has_alpha_channel(frame):  # what is in the frames is for the output to keep
+    if has_alpha and not has_alpha_channel(frame):  # what is in the frames is for the output to keep
         damage.warn_once("alpha", ALPHA_IS_DROPPED)
-    if info.interlaced:
+    if frame.interlaced_frame:
         damage.warn_once(
             "interlacing", "it is interlaced; deinterlace it first (ffmpeg -vf bwdif) for clean edges"
         )
-    return ScannedVideo(info, index, orientation, damage, open_decoder)
-
-
-def _info(
-    path: Path,
-    frame: Any,
-    index: FrameIndex,
-    *,
-    codec: str,
-    color: ColorTags,
-    sar: Fraction,
-    has_alpha: bool,
-) -> VideoInfo:
-    """Facts by the first frame and the index; those of the container are still lacking."""
-    orientation = _orientation(frame)
     stored = (frame.width, frame.height)
     width, height = stored[::-1] if orientation.transpose else stored
-    return VideoInfo(
+    info = VideoInfo(
         path=path,
         width=width,
         height=height,
-        fps=_average_fps(index),
+        fps=index.average_fps,
         duration=float(index.seconds[-1] + index.last_duration),
         frames=len(index),
-        codec=codec,
+        codec=stated.codec,
         pixel_format=frame.format.name,
         bit_depth=max(sample.bits for sample in frame.format.components),
-        color=color,
-        yuv=yuv_meaning(color, *stored),
+        color=stated.color,
+        yuv=yuv_meaning(stated.color, *stored),
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
-        sample_aspect_ratio=1 / sar if orientation.transpose else sar,
-        variable_rate=_is_variable(index),
+        sample_aspect_ratio=1 / stated.pixel_shape if orientation.transpose else stated.pixel_shape,
+        variable_rate=index.is_variable,
         interlaced=frame.interlaced_frame,
         has_alpha=has_alpha,
         start=index.start,
         stream=None,
     )
+    return ScannedVideo(info, index, orientation, damage, open_decoder)
 
 
 def _color_tags(stream: Any, frame: Any, path: Path) -> ColorTags:
@@ -282,16 +272,12 @@ def _pixel_shape(stream: Any) -> Fraction:
     return Fraction(ratio) if ratio and ratio > 0 else Fraction(1)
 
 
-def _orientation(frame: Any, damage: Damage | None = None) -> Orientation:
+def _orientation(frame: Any, damage: Damage) -> Orientation:
     matrix = display_matrix(frame)
-    orientation = Orientation() if matrix is None else orientation_from_matrix(matrix)
+    orientation = UPRIGHT if matrix is None else orientation_from_matrix(matrix)
     if orientation is None:
-        if damage is not None:
-            damage.warn_once(
-                "angle", "the video asks to be turned by an odd angle; it is shown as it is stored"
-            )
-        return Orientation()
-    return orientation
+        damage.warn_once("angle", "the video asks to be turned by an odd angle; it is shown as it is stored")
+    return orientation or UPRIGHT
 
 
 def _audio_start(container: Any) -> float | None:
@@ -299,17 +285,3 @@ def _audio_start(container: Any) -> float | None:
     if stream is None:
         return None
     return float((stream.start_time or 0) * (stream.time_base or 0))
-
-
-def _average_fps(index: FrameIndex) -> float:
-    if len(index) > 1:
-        return float((len(index) - 1) / index.seconds[-1])
-    return 1 / index.last_duration
-
-
-def _is_variable(index: FrameIndex) -> bool:
-    gaps = np.diff(index.seconds)
-    if len(gaps) < 2:
-        return False
-    typical = float(np.median(gaps))
-    return bool(np.any(np.abs(gaps - typical) > 0.1 * typical + 0.0011))

@@ -24,16 +24,14 @@ from xdub_core.media.sound.resample import Resampler, packed_frame
 from xdub_core.media.sound.sound_blocks import SoundBlock, SoundReport, first_sound, sound_blocks
 from xdub_core.media.sound.sound_place import AudioTrack
 
-__all__ = ["AudioMuxer", "AudioTrack", "open_audio"]
-
 log = logging.getLogger(__name__)
 
 _CODEC_NAMES = {"mp3float": "mp3", "libopus": "opus", "libvorbis": "vorbis", "ac3_fixed": "ac3"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
 
-class AudioMuxer(Protocol):
-    """A source of finished audio packets, in step with the video."""
+class PacketSource(Protocol):
+    """A source of finished packets of a track, in step with the video."""
 
     def packets(self, until: float) -> Iterator[Any]:
         """Packets of what comes before `until` (seconds of the output) and has not been given yet."""
@@ -45,7 +43,9 @@ class AudioMuxer(Protocol):
         """Close the recording."""
 
 
-def open_audio(output: Any, track: AudioTrack, container: Container, settings: EncodeSettings) -> AudioMuxer:
+def open_audio(
+    output: Any, track: AudioTrack, container: Container, settings: EncodeSettings
+) -> PacketSource:
     """Add an audio stream to an output that has not begun, by copying or encoding as the settings say.
 
     Only sound that is one whole recording is copied (`SoundReport.intact`): a container cannot say that timestamps

@@ -8,9 +8,9 @@ import pytest
 
 from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.errors import MediaError
-from xdub_core.media.output.audio_muxer import AudioTrack
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.video.video_info import probe_video
 
 FLASH = 12  # the click's frame: 0.5 s lies in slot 12
