@@ -15,7 +15,7 @@ def terminal(monkeypatch):
     """A terminal's text, and a clock to be moved by hand."""
     clock, text = [0.0], io.StringIO()
     shown = Console(file=text, force_terminal=True, width=120)
-    monkeypatch.setattr(console, "chatter", shown)
+    monkeypatch.setattr(console, "progress_console", shown)
     monkeypatch.setattr(
         console, "Bars", lambda *columns, console: Bars(*columns, console=console, get_time=lambda: clock[0])
     )

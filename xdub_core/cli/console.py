@@ -21,14 +21,14 @@ from xdub_core.progress import Progress, ProgressCallback
 
 answer = Console()
 """What was asked for: standard output. Lines that name a file go with soft_wrap: no name may be broken in two."""
-chatter = Console(stderr=True)
+progress_console = Console(stderr=True)
 """Progress: standard error."""
 
 
 @contextmanager
 def progress_bars() -> Iterator[ProgressCallback]:
     """One bar per stage, with its losses; each appears when it starts, and pulses where it has no total."""
-    plain = not chatter.encoding.startswith("utf")
+    plain = not progress_console.encoding.startswith("utf")
     bars = Bars(
         SpinnerColumn("line" if plain else "dots", finished_text="*" if plain else "✓"),
         TextColumn("{task.description}"),
@@ -37,7 +37,7 @@ def progress_bars() -> Iterator[ProgressCallback]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[detail]}", style="dim"),
-        console=chatter,
+        console=progress_console,
     )
     tasks: dict[str, TaskID] = {}
 
