@@ -78,13 +78,13 @@ def test_what_was_learnt_depends_on_the_audio(stage):
     assert probe.right < 0.7 * probe.wrong
 
 
-def predicted(stage, batch, kept=None, hear=True, motion=0):
+def predicted(stage, batch, kept=None, audio_attention=True, motion=0):
     model = objective(stage)
     awake(model.dit)
     noise = torch.randn(batch["target"].shape, generator=torch.Generator().manual_seed(5))
     target = noise_target(batch["target"], noise, torch.full((len(noise),), 0.5), motion)
     with torch.no_grad():
-        return model.velocity(batch, target, kept, hear)
+        return model.velocity(batch, target, kept, audio_attention)
 
 
 @pytest.mark.parametrize("name", ["audio", "reference", "background"])
@@ -118,11 +118,11 @@ def test_left_out_conditions_predict_like_the_samplers_zeros():
     assert not torch.allclose(predicted("editor", batch, none), predicted("editor", batch), atol=1e-3)
 
 
-def test_silent_branch_does_not_hear_at_all():
+def test_silent_branch_attends_to_no_audio():
     batch = tiny_batch(2)
     other = {**batch, "audio": batch["audio"] + 1}
-    silent = predicted("editor", batch, hear=False)
-    assert torch.equal(silent, predicted("editor", other, hear=False))
+    silent = predicted("editor", batch, audio_attention=False)
+    assert torch.equal(silent, predicted("editor", other, audio_attention=False))
     zero_audio = predicted("editor", {**batch, "audio": torch.zeros_like(batch["audio"])})
     assert not torch.allclose(silent, zero_audio, atol=1e-3)
 
@@ -291,9 +291,9 @@ def test_audio_is_heard_through_noise_of_the_deviation_asked_for():
     """Up to it, sample by sample; the batch itself is left as it was."""
     heard = []
 
-    def listen(dit, latents, timestep, conditions, motion_latents, hear):
+    def listen(dit, latents, timestep, conditions, motion_latents, audio_attention):
         heard.append(conditions.audio)
-        return edit(dit, latents, timestep, conditions, motion_latents, hear)
+        return edit(dit, latents, timestep, conditions, motion_latents, audio_attention)
 
     settings = FlowSettings(UNIFORM, dropout=EVERYTHING, audio_noise=0.5)
     noisy = Objective(tiny_dit(), listen, context(), settings)

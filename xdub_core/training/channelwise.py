@@ -20,12 +20,12 @@ def edit_channelwise(
     timestep: Tensor,
     conditions: Conditions,
     motion_latents: int = 0,
-    hear: bool = True,
+    audio_attention: bool = True,
 ) -> Tensor:
     """The velocity; `conditions.reference` is shaped like `latents`."""
     reference = conditions.reference
     beside = replace(conditions, background=reference, reference=reference[:, :, :0])
-    return inpaint(dit, latents, timestep, beside, motion_latents, hear)
+    return inpaint(dit, latents, timestep, beside, motion_latents, audio_attention)
 
 
 @dataclass(frozen=True)

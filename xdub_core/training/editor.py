@@ -14,9 +14,9 @@ def edit(
     timestep: Tensor,
     conditions: Conditions,
     motion_latents: int = 0,
-    hear: bool = True,
+    audio_attention: bool = True,
 ) -> Tensor:
     """G_free's velocity; `conditions.reference` is shaped like `latents` (paper section 3.2)."""
     constants = dit.prepare(conditions.context, conditions.audio, latents.shape)
-    constants = constants if hear else constants.without_audio()
+    constants = constants if audio_attention else constants.without_audio()
     return dit(latents, conditions.reference, timestep, constants, motion_latents)

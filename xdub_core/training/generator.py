@@ -29,7 +29,7 @@ def inpaint(
     timestep: Tensor,
     conditions: Conditions,
     motion_latents: int = 0,
-    hear: bool = True,
+    audio_attention: bool = True,
 ) -> Tensor:
     """G_mask's velocity of `latents` [batch, channels, frames, height, width]; `timestep`: [batch] in 0..1000.
 
@@ -40,7 +40,7 @@ def inpaint(
     constants = dit.prepare(
         conditions.context, conditions.audio, latents.shape, reference_stills=stills.shape[2]
     )
-    constants = constants if hear else constants.without_audio()
+    constants = constants if audio_attention else constants.without_audio()
     return masked_velocity(dit, conditions.background, latents, stills, timestep, constants, motion_latents)
 
 

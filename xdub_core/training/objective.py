@@ -60,7 +60,7 @@ class Predict(Protocol):
         timestep: Tensor,
         conditions: Conditions,
         motion_latents: int = 0,
-        hear: bool = True,
+        audio_attention: bool = True,
     ) -> Tensor: ...
 
 
@@ -141,17 +141,19 @@ class Objective(nn.Module):
         batch = self._misheard(batch, generator)
         target = self._draw_target(batch, generator)
         kept = draw_kept(len(target.clean), self.settings.dropout, generator)
-        hear = not self._draw_silence(generator)
-        predicted = self.velocity(batch, target, kept, hear)
+        audio_attention = not self._draw_silence(generator)
+        predicted = self.velocity(batch, target, kept, audio_attention)
         parts = {"flow": flow_loss(predicted, target, self._weights(batch, target))}
         loss = parts["flow"]
-        for name, weight, part in self._pixel_parts(batch, target, predicted, kept, hear, generator):
+        for name, weight, part in self._pixel_parts(
+            batch, target, predicted, kept, audio_attention, generator
+        ):
             parts[name] = part
             loss = loss + weight * part
         return {"loss": loss, **parts}
 
     def velocity(
-        self, batch: Batch, target: NoisedTarget, kept: Kept | None = None, hear: bool = True
+        self, batch: Batch, target: NoisedTarget, kept: Kept | None = None, audio_attention: bool = True
     ) -> Tensor:
         """The model's velocity for a noised target, with the conditions that are kept (all, by default)."""
         conditions = Conditions(
@@ -163,7 +165,9 @@ class Objective(nn.Module):
         if kept is not None:
             conditions = drop_conditions(conditions, kept)
         timestep = TIMESTEPS * target.t
-        return self.predict(self.dit, target.latents, timestep, conditions, target.motion_latents, hear)
+        return self.predict(
+            self.dit, target.latents, timestep, conditions, target.motion_latents, audio_attention
+        )
 
     def _draw_target(self, batch: Batch, generator: torch.Generator) -> NoisedTarget:
         settings, clean = self.settings, batch["target"].float()
@@ -202,12 +206,12 @@ class Objective(nn.Module):
         target: NoisedTarget,
         predicted: Tensor,
         kept: Kept,
-        hear: bool,
+        audio_attention: bool,
         generator: torch.Generator,
     ) -> list[tuple[str, float, Tensor]]:
-        """(name, weight, loss) of the pixel losses: sync of samples that hear, identity of silent branches."""
+        """(name, weight, loss) of the pixel losses: sync with attention to audio, identity of silent branches."""
         pixels = self.pixels
-        if pixels is None or (pixels.sync is None and hear):
+        if pixels is None or (pixels.sync is None and audio_attention):
             return []
         settings, parts = pixels.settings, []
         with torch.autocast(predicted.device.type, enabled=False):
@@ -220,13 +224,13 @@ class Objective(nn.Module):
                     f"{segment.stop - segment.start} latents were decoded to {frames.shape[1]} frames, but with "
                     f"{pixels.temporal} frames a latent they hold {held}: say the VAE's own number"
                 )
-            if pixels.sync is not None and hear:
+            if pixels.sync is not None and audio_attention:
                 if "rows" not in batch:
                     raise SettingsError('a sync loss needs the "rows" that its scorer hears in every batch')
                 rows = segment_rows(batch["rows"].float(), segment, pixels.temporal)
                 each = sync_loss(pixels.sync, frames, rows, min(settings.sync_window, frames.shape[1]))
                 parts.append(("sync", settings.sync_weight, _mean_of(each, kept.audio)))
-            if pixels.identity and not hear:
+            if pixels.identity and not audio_attention:
                 with torch.no_grad():
                     reference = pixels.decode(batch["reference"].float()[:, :, segment])
                 each = identity_loss(pixels.identity, frames, reference)
