@@ -7,7 +7,7 @@ import pytest
 
 PACK = Path(__file__).resolve().parent.parent
 DOCS = PACK / "docs"
-PAGES = [PACK / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [PACK / "README.md", PACK / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("add-a-*.md")), ids=lambda page: page.stem)
