@@ -180,11 +180,11 @@ def crops_of(clip: Clip, mini: Mini) -> np.ndarray | None:
     return (np.stack(cut) * 255).round().astype(np.uint8)
 
 
-def fit(impressions: Sequence[np.ndarray], rendered: Sequence[bool]) -> tuple[np.ndarray, float]:
+def fit(features: Sequence[np.ndarray], rendered: Sequence[bool]) -> tuple[np.ndarray, float]:
     """Logistic regression with a penalty: both kinds count alike, and so do all clips of a kind."""
-    x = torch.from_numpy(np.concatenate(impressions)).double()
-    y = torch.tensor([label for seen, label in zip(impressions, rendered, strict=True) for _ in seen])
-    share = torch.tensor([1 / len(seen) for seen in impressions for _ in seen], dtype=torch.double)
+    x = torch.from_numpy(np.concatenate(features)).double()
+    y = torch.tensor([label for seen, label in zip(features, rendered, strict=True) for _ in seen])
+    share = torch.tensor([1 / len(seen) for seen in features for _ in seen], dtype=torch.double)
     share[y] /= share[y].sum()
     share[~y] /= share[~y].sum()
     mean, scale = x.mean(0), x.std(0) + 1e-6
@@ -229,13 +229,13 @@ def main() -> None:
 
 def _fit_and_save(mini: Mini, heads: Sequence[Clip], others: Sequence[Clip], path: Path) -> None:
     rng = np.random.default_rng(0)
-    impressions, labels = [], []
+    features, labels = [], []
     for clip, rendered in [*((clip, True) for clip in heads), *((clip, False) for clip in others)]:
         for version in changed(clip, ["plain", *rng.choice(CHANGES[1:], 2, replace=False)]):
             if (crops := crops_of(version, mini)) is not None:
-                impressions.append(mini.detector.finder.impressions(list(crops)))
+                features.append(mini.detector.finder.features(list(crops)))
                 labels.append(rendered)
-    weights, bias = fit(impressions, labels)
+    weights, bias = fit(features, labels)
     save_file({"weights": weights, "bias": np.array([bias], np.float32)}, path)
 
 

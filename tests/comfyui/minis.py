@@ -10,7 +10,7 @@ import torch
 from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.mini.card import MiniCard, save_card
-from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
+from xdub_core.mini.face_landmarks import LandmarkConfig, LandmarkFinder, LandmarkNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.network_files import DIT, LIP_EXPERT, MiniNetworks, save_networks
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
@@ -34,7 +34,7 @@ def make_mini(folder: Path) -> Path:
             video_vae,
             PhonemeNet(PhonemeConfig(phonemes=20, width=20)),
             SyncNet(SyncConfig()),
-            LandmarkFinder(PointNet(PointConfig()), PointNet(PointConfig())),
+            LandmarkFinder(LandmarkNet(LandmarkConfig()), LandmarkNet(LandmarkConfig())),
             IdentityNet(IdentityConfig()),
         )
         save_networks(networks, folder)

@@ -13,10 +13,10 @@ from xdub_core.face.smoothing import smooth_boxes
 from xdub_core.mini.face_landmarks import (
     FACE_BOX,
     POINTS,
+    LandmarkConfig,
     LandmarkFinder,
+    LandmarkNet,
     MiniDetector,
-    PointConfig,
-    PointNet,
     centres_of_mass,
     close_ups,
     cut_square,
@@ -35,7 +35,7 @@ from xdub_core.training.mini.landmark_training import (
 sys.path.insert(0, str(Path(__file__).parent))
 from talking_dots import draw, openness_track
 
-TINY = PointConfig(points=POINTS, fine=12, coarse=16)
+TINY = LandmarkConfig(points=POINTS, fine=12, coarse=16)
 
 
 def example(seed, frames=2, side=96):
@@ -62,7 +62,7 @@ def trained():
 
 def test_finds_unseen_faces(trained):
     torch.manual_seed(0)
-    untrained = LandmarkFinder(PointNet(TINY), PointNet(TINY))
+    untrained = LandmarkFinder(LandmarkNet(TINY), LandmarkNet(TINY))
     unseen = [example(seed) for seed in range(100, 106)]
     assert landmark_error(trained, unseen) < 0.05 < 0.15 < landmark_error(untrained, unseen)
 
@@ -152,7 +152,7 @@ def test_close_ups_are_square_about_the_points():
 
 def test_refuses_another_number_of_landmarks():
     with pytest.raises(SettingsError, match="18 points"):
-        train_landmarks([example(0)], LandmarkTraining(PointConfig(points=5)))
-    five = PointNet(PointConfig(points=5))
+        train_landmarks([example(0)], LandmarkTraining(LandmarkConfig(points=5)))
+    five = LandmarkNet(LandmarkConfig(points=5))
     with pytest.raises(SettingsError, match="18 points, not 5"):
         MiniDetector(LandmarkFinder(five, five))

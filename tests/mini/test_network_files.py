@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.mini.card import CARD, MiniCard, load_card
-from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
+from xdub_core.mini.face_landmarks import LandmarkConfig, LandmarkFinder, LandmarkNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.network_files import (
     MiniNetworks,
@@ -30,7 +30,7 @@ def networks():
         vae=VAENet(VAEConfig()),
         phonemes=PhonemeNet(PhonemeConfig(phonemes=50)),
         sync=SyncNet(SyncConfig()),
-        landmarks=LandmarkFinder(PointNet(PointConfig()), PointNet(PointConfig())),
+        landmarks=LandmarkFinder(LandmarkNet(LandmarkConfig()), LandmarkNet(LandmarkConfig())),
         identity=IdentityNet(IdentityConfig()),
     )
 

@@ -58,7 +58,7 @@ def train_mini(
         torch.set_num_threads(threads)
     start = {"": None, "built-in": BUILT_IN}.get(go_on_from, Path(go_on_from))
     chosen = replace(recipe(scale), pair_takes=pairs_of_takes(take or [1]))
-    chosen = chosen if start is None else chosen.further()
+    chosen = chosen if start is None else chosen.fine_tuning()
     with progress_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
     answer.print(f"[green]{escape(str(shipped))}[/] holds the model.", soft_wrap=True)

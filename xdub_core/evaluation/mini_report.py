@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from xdub_core.audio.features import TensorFeatures
-from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
+from xdub_core.audio.recording import SAMPLE_RATE
 from xdub_core.dub.pipeline import DubModel, DubSettings
 from xdub_core.evaluation.behaviour import (
     Drift,
@@ -32,7 +32,7 @@ from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
 from xdub_core.mini.card import load_card
 from xdub_core.mini.loading import ExpertName, Mini, load_mini
 from xdub_core.mini.network_files import MiniNetworks, load_networks
-from xdub_core.mini.phonemes import MiniFeatures
+from xdub_core.mini.phonemes import waveform_features
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.progress import ProgressCallback, ignore_progress
@@ -167,6 +167,5 @@ class MiniEvaluation:
     def silence(self, mini: Mini) -> Tensor:
         """The features of a clip's length of real silence, [2 F, width]."""
         frames = self.heads.config.frames
-        still = np.zeros((1, SAMPLE_RATE * frames // 25), dtype=np.float32)
-        with recording_from_waveform(still, SAMPLE_RATE, name="silence") as recording:
-            return MiniFeatures(recording, mini.phonemes).read(0, 2 * frames)
+        still = np.zeros(SAMPLE_RATE * frames // 25, dtype=np.float32)
+        return waveform_features(still, mini.phonemes).tensor

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +155,9 @@ def write_report(report: Report, folder: Path, name: str = "report") -> tuple[Pa
     return paths
 
 
+_MEANS = tuple(field.name for field in fields(Row) if field.name in Measures.__dataclass_fields__)
+
+
 def _row(
     cases: Sequence[DubCase],
     measures: Sequence[Measures | None],
@@ -172,22 +175,12 @@ def _row(
     openings = [m.opening for _, m in done]
     targets = [case.target_opening for case, _ in done]
 
-    def mean(field: str) -> float:
-        return float(np.mean([getattr(m, field) for _, m in done]))
-
     return Row(
         cases=len(cases),
-        sync_confidence=mean("sync_confidence"),
-        sync_distance=mean("sync_distance"),
         in_place=float(np.mean([abs(m.sync_offset) <= 1 for _, m in done])),
         correlation=within_clip_correlation(openings, targets),
         leak=leak(openings, [case.source_opening for case, _ in done], targets),
-        lmd=mean("lmd"),
-        mouth_psnr=mean("mouth_psnr"),
-        looks_distance=mean("looks_distance"),
-        outside_psnr=mean("outside_psnr"),
-        outside_ssim=mean("outside_ssim"),
-        identity=mean("identity"),
+        **{name: float(np.mean([getattr(m, name) for _, m in done])) for name in _MEANS},
         success=float(np.mean(successes)),
         hard_success=float(np.mean(hard)) if hard else None,
     )

@@ -22,13 +22,11 @@ class SyncScore:
     `confidence`: Sync-C, the median of the mean distances at all offsets less the least one; 0 where no offset stands
     out, here rarely above 1 (embeddings of length 1: distances lie in 0..2).
     `distance`: that least mean distance (Sync-D). `offset`: frames by which the sound comes late at it, -15..15.
-    `distance_in_place`: the mean distance at offset 0.
     """
 
     confidence: float
     offset: int
     distance: float
-    distance_in_place: float
 
 
 @torch.no_grad()
@@ -56,7 +54,6 @@ def score_embeddings(video: Tensor, audio: Tensor, window: int, reach: int = REA
         confidence=float(distances.median() - distances[least]),
         offset=least - reach,
         distance=float(distances[least]),
-        distance_in_place=float(distances[reach]),
     )
 
 

@@ -183,7 +183,7 @@ class TalkingHeads:
         base = make_performance(
             make_person(identity), mouth_track((), total), int(rng.integers(2**31)), self.config.hard
         )
-        return true_dub(base, self.speech(index, take))
+        return true_dub(base, self.speech(index, take).phonemes)
 
     def fill_cache(
         self,

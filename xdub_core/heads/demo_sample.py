@@ -62,7 +62,7 @@ def render_demo(folder: Path | str, scene: DemoScene | None = None) -> dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     voice = VOICES["held-out"][scene.voice]
     lines = lines_of("held-out", voice.language)
-    said, heard = (_spoken(scene, numbers) for numbers in (scene.spoken, scene.dubbed))
+    said, dubbed = (_spoken(scene, numbers) for numbers in (scene.spoken, scene.dubbed))
     performance = demo_performance(scene, said)
     files = {
         "video": folder / "source.mp4",
@@ -70,9 +70,9 @@ def render_demo(folder: Path | str, scene: DemoScene | None = None) -> dict[str,
         "truth": folder / "truth.mp4",
         "about": folder / "scene.json",
     }
-    write_wav(heard.samples, files["recording"])
+    write_wav(dubbed.samples, files["recording"])
     _write_video(performance, scene, said, files["video"])
-    _write_video(true_dub(performance, heard), scene, heard, files["truth"])
+    _write_video(true_dub(performance, dubbed.phonemes), scene, dubbed, files["truth"])
     about = {
         **asdict(scene),
         "voice_settings": asdict(voice),

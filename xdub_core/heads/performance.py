@@ -6,6 +6,7 @@ speech is the perfect dub of it: `true_dub` (the rendered pairs of the paper's B
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
@@ -73,17 +74,9 @@ def make_performance(person: Person, mouth: np.ndarray, seed: int, hard: float =
     )
 
 
-class SpokenSound(Protocol):
-    """What a performance needs of speech: `xdub_core.heads.speech.Speech` or hand-made phonemes."""
-
-    @property
-    def phonemes(self) -> tuple[PhonemeInterval, ...]:
-        """In time order."""
-
-
-def true_dub(performance: Performance, speech: SpokenSound) -> Performance:
+def true_dub(performance: Performance, phonemes: Sequence[PhonemeInterval]) -> Performance:
     """The same performance saying something else, of the same length."""
-    return replace(performance, mouth=mouth_track(speech.phonemes, len(performance.mouth)))
+    return replace(performance, mouth=mouth_track(phonemes, len(performance.mouth)))
 
 
 class Camera(Protocol):

@@ -1,6 +1,6 @@
 """Finding a rendered face and its landmarks: what the demonstration uses instead of RTMW.
 
-The same small network looks twice: at the whole frame, to find the face, and at the face, to find its points.
+Two stages of the same small network: far, the whole frame, to find the face; near, a close-up, to find its points.
 
     picture ─ fold 4x4 ─ blocks at 1/4 and 1/8 ─ one heat map a landmark at 1/4 ─ centres of mass
                                       └─ is there a face? how far is its mouth open?
@@ -28,20 +28,20 @@ from xdub_core.face.smoothing import FACE_TO_BOX, FOREHEAD
 from xdub_core.mini.labels import LANDMARK_NAMES, MOUTH_POINTS
 
 SIDE = 96
-"""Pixels of the picture that the network looks at."""
+"""Pixels of the network's input."""
 FACE_BOX = slice(len(LANDMARK_NAMES), len(LANDMARK_NAMES) + 2)
 """The face box's corners among the points."""
 POINTS = FACE_BOX.stop
 CROP_FACTOR, CROP_DROP = 1.3, 0.05
 """The standard crop's side in face boxes (the larger side), and how far its middle lies below the box's."""
 CLOSE_UP = 1.6
-"""The second look's square has this many times the landmarks' larger extent."""
+"""The near stage's square has this many times the landmarks' larger extent."""
 _FOLD = 4
 _BATCH = 32
 
 
 @dataclass(frozen=True)
-class PointConfig:
+class LandmarkConfig:
     """Sizes of the network. `points`: how many, in the dataset's order; see the module's docstring."""
 
     points: int = POINTS
@@ -49,7 +49,7 @@ class PointConfig:
     coarse: int = 64
 
 
-class Points(NamedTuple):
+class Landmarks(NamedTuple):
     """`points` [n, K, 2] as fractions of the picture; `presence` [n]: logits; `openness` [n] of the mouth, 0..1."""
 
     points: Tensor
@@ -57,10 +57,10 @@ class Points(NamedTuple):
     openness: Tensor
 
 
-class PointNet(nn.Module):
+class LandmarkNet(nn.Module):
     """Landmarks of the one face in a square picture."""
 
-    def __init__(self, config: PointConfig) -> None:
+    def __init__(self, config: LandmarkConfig) -> None:
         super().__init__()
         self.config = config
         fine, coarse = config.fine, config.coarse
@@ -74,21 +74,21 @@ class PointNet(nn.Module):
         )
         self.summary = nn.Sequential(nn.Linear(9 * coarse, coarse), nn.SiLU(), nn.Linear(coarse, 2))
 
-    def forward(self, pictures: Tensor) -> Points:
-        """Pictures [n, 3, 96, 96] in 0..1; see `Points`."""
-        return self.look(pictures)[0]
+    def forward(self, pictures: Tensor) -> Landmarks:
+        """Pictures [n, 3, 96, 96] in 0..1; see `Landmarks`."""
+        return self.with_features(pictures)[0]
 
-    def look(self, pictures: Tensor) -> tuple[Points, Tensor]:
-        """The points, and the impression [n, 9 * coarse] that presence and openness are read from."""
+    def with_features(self, pictures: Tensor) -> tuple[Landmarks, Tensor]:
+        """The landmarks, and the pooled features [n, 9 * coarse] that presence and openness are read from."""
         fine = F.silu(self.fold(F.pixel_unshuffle(2 * pictures - 1, _FOLD)))
         fine = fine + F.silu(self.fine(fine))
         coarse = F.silu(self.down(fine))
         for layer in self.wide:
             coarse = coarse + F.silu(layer(coarse))
         up = F.interpolate(self.up(coarse), scale_factor=2, mode="bilinear", align_corners=False)
-        impression = F.adaptive_avg_pool2d(coarse, 3).flatten(1)
-        presence, openness = self.summary(impression).float().unbind(1)
-        return Points(centres_of_mass(self.maps(fine + up).float()), presence, openness), impression
+        pooled = F.adaptive_avg_pool2d(coarse, 3).flatten(1)
+        presence, openness = self.summary(pooled).float().unbind(1)
+        return Landmarks(centres_of_mass(self.maps(fine + up).float()), presence, openness), pooled
 
 
 def centres_of_mass(maps: Tensor) -> Tensor:
@@ -113,31 +113,28 @@ class LandmarkFinder:
 
     mouth_points = MOUTH_POINTS
 
-    def __init__(self, far: PointNet, near: PointNet) -> None:
+    def __init__(self, far: LandmarkNet, near: LandmarkNet) -> None:
         self.far, self.near = far.eval(), near.eval()
 
     def find(self, frames: Sequence[np.ndarray]) -> FoundFaces:
         """Faces of frames uint8 or uint16 [H, W, 3] of any size, a few at a time."""
         size = len(frames)
-        parts = [self._find(frames[start : start + _BATCH]) for start in range(0, size, _BATCH)]
+        parts = [self._run(frames[start : start + _BATCH])[0] for start in range(0, size, _BATCH)]
         if not parts:
             return FoundFaces(np.zeros((0, self.near.config.points, 2)), np.zeros(0), np.zeros(0))
         return FoundFaces(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
-    def impressions(self, frames: Sequence[np.ndarray]) -> np.ndarray:
-        """What both networks see in a few frames, float32 [n, features]; see `PointNet.look`."""
-        return self._look(frames)[1]
-
-    def _find(self, frames: Sequence[np.ndarray]) -> FoundFaces:
-        return self._look(frames)[0]
+    def features(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """Both networks' pooled features of a few frames, float32 [n, features]."""
+        return self._run(frames)[1]
 
     @torch.no_grad()
-    def _look(self, frames: Sequence[np.ndarray]) -> tuple[FoundFaces, np.ndarray]:
+    def _run(self, frames: Sequence[np.ndarray]) -> tuple[FoundFaces, np.ndarray]:
         frames = [eight_bit(frame) for frame in frames]
         squares = np.stack([whole_square(frame.shape[1], frame.shape[0]) for frame in frames])
-        far, whole = self.far.look(_pictures(frames, squares))
+        far, whole = self.far.with_features(_pictures(frames, squares))
         squares = close_ups(_in_frame(far.points, squares))
-        near, close = self.near.look(_pictures(frames, squares))
+        near, close = self.near.with_features(_pictures(frames, squares))
         found = FoundFaces(
             _in_frame(near.points, squares), far.presence.sigmoid().numpy(), near.openness.numpy()
         )
@@ -145,7 +142,7 @@ class LandmarkFinder:
 
 
 class MiniDetector:
-    """The `FaceDetector` of rendered heads. It knows nothing of real people.
+    """The `FaceDetector` of rendered heads; it is not trained on real people.
 
     Its keypoints are those of `face_keypoints`: tracked and smoothed as RTMW's are, they give crops `crop_factor` times
     as large as the face box. They follow the head, as the mini's training crops do.

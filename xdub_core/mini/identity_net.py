@@ -1,10 +1,10 @@
-"""Is it the same person? A small network of looks, trained to tell the rendered people apart.
+"""Face identity: a small embedding network, trained to distinguish the rendered people.
 
 It stands where the paper has ArcFace: the filter of pairs (B.6), the texture expert's loss, and CSIM. Similarities
 are calibrated to ArcFace's scale, so that the paper's numbers mean here what they mean there: two different people 0,
 two recordings of one person 0.812 in the middle (the paper measured that mean, B.6), one picture with itself 1.
 
-Its inner layers also give a distance between pictures, as LPIPS has it, but with these features, not VGG's.
+Its inner layers also give a perceptual distance by LPIPS's formula, with these features instead of VGG's.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class IdentityNet(nn.Module):
         self.register_buffer("within", torch.tensor(WITHIN_PERSON))
 
     def layers(self, frames: Tensor) -> list[Tensor]:
-        """What each stage sees in face crops [n, H, W, 3] in 0..1: maps [n, width, h, w], fine to coarse."""
+        """The feature maps of each stage for face crops [n, H, W, 3] in 0..1: maps [n, width, h, w], fine to coarse."""
         pictures = frames.permute(0, 3, 1, 2)
         if tuple(pictures.shape[2:]) != (self.config.side, self.config.side):
             pictures = F.interpolate(pictures, (self.config.side, self.config.side), mode="area")
@@ -87,9 +87,9 @@ def identity_similarity(network: IdentityNet, frames: Tensor, others: Tensor) ->
 
 @torch.no_grad()
 def feature_distance(network: IdentityNet, frames: Tensor, others: Tensor) -> float:
-    """How differently two videos [n, H, W, 3] look to the network's layers, 0 (equal) to 2: LPIPS's formula.
+    """The perceptual distance of two videos [n, H, W, 3] by LPIPS's formula, 0 (equal) to 2.
 
-    Not LPIPS itself: it compares with nothing but other values of the same network.
+    Not LPIPS itself: values compare with none but the same network's.
     """
     distance = torch.zeros(())
     pairs = zip(network.layers(as_float(frames)), network.layers(as_float(others)), strict=True)

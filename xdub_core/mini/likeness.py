@@ -1,8 +1,8 @@
-"""Is it a rendered head at all? The mini knows nothing else, and on a real face it paints stains and says nothing.
+"""Out-of-distribution detection: is it a rendered head? On a real face the mini paints stains and moves no lips.
 
-The landmark finder's two networks were trained on rendered heads alone. What they see in a crop (nine averages of each
-map of their coarse layer) tells rendered heads from all else along one direction, which was fitted once
-(`benchmarks/head_likeness.py`) and is kept in `likeness.safetensors`: a logistic regression.
+A logistic regression over the landmark finder's pooled features (nine averages of each map of the coarse layer of both
+networks, which were trained on rendered heads alone). It was fitted once (`benchmarks/head_likeness.py`); its weights
+are in `likeness.safetensors`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Likeness:
 
 @dataclass(frozen=True)
 class HeadLikeness:
-    """Judges crops. `weights` float32 [features], `bias`: of the logistic regression over `finder.impressions`."""
+    """Judges crops. `weights` float32 [features], `bias`: of the logistic regression over `finder.features`."""
 
     finder: LandmarkFinder
     weights: np.ndarray
@@ -67,7 +67,7 @@ class HeadLikeness:
         if not len(crops):
             raise ValueError("there are no crops to judge")
         chosen = np.unique(np.linspace(0, len(crops) - 1, min(FRAMES, len(crops))).round().astype(int))
-        seen = self.finder.impressions([_as_integers(crops[number]) for number in chosen])
+        seen = self.finder.features([_as_integers(crops[number]) for number in chosen])
         return Likeness(float(np.median(seen @ self.weights + self.bias)))
 
 

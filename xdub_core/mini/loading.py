@@ -29,7 +29,7 @@ EXPERT_FILES = {"lip": LIP_EXPERT, "texture": TEXTURE_EXPERT}
 
 @dataclass(frozen=True)
 class Mini:
-    """A loaded mini. `detector` finds rendered heads, and knows nothing of real people."""
+    """A loaded mini. `detector` finds rendered heads only."""
 
     card: MiniCard
     model: DubModel

@@ -1,6 +1,6 @@
 """The shipped mini as one folder of safetensors files: written whole, loaded strictly.
 
-    VAE, phonemes, sync, landmarks (both looks), identity      this module's own, each with its sizes as metadata
+    VAE, phonemes, sync, landmarks (both stages), identity    this module's own, each with its sizes as metadata
     dit, and experts                                             files that others write; here they have their names
 
 Networks are stored in float16 where asked for and loaded as float32.
@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from xdub_core.errors import CheckpointError, MissingModelError
-from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig, PointNet
+from xdub_core.mini.face_landmarks import LandmarkConfig, LandmarkFinder, LandmarkNet
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig, SyncNet
@@ -49,8 +49,8 @@ _KINDS: dict[str, tuple[type, Callable[[Any], nn.Module]]] = {
     "codec": (VAEConfig, VAENet),
     "phonemes": (PhonemeConfig, PhonemeNet),
     "sync": (SyncConfig, SyncNet),
-    "landmarks_far": (PointConfig, PointNet),
-    "landmarks_near": (PointConfig, PointNet),
+    "landmarks_far": (LandmarkConfig, LandmarkNet),
+    "landmarks_near": (LandmarkConfig, LandmarkNet),
     "identity": (IdentityConfig, IdentityNet),
 }
 

@@ -1,23 +1,24 @@
-"""What the mini hears: a small phoneme recogniser, whose last hidden layer is the mini's audio features.
+"""The mini's audio encoder: a small phoneme recogniser, whose last hidden layer is the audio features.
 
     log-mel, 100 a second ─ stride 2 ─ dilated residual convolutions ─ 64 features, 50 a second ─┬─ phonemes
                                                                                                  └─ the mouth
 
 It stands where the released model has Whisper and wav2vec2. Its features are a linear map away from the phoneme that
-sounds and from the mouth that says it, and see 0.46 s to either side, which is what co-articulation needs.
+sounds and from the mouth that says it, and have a receptive field of 0.46 s to either side, for co-articulation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xdub_core.audio.features import ChunkedFeatures
+from xdub_core.audio.features import ChunkedFeatures, TensorFeatures
 from xdub_core.audio.log_mel import LogMel
-from xdub_core.audio.recording import Recording
+from xdub_core.audio.recording import SAMPLE_RATE, Recording, recording_from_waveform
 from xdub_core.mini.labels import MOUTH_PARAMETERS
 
 CHUNK_ROWS = 1500
@@ -106,3 +107,10 @@ class MiniFeatures(ChunkedFeatures):
         first, last = max(0, start - context), min(self.rows, stop + context)
         log_mel = self._log_mel.read(2 * first, 2 * last).to(self._network.mean.device)
         return self._network.features(log_mel[None])[0, start - first : stop - first].float().cpu()
+
+
+def waveform_features(samples: np.ndarray, network: PhonemeNet) -> TensorFeatures:
+    """The features of a whole short sound, float32 [samples] at 16 kHz, in memory."""
+    with recording_from_waveform(samples[None], SAMPLE_RATE) as recording:
+        features = MiniFeatures(recording, network)
+        return TensorFeatures(features.read(0, features.rows))

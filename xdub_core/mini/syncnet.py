@@ -1,4 +1,4 @@
-"""Do the lips speak this sound? The mini's SyncNet (after Chung and Zisserman 2016).
+"""Lip sync: the mini's SyncNet (after Chung and Zisserman 2016).
 
 Two towers embed windows of 5 frames (0.2 s): the mouth's pixels, and the audio features of the same time. Both are
 convolutions in time, so a clip of n frames costs n pictures and gives n - 4 windows:
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from xdub_core.audio.windows import ROWS_PER_FRAME
+from xdub_core.mini.identity_net import as_float
 
 WINDOW = 5
 """Frames of a window."""
@@ -103,8 +104,7 @@ class MiniSyncScorer:
         """Face crops [F, H, W, 3], uint8 or float in 0..1 -> embeddings [F - 4, width]; memory stays bounded."""
         parts = []
         for start in range(0, len(frames) - WINDOW + 1, _PIECE):
-            piece = frames[start : start + _PIECE + WINDOW - 1]
-            piece = piece.float() / 255 if piece.dtype == torch.uint8 else piece.float()
+            piece = as_float(frames[start : start + _PIECE + WINDOW - 1])
             parts.append(self.network.embed_mouths(self._mouths(piece[None]))[0])
         return torch.cat(parts) if parts else torch.zeros(0, self.network.config.width)
 
@@ -127,7 +127,7 @@ def crop_mouths(frames: Tensor, boxes: Tensor, side: int) -> Tensor:
     """Cut boxes [B, F, 4] (xyxy in pixels, continuous edges) out of frames [B, F, H, W, 3].
 
     Returns [B, F, 3, side, side], bilinear; outside of the frame its edge goes on. Differentiable in the frames.
-    A box should follow the head, not the lips: where its edges follow the speech they tell it.
+    A box should follow the head, not the lips: where its edges follow the speech they give it away.
     """
     batch, count, height, width = frames.shape[:4]
     size = frames.new_tensor([width, height])

@@ -32,7 +32,7 @@ class MiniVAE:
         video = frames.to(self._device).float().permute(0, 3, 1, 2)[None]
         pieces = [self.network.moments(video[:, :1])[0]]
         for piece in video[:, 1:].split(TEMPORAL * _PIECE, dim=1) if len(frames) > 1 else ():
-            # A stand-in for the first frame, whose latent is thrown away: the encoder looks at each latent alone.
+            # A stand-in for the first frame, whose latent is thrown away: the encoder encodes each latent alone.
             pieces.append(self.network.moments(torch.cat([piece[:, :1], piece], dim=1))[0][:, :, 1:])
         return self.network.normalise(torch.cat(pieces, dim=2)).to(frames.device)
 

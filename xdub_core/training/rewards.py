@@ -31,7 +31,7 @@ class SyncScorer(Protocol):
 
 
 class Embedder(Protocol):
-    """A network of looks: ArcFace for identity, CLIP for meaning, or the like; differentiable."""
+    """An image encoder: ArcFace for identity, CLIP for semantics, or the like; differentiable."""
 
     def __call__(self, frames: Tensor) -> Tensor:
         """`frames` [n, H, W, 3] in 0..1 -> embeddings [n, width], of any length."""
@@ -74,11 +74,11 @@ def sync_loss(scorer: SyncScorer, frames: Tensor, rows: Tensor, window: int) -> 
     `frames`: [batch, n, H, W, 3]; `rows`: [batch, 2 n, width], the sound of those frames.
     """
     count = frames.shape[1] - window + 1
-    seen = torch.cat([frames[:, start : start + window] for start in range(count)])
-    heard = torch.cat(
+    video = torch.cat([frames[:, start : start + window] for start in range(count)])
+    audio = torch.cat(
         [rows[:, ROWS_PER_FRAME * start : ROWS_PER_FRAME * (start + window)] for start in range(count)]
     )
-    return 1 - scorer(seen, heard).unflatten(0, (count, -1)).mean(0)
+    return 1 - scorer(video, audio).unflatten(0, (count, -1)).mean(0)
 
 
 def identity_loss(embedders: tuple[Embedder, ...], frames: Tensor, reference: Tensor) -> Tensor:

@@ -118,9 +118,9 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
 def test_training_goes_on_from_a_mini(made, tmp_path):
     """Its networks are taken over; generator and editor start from its DiT."""
     maker, _ = made
-    seen, further = [], replace(maker.recipe.further(), learning_rate=1e-6)
+    seen, fine_tuning = [], replace(maker.recipe.fine_tuning(), learning_rate=1e-6)
     more = MiniMaker(
-        further, tmp_path, on_progress=lambda progress: seen.append(progress.stage), start=maker.shipped
+        fine_tuning, tmp_path, on_progress=lambda progress: seen.append(progress.stage), start=maker.shipped
     )
     more.make()
     assert not {"phonemes", "sync", "codec", "identity"} & set(seen)
@@ -141,7 +141,7 @@ def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     maker, _ = made
     own = maker.examples.networks.phonemes
     own.to_phonemes.bias.data += 1
-    more = MiniMaker(maker.recipe.further(), tmp_path, start=maker.shipped)
+    more = MiniMaker(maker.recipe.fine_tuning(), tmp_path, start=maker.shipped)
     more.shipped.mkdir()
     path = save_network("phonemes", own, more.shipped)
     kept = path.read_bytes()

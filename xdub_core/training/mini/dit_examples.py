@@ -15,12 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.audio.features import AudioFeatures, TensorFeatures
-from xdub_core.audio.recording import SAMPLE_RATE, recording_from_waveform
 from xdub_core.heads.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
 from xdub_core.mini.identity_net import SAME_PERSON, IdentityNet, identity_similarity
 from xdub_core.mini.network_files import MiniNetworks, load_networks
-from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
+from xdub_core.mini.phonemes import waveform_features
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.sampling.guidance import UNGUIDED
@@ -102,7 +100,7 @@ class MiniExamples:
 
     def _segments(self, number: int) -> Iterator[dict[str, Tensor]]:
         rng, clip = np.random.default_rng([1, number]), self.clips[number]
-        frames, features = _unit(clip.frames), all_features(clip.audio, self.networks.phonemes)
+        frames, features = _unit(clip.frames), waveform_features(clip.audio, self.networks.phonemes)
         mask, face, lip = (_mask(part) for part in (clip.inpainting_masks, clip.face_masks, lip_masks(clip)))
         first = clip.audio_start // SAMPLES_PER_FRAME
         for span in self._spans(rng, len(frames)):
@@ -137,7 +135,7 @@ class MiniExamples:
                 original, dub = augment_pair(original, _unit(other.frames), rng, self.recipe.augmentation)
                 examples += self._windows(clip, original, dub, rng)
                 examples += self._windows(other, dub, original, rng)
-            elif _teaches(self.networks.identity, original, dubs[number], mask):
+            elif _is_useful(self.networks.identity, original, dubs[number], mask):
                 original, dub = augment_pair(original, dubs[number], rng, self.recipe.augmentation)
                 examples += self._windows(clip, original, dub, rng)
         return collate(examples) if examples else {}
@@ -146,10 +144,8 @@ class MiniExamples:
         self, clip: Example, real: Tensor, dubbed: Tensor, rng: np.random.Generator
     ) -> list[dict[str, Tensor]]:
         """Windows of `dubbed`, out of which the editor is to make those of `real`, which shows what `clip` says."""
-        features, first = (
-            all_features(clip.audio, self.networks.phonemes),
-            clip.audio_start // SAMPLES_PER_FRAME,
-        )
+        features = waveform_features(clip.audio, self.networks.phonemes)
+        first = clip.audio_start // SAMPLES_PER_FRAME
         face, lip = _mask(clip.face_masks), _mask(lip_masks(clip))
         if rng.random() < self.recipe.mirrored:
             real, dubbed, face, lip = (part.flip(2) for part in (real, dubbed, face, lip))
@@ -168,7 +164,9 @@ class MiniExamples:
         sources = [self.clips.dubbed(number, takes[0]) for number in numbers]
         first = sources[0].audio_start // SAMPLES_PER_FRAME
         speech = [
-            Speech(all_features(self.clips.speech(number, takes[1]).samples, self.networks.phonemes), first)
+            Speech(
+                waveform_features(self.clips.speech(number, takes[1]).samples, self.networks.phonemes), first
+            )
             for number in numbers
         ]
         frames = torch.stack([_unit(clip.frames) for clip in sources])
@@ -180,19 +178,12 @@ class MiniExamples:
         return [slice(start, start + GEOMETRY.frames) for start in starts]
 
 
-def all_features(audio: np.ndarray, phonemes: PhonemeNet) -> AudioFeatures:
-    """The features of a clip's whole sound (float32 [samples] at 16 kHz), in memory."""
-    with recording_from_waveform(audio[None], SAMPLE_RATE, name="a clip's sound") as recording:
-        features = MiniFeatures(recording, phonemes)
-        return TensorFeatures(features.read(0, features.rows))
-
-
 def lip_masks(clip: Example) -> np.ndarray:
     """The box around the lips in each frame, float32 [F, S, S]."""
     return vae_example(clip).mouth.numpy()
 
 
-def _teaches(network: IdentityNet, original: Tensor, dubbed: Tensor, mask: Tensor) -> bool:
+def _is_useful(network: IdentityNet, original: Tensor, dubbed: Tensor, mask: Tensor) -> bool:
     """Whether a pair shows one person with two mouths (B.6).
 
     Identity has the paper's threshold; mouths are told apart by their pixels, which costs less than landmarks.

@@ -16,9 +16,9 @@ from xdub_core.errors import SettingsError
 from xdub_core.mini.face_landmarks import (
     CLOSE_UP,
     SIDE,
+    LandmarkConfig,
     LandmarkFinder,
-    PointConfig,
-    PointNet,
+    LandmarkNet,
     close_ups,
     cut_square,
     whole_square,
@@ -50,7 +50,7 @@ class LandmarkTraining:
     and contrast.
     """
 
-    network: PointConfig = field(default_factory=PointConfig)
+    network: LandmarkConfig = field(default_factory=LandmarkConfig)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(steps=500, batch=32, learning_rate=3e-3, matrix_rate=0.02)
     )
@@ -87,10 +87,10 @@ def train_landmarks(
     for look in ("far", "near"):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.fit.seed)
-            network = PointNet(training.network)
+            network = LandmarkNet(training.network)
 
         def step(
-            generator: torch.Generator, network: PointNet = network, near: bool = look == "near"
+            generator: torch.Generator, network: LandmarkNet = network, near: bool = look == "near"
         ) -> Mapping[str, Tensor]:
             return point_losses(network, _batch(examples, training, generator, near))
 
@@ -100,7 +100,7 @@ def train_landmarks(
     return LandmarkFinder(*networks)
 
 
-def point_losses(network: PointNet, batch: _Batch) -> dict[str, Tensor]:
+def point_losses(network: LandmarkNet, batch: _Batch) -> dict[str, Tensor]:
     """Mean distance of the landmarks in hundredths of the picture, mouth opening, presence."""
     found = network(batch.pictures)
     there = batch.present[:, None, None]

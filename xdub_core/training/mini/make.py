@@ -66,7 +66,7 @@ class MiniMaker:
         raises.
         """
         if self.start is not None:
-            self._started()  # or else an unfit one is told only after the drawing
+            self._initial_dit()  # or else an unfit one is told only after the drawing
         self._claim_folder()
         if self.start is not None:
             save_networks(load_networks(self.start), self.shipped, keep=True)
@@ -130,7 +130,7 @@ class MiniMaker:
         for members, stack in zip(batches, stacks, strict=True):
             folder.add_stacked(stack)
             count(members.stop, clips)
-        self._stage("generator", folder, generator_from_editor(self._started()) if self.start else None)
+        self._stage("generator", folder, generator_from_editor(self._initial_dit()) if self.start else None)
 
     def _pairs(self) -> None:
         """Dub every clip anew with another recording of its speaker, keep the good ones, encode them."""
@@ -153,12 +153,14 @@ class MiniMaker:
         path = self.folder / "editor" / "model.safetensors"
         if not path.exists():
             initial = (
-                self._started() if self.start else editor_from_generator(load_dit(self.examples.generator))
+                self._initial_dit()
+                if self.start
+                else editor_from_generator(load_dit(self.examples.generator))
             )
             self._stage("editor", ExampleFolder(self.folder / "pairs"), initial)
         save_dit(load_dit(path, dtype=SHIPPED_DTYPE), shipped)
 
-    def _started(self) -> XDubDiT:
+    def _initial_dit(self) -> XDubDiT:
         """The DiT of the mini to go on from.
 
         Raises MissingModelError or CheckpointError where there is none, SettingsError where it is the one being made or

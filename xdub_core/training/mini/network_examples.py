@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 import torch
 
-from xdub_core.audio.decode import SAMPLE_RATE
-from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.heads.dataset import Example
-from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
+from xdub_core.mini.phonemes import PhonemeNet, waveform_features
 from xdub_core.mini.syncnet import region_boxes
 from xdub_core.training.mini.identity_training import IdentityExample
 from xdub_core.training.mini.landmark_training import LandmarkExample
@@ -39,8 +37,7 @@ def speech_example(clip: Example) -> SpeechExample:
 def clip_features(clip: Example, network: PhonemeNet) -> torch.Tensor:
     """The audio features of exactly a clip's frames [2 F, width], computed with the context that the clip has."""
     first = clip.audio_start // _ROW_SAMPLES
-    with recording_from_waveform(clip.audio[None], SAMPLE_RATE, name="a clip's sound") as recording:
-        return MiniFeatures(recording, network).read(first, first + ROWS_PER_FRAME * len(clip.frames))
+    return waveform_features(clip.audio, network).read(first, first + ROWS_PER_FRAME * len(clip.frames))
 
 
 def sync_example(clip: Example, network: PhonemeNet) -> SyncExample:

@@ -20,7 +20,7 @@ from torch import nn
 
 from xdub_core.heads.dataset import Example, TalkingHeads
 from xdub_core.heads.visemes import VISEMES
-from xdub_core.mini.face_landmarks import LandmarkFinder, PointConfig
+from xdub_core.mini.face_landmarks import LandmarkConfig, LandmarkFinder
 from xdub_core.mini.identity_net import IdentityConfig
 from xdub_core.mini.network_files import MiniNetworks, load_network, save_network
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
@@ -86,7 +86,7 @@ def tiny_trainings() -> NetworkTrainings:
         sync=SyncTraining(
             SyncConfig(audio_width=16, crop=16, picture_width=4, hidden=16, width=8), few(2), frames=10
         ),
-        landmarks=LandmarkTraining(PointConfig(fine=8, coarse=8), few(2)),
+        landmarks=LandmarkTraining(LandmarkConfig(fine=8, coarse=8), few(2)),
         identity=IdentityTraining(
             IdentityConfig(side=24, widths=(8, 8), width=8),
             replace(few(8), steps=30, warmup=5, learning_rate=3e-3),

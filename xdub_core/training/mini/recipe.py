@@ -50,11 +50,11 @@ TEXT_DIM = 8
 class MiniRecipe:
     """How much of everything. `clips` are of `heads.frames` frames; `steps` are optimiser steps.
 
-    There are more clips than people, who come one after the other: the network of looks is calibrated with those who
-    come twice. A model that has met few people dubs them well, and stains the others.
+    There are more clips than people, who come one after the other: the identity network is calibrated with those who
+    come twice. A model that was trained on few people dubs them well, and stains the others.
 
     `windows`: training windows of 13 frames per clip. `pair_takes`: between which takes (`TalkingHeads.dubbed`) of each
-    clip the editor's pairs are made; a mini that is trained further learns most from those it does not know.
+    clip the editor's pairs are made; a fine-tuned mini learns most from new ones.
     `rendered_share`: of how many clips the renderer makes a true pair (paper B.7), which trains both ways; the
     generator dubs the rest. With three clips in four, 84% of the editor's windows are true pairs', far more than the
     paper's.
@@ -116,8 +116,8 @@ class MiniRecipe:
         """The mini's empty prompt, [1, 1, text_dim]."""
         return torch.zeros(1, 1, self.dit.text_dim)
 
-    def further(self) -> MiniRecipe:
-        """The recipe that goes on from a trained mini: shorter, and in smaller steps over larger batches."""
+    def fine_tuning(self) -> MiniRecipe:
+        """The recipe that fine-tunes a trained mini: shorter, and in smaller steps over larger batches."""
         return replace(
             self,
             batch=self.batch * 2,
