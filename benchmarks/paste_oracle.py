@@ -131,7 +131,7 @@ def blurred(crops: list[np.ndarray]) -> list[np.ndarray]:
 
 def through_mini(crops: list[np.ndarray]) -> list[np.ndarray]:
     """Through the mini's VAE; the last crop is repeated where a latent is not full."""
-    vae, missing = _mini_vae(), -(len(crops) - 1) % 4
+    vae, missing = _mini_vae(), -(len(crops) - 1) % MiniVAE.temporal
     with torch.no_grad():
         latents = vae.encode(torch.from_numpy(np.stack(crops + crops[-1:] * missing)))
         return list(vae.decode(latents).numpy()[: len(crops)])
@@ -317,7 +317,7 @@ def _gone_edges(old: np.ndarray, new: np.ndarray, scale: float) -> np.ndarray:
 
 
 def table(scene: str, lines: int, vaes: list[str], options: argparse.Namespace) -> Table:
-    """Render a scene, and measure every way with every codec."""
+    """Render a scene, and measure every way with every VAE."""
     clip = make_clip(scene, lines, options.frames, options.grain)
     side = clip.boxes[0, 2] - clip.boxes[0, 0]
     title = f"{scene}, {lines} lines, box {side:.0f}, crop {options.crop}, grain {options.grain:g}"
@@ -329,8 +329,8 @@ def table(scene: str, lines: int, vaes: list[str], options: argparse.Namespace) 
         figures = measure(clip, made)
         if not names:
             names = tuple(figures)
-            for column in ("codec", "way", *names):
-                result.add_column(column, justify="left" if column in ("codec", "way") else "right")
+            for column in ("VAE", "way", *names):
+                result.add_column(column, justify="left" if column in ("VAE", "way") else "right")
         result.add_row(vae, way, *(f"{figures[name]:.{1 if name == 'dB' else 3}f}" for name in names))
         if options.pictures:
             _save(options.pictures, f"{scene} {lines} {vae} {way}".replace(" ", "_"), clip, made)

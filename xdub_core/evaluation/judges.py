@@ -1,6 +1,6 @@
 """Who judges a dub: the networks behind the measures come in by these protocols; the mini's are `mini_judges`.
 
-None of them may have met the people or the speech of the dubs that they judge.
+None of them may have been trained on the people or the speech of the dubs that they judge.
 """
 
 from __future__ import annotations

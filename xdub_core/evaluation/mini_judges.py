@@ -1,4 +1,4 @@
-"""The mini's networks as a set of judges. They know rendered heads only."""
+"""The mini's networks as a set of judges. They are trained on rendered heads only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mini on held-out heads: everything that `evaluate mini` tells."""
+"""The mini on held-out heads: everything that `evaluate mini` reports."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def video_sync(
 ) -> SyncScore:
     """The score of a video's frames at 25 fps, [H, W, 3] each, against audio features [2 F, width].
 
-    Frames are cut along `track` to `crop` pixels, the size that the scorer knows faces at. Frames that were not
+    Frames are cut along `track` to `crop` pixels, the size that the scorer was trained at. Frames that were not
     tracked, and what is longer of picture and sound, are left out. Raises SettingsError for less than a second.
     """
     tracked = enumerate(islice(frames, len(track)))

@@ -1,6 +1,6 @@
 """Face identity: a small embedding network, trained to distinguish the rendered people.
 
-It stands where the paper has ArcFace: the filter of pairs (B.6), the texture expert's loss, and CSIM. Similarities
+It takes the place of the paper's ArcFace: the filter of pairs (B.6), the texture expert's loss, and CSIM. Similarities
 are calibrated to ArcFace's scale, so that the paper's numbers mean here what they mean there: two different people 0,
 two recordings of one person 0.812 in the middle (the paper measured that mean, B.6), one picture with itself 1.
 

@@ -3,8 +3,8 @@
     log-mel, 100 a second ─ stride 2 ─ dilated residual convolutions ─ 64 features, 50 a second ─┬─ phonemes
                                                                                                  └─ the mouth
 
-It stands where the released model has Whisper and wav2vec2. Its features are a linear map away from the phoneme that
-sounds and from the mouth that says it, and have a receptive field of 0.46 s to either side, for co-articulation.
+It takes the place of the released model's Whisper and wav2vec2. Its features are a linear map away from the phoneme
+that sounds and from the mouth that says it, and have a receptive field of 0.46 s to either side, for co-articulation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from xdub_core.mini.labels import MOUTH_PARAMETERS
 
 CHUNK_ROWS = 1500
 _KERNEL = 3
-_STEM_ROWS = 1  # rows to either side whose mel frames the first convolution sees
+_STEM_ROWS = 1  # rows to either side in the first convolution's receptive field
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ Pixels are folded into channels first, so that nearly all work is done at an eig
 
 Beside either path lies a linear one, which begins as the cosine VAE's, or better, as the principal components of
 the training pictures (`start_from_components`): training has to find only what they lack. The first frame of a video
-stands for four equal ones, so a still picture makes equal latents. The decoder sees the latent before the current one
-(the first one sees itself), which is all the past that a stream has to keep.
+stands for four equal ones, so a still picture makes equal latents. The decoder's input is a latent and the one before
+(for the first, itself), which is all the past that a stream has to keep.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What xdub-mini's two stages learn from: the generator's segments, and the editor's pairs of one clip with two mouths.
+"""The examples of xdub-mini's two stages: the generator's segments, and the editor's pairs of one clip with two mouths.
 
 Both are made a few clips at a time, from the work folder alone, so that several processes can share the work.
 """

@@ -66,7 +66,7 @@ class MiniMaker:
         raises.
         """
         if self.start is not None:
-            self._initial_dit()  # or else an unfit one is told only after the drawing
+            self._initial_dit()  # an unfit one is an error before the long drawing
         self._claim_folder()
         if self.start is not None:
             save_networks(load_networks(self.start), self.shipped, keep=True)

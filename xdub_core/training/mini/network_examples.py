@@ -1,4 +1,4 @@
-"""Clips of talking heads as what each small network learns from."""
+"""The small networks' examples, from clips of talking heads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def clip_features(clip: Example, network: PhonemeNet) -> torch.Tensor:
 
 
 def sync_example(clip: Example, network: PhonemeNet) -> SyncExample:
-    """A clip for the SyncNet, which looks at the standard crop's mouth region."""
+    """A clip for the SyncNet, which takes the standard crop's mouth region."""
     frames = torch.from_numpy(clip.frames)
     return SyncExample(frames, region_boxes(frames), clip_features(clip, network))
 
