@@ -78,6 +78,7 @@ def test_the_full_size_case_is_the_released_model():
         "dub_memory",
         "full_size",
         "unchanged",
+        "import_time",
     ],
 )
 def test_every_benchmark_is_a_program_with_help(name):
