@@ -14,22 +14,10 @@ A mouth is one row of `MOUTH_PARAMETERS`:
 
 MOUTH_PARAMETERS = ("aperture", "width", "protrusion", "jaw", "press", "teeth", "tongue", "bite")
 LANDMARK_NAMES = (
-    "mouth left",
-    "mouth right",
-    "upper lip top",
-    "lower lip bottom",
-    "upper lip inner",
-    "lower lip inner",
-    "inner left",
-    "inner right",
-    "left eye",
-    "right eye",
-    "nose",
-    "chin",
-    "jaw left",
-    "jaw right",
-    "brow left",
-    "brow right",
-)
+    "mouth left", "mouth right", "upper lip top", "lower lip bottom",
+    "upper lip inner", "lower lip inner", "inner left", "inner right",
+    "left eye", "right eye", "nose", "chin",
+    "jaw left", "jaw right", "brow left", "brow right",
+)  # fmt: skip
 MOUTH_POINTS = slice(0, 8)
 """The lips among the landmarks."""
