@@ -80,3 +80,62 @@ def pack():
         return importlib.import_module(f"{name}.nodes.{path}")
 
     return module
+
+
+@pytest.fixture
+def inference():
+    """As ComfyUI executes nodes."""
+    import torch
+
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="session")
+def mini_folder(tmp_path_factory):
+    """A whole mini of random weights."""
+    from minis import make_mini
+
+    return make_mini(tmp_path_factory.mktemp("mini"))
+
+
+@pytest.fixture(scope="session")
+def mini(pack, mini_folder):
+    """What the nodes make of it, without experts."""
+    import torch
+
+    with torch.inference_mode():
+        return pack("comfy_bridge.mini").load_mini_parts(mini_folder, experts=False)
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory):
+    """30 frames of 80 x 64 pixels."""
+    from comfy_api.latest import InputImpl
+    from minis import write_footage
+
+    return InputImpl.VideoFromFile(str(write_footage(tmp_path_factory.mktemp("video") / "in.mp4")))
+
+
+@pytest.fixture
+def crop(pack):
+    """Face Crop, with a box by default: track, crops and preview."""
+
+    def run(source, **options):
+        given = {"face": "box", "crop_size": 32, "box": "8,4,56,52", "detect_every": 1, "as_released": False}
+        return pack("face_crop").FaceCrop.execute(source, **given, **options, image_fps=25.0).args
+
+    return run
+
+
+@pytest.fixture
+def planned(pack, mini, crop, video):
+    """A track, its crops, and 30 frames of reference latents: three clips of 13 with 5 in common."""
+    from minis import speech
+
+    face, crops, _ = crop(video)
+    (features,) = pack("audio_features").AudioFeatures.execute(speech(1.2), mini.encoders, "audio").args
+    (reference,) = (
+        pack("reference_latents").EncodeReference.execute(crops, face, mini.vae, features, 13, 5).args
+    )
+    return face, crops, reference

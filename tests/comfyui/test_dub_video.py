@@ -9,28 +9,14 @@ import numpy as np
 import pytest
 import torch
 from comfy_api.latest import InputImpl
-from minis import CARD, make_mini, speech, write_footage
+from minis import CARD, speech, write_footage
 
 from xdub_core.dub.pipeline import DubModel, Scene, dub
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.detector import Detection
 from xdub_core.mini.loading import load_mini
 
-
-@pytest.fixture(autouse=True)
-def inference():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope="session")
-def mini_folder(tmp_path_factory):
-    return make_mini(tmp_path_factory.mktemp("mini"))
-
-
-@pytest.fixture(scope="session")
-def video(tmp_path_factory):
-    return InputImpl.VideoFromFile(str(write_footage(tmp_path_factory.mktemp("video") / "in.mp4")))
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 @pytest.fixture

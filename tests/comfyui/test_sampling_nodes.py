@@ -1,8 +1,5 @@
 """The sampler of a whole recording, the guider of one clip and what they are given."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +10,7 @@ from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_shots
-from xdub_core.errors import MissingModelError, SamplingError, SettingsError
+from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.denoiser import DiTDenoiser
@@ -212,97 +209,3 @@ def test_guidance_node_gives_the_released_guidance_by_default(pack):
     )
     assert "falls" in node.validate_inputs(high_until=0.5, middle_from=0.6)
     assert "falls" in node.validate_inputs(start=0.2, end=0.3)
-
-
-class FakeClip:
-    """What Load CLIP gives for umt5_xxl, as far as an empty prompt needs it: one token, then zeros."""
-
-    def __init__(self, name="umt5xxl", width=4096):
-        self.name, self.row, self.asked = name, torch.randn(1, width), 0
-
-    def tokenize(self, text):
-        assert text == ""
-        return {self.name: [[(1, 1.0)]]}
-
-    def encode_from_tokens(self, tokens):
-        self.asked += 1
-        return torch.cat([self.row, torch.zeros(511, self.row.shape[1])])[None]
-
-
-def test_empty_prompt_asks_the_clip_once_and_is_kept(pack, tmp_path, monkeypatch):
-    import folder_paths
-
-    monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path))
-    node, clip, prompt = pack("empty_prompt").EmptyPrompt, FakeClip(), pack("comfy_bridge.empty_prompt")
-    released = SimpleNamespace(
-        model=SimpleNamespace(diffusion_model=SimpleNamespace(config=SimpleNamespace(text_dim=4096)))
-    )
-    assert "Load CLIP" in node.validate_inputs(source="automatic")
-    assert node.check_lazy_status("automatic") == ["clip"]
-    with pytest.raises(MissingModelError, match="Load CLIP"):
-        prompt.context_for(released)
-    with pytest.raises(SettingsError, match="t5xxl"):
-        node.execute("automatic", FakeClip("t5xxl"))
-    ((context, _),) = node.execute("automatic", clip).result[0]
-    assert context.shape == (1, 512, 4096)
-    assert torch.equal(context[0, :1], clip.row)
-    assert not context[0, 1:].any()
-    assert node.check_lazy_status("automatic") == []
-    assert node.validate_inputs(source="automatic") is True
-    assert torch.equal(node.execute("automatic").result[0][0][0], context)
-    assert torch.equal(prompt.context_for(released), context)
-    assert clip.asked == 1
-
-
-def test_empty_prompt_from_a_file(pack, tmp_path, monkeypatch):
-    import folder_paths
-
-    from xdub_core.released.empty_prompt import save_empty_prompt
-
-    row, node = torch.randn(1, 4096), pack("empty_prompt").EmptyPrompt
-    monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path / "user"))
-    folder = Path(folder_paths.get_folder_paths("text_encoders")[0])
-    save_empty_prompt(folder / "given.safetensors", row)
-    assert node.validate_inputs(source="given.safetensors") is True
-    ((context, _),) = node.execute("given.safetensors").result[0]
-    assert torch.equal(context[0, :1], row)
-    (folder / "given.safetensors").unlink()
-    assert node.validate_inputs(source="given.safetensors") is True
-    assert torch.equal(node.execute("given.safetensors").result[0][0][0], context)
-    for nowhere in ("given.safetensors", "/etc/passwd", "../x"):
-        pack("comfy_bridge.empty_prompt").kept_prompt().unlink(missing_ok=True)
-        assert "there is no" in node.validate_inputs(source=nowhere)
-
-
-def test_the_text_encoder_s_file_may_go_once_the_prompt_is_kept(pack, tmp_path, monkeypatch):
-    import comfy.sd
-    import folder_paths
-    from safetensors.torch import save_file
-
-    monkeypatch.setattr(folder_paths, "get_user_directory", lambda: str(tmp_path))
-    loader, node = pack("text_encoder").LoadTextEncoder, pack("empty_prompt").EmptyPrompt
-    file = Path(folder_paths.get_folder_paths("text_encoders")[0]) / "umt5_tiny.safetensors"
-    assert "is missing" in loader.validate_inputs(clip_name=file.name)
-    assert loader.validate_inputs() is True  # linked: known when it runs
-    save_file({"empty_prompt": torch.zeros(1, 8)}, file)
-    assert "not the umt5-xxl text encoder" in loader.validate_inputs(clip_name=file.name)
-    layer = "encoder.block.0.layer.0.SelfAttention"
-    save_file(
-        {f"{layer}.q.weight": torch.zeros(2), f"{layer}.relative_attention_bias.weight": torch.zeros(2)}, file
-    )
-    assert loader.validate_inputs(clip_name=file.name) is True
-    asked = {}
-    monkeypatch.setattr(
-        comfy.sd, "load_clip", lambda paths, **options: asked.update(options, paths=paths) or FakeClip()
-    )
-    node.execute("automatic", loader.execute(file.name).result[0])
-    assert asked["paths"] == [str(file)] and asked["clip_type"] is comfy.sd.CLIPType.WAN
-    file.unlink()
-    assert loader.validate_inputs(clip_name=file.name) is True
-    assert node.check_lazy_status("automatic") == []
-
-
-def test_models_without_a_text_encoder_are_sampled_with_zeros(pack, model):
-    assert torch.equal(
-        pack("comfy_bridge.empty_prompt").context_for(model), torch.zeros(1, 1, RELEASED_HEADS.text_dim)
-    )

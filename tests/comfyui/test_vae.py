@@ -7,11 +7,7 @@ import pytest
 import torch
 from comfy.taesd.taehv import TAEHV
 
-
-@pytest.fixture(autouse=True)
-def inference():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 @pytest.fixture(scope="session")
