@@ -24,13 +24,13 @@ from xdub_core.mini.face_landmarks import (
     whole_square,
 )
 from xdub_core.mini.labels import LANDMARK_NAMES, MOUTH_POINTS
-from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.landmark_training import (
     LandmarkExample,
     LandmarkTraining,
     landmark_error,
     train_landmarks,
 )
+from xdub_core.training.mini.small_network import NetworkSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from talking_dots import draw, openness_track
@@ -56,8 +56,8 @@ def example(seed, frames=2, side=96):
 
 @pytest.fixture(scope="module")
 def trained():
-    fit = FitSettings(steps=150, batch=12, learning_rate=8e-3, warmup=10)
-    return train_landmarks([example(seed) for seed in range(40)], LandmarkTraining(TINY, fit, zoom=1.6))
+    settings = NetworkSettings(steps=150, batch_size=12, learning_rate=8e-3, warmup=10)
+    return train_landmarks([example(seed) for seed in range(40)], LandmarkTraining(TINY, settings, zoom=1.6))
 
 
 def test_finds_unseen_faces(trained):

@@ -14,13 +14,13 @@ from xdub_core.mini.identity_net import (
     feature_distance,
     identity_similarity,
 )
-from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.identity_training import (
     IdentityExample,
     IdentityTraining,
     calibrate,
     train_identity,
 )
+from xdub_core.training.mini.small_network import NetworkSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from talking_dots import draw, openness_track
@@ -36,9 +36,9 @@ def recording(person, take, frames=4):
 
 @pytest.fixture(scope="module")
 def trained():
-    fit = FitSettings(steps=120, batch=24, learning_rate=3e-3, warmup=10)
+    settings = NetworkSettings(steps=120, batch_size=24, learning_rate=3e-3, warmup=10)
     seen = [recording(person, take) for person in range(24) for take in range(3)]
-    return train_identity(seen, IdentityTraining(TINY, fit, light=0.05, shift=1))
+    return train_identity(seen, IdentityTraining(TINY, settings, light=0.05, shift=1))
 
 
 def test_unseen_people_differ_and_stay_themselves(trained):

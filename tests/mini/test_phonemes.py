@@ -9,7 +9,6 @@ from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.errors import SettingsError
 from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeConfig, PhonemeNet
-from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.phoneme_training import (
     UNKNOWN,
     PhonemeTraining,
@@ -17,6 +16,7 @@ from xdub_core.training.mini.phoneme_training import (
     phoneme_accuracy,
     train_phonemes,
 )
+from xdub_core.training.mini.small_network import NetworkSettings
 
 TONES = (0.0, 300.0, 900.0, 2500.0)  # Hz; the first is silence
 TINY = PhonemeConfig(phonemes=4, width=8, hidden=24, dilations=(1, 2))
@@ -34,8 +34,10 @@ def tones(seed, rows=150):
 
 @pytest.fixture(scope="module")
 def trained():
-    fit = FitSettings(steps=60, batch=8, learning_rate=5e-3, warmup=5)
-    return train_phonemes([tones(seed) for seed in range(8)], PhonemeTraining(TINY, fit, rows=100, noise=2.0))
+    settings = NetworkSettings(steps=60, batch_size=8, learning_rate=5e-3, warmup=5)
+    return train_phonemes(
+        [tones(seed) for seed in range(8)], PhonemeTraining(TINY, settings, rows=100, noise=2.0)
+    )
 
 
 def test_recognises_unseen_speech(trained):
@@ -54,15 +56,15 @@ def test_features_tell_the_mouth(trained):
 
 
 def test_a_mouth_that_is_not_known_teaches_nothing():
-    fit = FitSettings(steps=2, batch=2, warmup=1)
+    settings = NetworkSettings(steps=2, batch_size=2, warmup=1)
     losses = []
     unknown = [SpeechExample(tones(seed).waveform, tones(seed).phonemes) for seed in range(2)]
     train_phonemes(
-        unknown, PhonemeTraining(TINY, fit), on_progress=lambda p: losses.append(p.losses["mouth"])
+        unknown, PhonemeTraining(TINY, settings), on_progress=lambda p: losses.append(p.losses["mouth"])
     )
     assert losses == [0, 0]
     train_phonemes(
-        [tones(0)], PhonemeTraining(TINY, fit), on_progress=lambda p: losses.append(p.losses["mouth"])
+        [tones(0)], PhonemeTraining(TINY, settings), on_progress=lambda p: losses.append(p.losses["mouth"])
     )
     assert min(losses[2:]) > 0
 

@@ -9,7 +9,7 @@ import torch
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.sync import score_embeddings, sync_score
 from xdub_core.mini.syncnet import WINDOW, MiniSyncScorer, SyncConfig, SyncNet, crop_mouths
-from xdub_core.training.mini.fitting import FitSettings
+from xdub_core.training.mini.small_network import NetworkSettings
 from xdub_core.training.mini.sync_training import SyncExample, SyncTraining, train_sync
 from xdub_core.training.rewards import sync_loss
 
@@ -28,8 +28,8 @@ def example(seed, frames=60):
 
 @pytest.fixture(scope="module")
 def trained():
-    fit = FitSettings(steps=150, batch=6, learning_rate=2e-3, warmup=20)
-    network = train_sync([example(seed) for seed in range(16)], SyncTraining(TINY, fit, frames=32))
+    settings = NetworkSettings(steps=150, batch_size=6, learning_rate=2e-3, warmup=20)
+    network = train_sync([example(seed) for seed in range(16)], SyncTraining(TINY, settings, frames=32))
     return MiniSyncScorer(network, REGION)
 
 
@@ -121,6 +121,6 @@ def test_refuses_clips_too_short_to_shift(trained):
 def test_refuses_examples_that_do_not_fit():
     e = example(0)
     with pytest.raises(SettingsError, match="80 frames"):
-        train_sync([e], SyncTraining(TINY, FitSettings(1), frames=80))
+        train_sync([e], SyncTraining(TINY, NetworkSettings(1), frames=80))
     with pytest.raises(SettingsError, match="rows for each"):
-        train_sync([SyncExample(e.frames, e.boxes, e.features[:100])], SyncTraining(TINY, FitSettings(1)))
+        train_sync([SyncExample(e.frames, e.boxes, e.features[:100])], SyncTraining(TINY, NetworkSettings(1)))

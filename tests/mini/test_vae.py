@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.mini.vae_net import VAEConfig, VAENet
-from xdub_core.training.mini.fitting import FitSettings
+from xdub_core.training.mini.small_network import NetworkSettings
 from xdub_core.training.mini.vae_training import (
     VAEExample,
     VAETraining,
@@ -158,10 +158,12 @@ def test_begins_as_the_cosine_vae():
 
 def test_training_brings_unseen_mouths_through():
     """From the cosine VAE's 20.9 dB at the mouth to 23 and more in these 60 steps, when this was written."""
-    fit = FitSettings(steps=60, batch=4, learning_rate=2e-3, matrix_rate=0.02, warmup=5)
+    settings = NetworkSettings(
+        steps=60, batch_size=4, learning_rate=2e-3, optimizer="muon", matrix_rate=0.02, warmup=5
+    )
     seen, unseen = [example(seed) for seed in range(12)], [example(seed) for seed in range(100, 104)]
     before = vae_quality(VAENet(TINY), unseen, 5)
-    network = train_vae(seen, VAETraining(TINY, fit=fit, window=5))
+    network = train_vae(seen, VAETraining(TINY, trainer=settings, window=5))
     after = vae_quality(network, unseen, 5)
     assert after.mouth_psnr > before.mouth_psnr + 1
     assert after.psnr > before.psnr
@@ -182,6 +184,6 @@ def test_refuses_no_examples_and_short_ones():
     with pytest.raises(SettingsError, match="at least one"):
         train_vae([], VAETraining(TINY))
     with pytest.raises(SettingsError, match="window of 13"):
-        train_vae([example(0, frames=5)], VAETraining(TINY, fit=FitSettings(1)))
+        train_vae([example(0, frames=5)], VAETraining(TINY, trainer=NetworkSettings(1)))
     with pytest.raises(SamplingError, match="12"):
         train_vae([example(0)], VAETraining(TINY, window=12))

@@ -6,7 +6,7 @@ import torch
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.training.initial import initialise
-from xdub_core.training.trainer import TrainerSettings
+from xdub_core.training.settings import TrainerSettings
 
 TINY = DiTConfig(
     dim=32, heads=2, layers=2, ffn_dim=64, frequency_dim=32, text_dim=8, audio_dim=6,

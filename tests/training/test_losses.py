@@ -29,15 +29,16 @@ from xdub_core.experts.expert import ExpertInfo
 from xdub_core.training import muon
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.example_files import TensorExamples
-from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.identity_training import IdentityTraining, train_identity
 from xdub_core.training.mini.landmark_training import LandmarkTraining, train_landmarks
 from xdub_core.training.mini.phoneme_training import PhonemeTraining, train_phonemes
+from xdub_core.training.mini.small_network import NetworkSettings
 from xdub_core.training.mini.sync_training import SyncTraining, train_sync
 from xdub_core.training.mini.vae_training import VAETraining, train_vae
 from xdub_core.training.objective import FlowSettings, PixelLosses
 from xdub_core.training.run import run_stage
-from xdub_core.training.trainer import TrainerSettings
+from xdub_core.training.settings import TrainerSettings
+from xdub_core.training.trainer import LOG_NAME
 
 RECORDED = Path(__file__).resolve().parents[1] / "assets" / "losses"
 STEPS, SEED, RATE = 50, 3, 2e-3
@@ -53,7 +54,7 @@ def stage(name, rate=RATE, seed=SEED):
         name,
         TrainerSettings(
             steps=STEPS, batch_size=2, learning_rate=rate, warmup=5, precision="float32", average=0.9, seed=seed,
-            schedule="cosine", checkpoint_every=STEPS, optimizer="muon" if name == "editor" else "adamw",
+            schedule="cosine", checkpoint_every=STEPS, log_every=1, optimizer="muon" if name == "editor" else "adamw",
         ),
         model=replace(TINY, background=name == "generator"),
         flow=FlowSettings(motion_noise=0.1, audio_noise=0.1),
@@ -64,10 +65,10 @@ def stage(name, rate=RATE, seed=SEED):
     )  # fmt: skip
     examples = generator_batch() if name == "generator" else TensorExamples(tiny_batch())
     pixels = {"lip": PixelLosses(decode, sync=in_time), "texture": PixelLosses(decode, identity=(looks,))}
-    rows = []
     with TemporaryDirectory() as folder:
         dit = awake(tiny_dit()) if tunes else None
-        run_stage(config, examples, context(), folder, dit=dit, pixels=pixels.get(name), on_step=rows.append)
+        run_stage(config, examples, context(), folder, dit=dit, pixels=pixels.get(name))
+        rows = [json.loads(line) for line in (Path(folder) / LOG_NAME).read_text().splitlines()]
     return by_name(rows, without=("step", "seconds"))
 
 
@@ -91,28 +92,28 @@ def looks(frames):
 
 def network(name, rate=RATE, seed=SEED):
     """The losses of one of the mini's small networks."""
-    fit = FitSettings(STEPS, batch=6, learning_rate=rate, warmup=5, seed=seed)
-    with_muon, rows = replace(fit, matrix_rate=10 * rate), []
+    settings = NetworkSettings(STEPS, batch_size=6, learning_rate=rate, warmup=5, seed=seed)
+    with_muon, rows = replace(settings, optimizer="muon", matrix_rate=10 * rate), []
 
     def keep(progress):
         rows.append(progress.losses)
 
     if name == "vae":
         examples = [vae.example(number) for number in range(8)]
-        train_vae(examples, VAETraining(vae.TINY, fit=with_muon, window=5), on_progress=keep)
+        train_vae(examples, VAETraining(vae.TINY, trainer=with_muon, window=5), on_progress=keep)
     elif name == "landmarks":
         examples = [landmarks.example(number) for number in range(12)]
         train_landmarks(examples, LandmarkTraining(landmarks.TINY, with_muon, zoom=1.6), on_progress=keep)
     elif name == "phonemes":
         examples = [phonemes.tones(number) for number in range(8)]
-        train_phonemes(examples, PhonemeTraining(phonemes.TINY, fit, rows=100), on_progress=keep)
+        train_phonemes(examples, PhonemeTraining(phonemes.TINY, settings, rows=100), on_progress=keep)
     elif name == "sync":
         examples = [sync.example(number) for number in range(8)]
-        train_sync(examples, SyncTraining(sync.TINY, fit, frames=32), on_progress=keep)
+        train_sync(examples, SyncTraining(sync.TINY, settings, frames=32), on_progress=keep)
     elif name == "identity":
         examples = [identity.recording(person, take) for person in range(8) for take in range(3)]
         train_identity(examples, IdentityTraining(identity.TINY, with_muon), on_progress=keep)
-    return by_name(rows)
+    return by_name(rows, without=("loss",))
 
 
 def by_name(rows, without=()):

@@ -12,6 +12,7 @@ from xdub_core.experts.expert import ExpertInfo, load_expert, save_expert
 from xdub_core.model.attention import torch_attention
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.training.audio_use import probe_audio
+from xdub_core.training.batches import shuffled
 from xdub_core.training.channelwise import ChannelwiseDenoiser, edit_channelwise
 from xdub_core.training.conditions import ConditionDropout, Kept
 from xdub_core.training.cpu_attention import float32_attention
@@ -22,8 +23,9 @@ from xdub_core.training.generator import GeneratorDenoiser, inpaint
 from xdub_core.training.initial import editor_from_generator, generator_from_editor
 from xdub_core.training.objective import FlowSettings, Objective, PixelLosses
 from xdub_core.training.rewards import PixelLossSettings, draw_segment, segment_rows, sync_loss
+from xdub_core.training.settings import TrainerSettings
 from xdub_core.training.timesteps import UNIFORM
-from xdub_core.training.trainer import TrainerSettings, train
+from xdub_core.training.trainer import train
 
 EVERYTHING = ConditionDropout(0, 0)
 GENERATOR = replace(TINY, background=True)
@@ -325,7 +327,7 @@ def test_a_tuned_lip_expert_serves_the_untouched_base_from_its_file(tmp_path):
     settings = TrainerSettings(
         steps=5, batch_size=2, learning_rate=1e-2, warmup=1, precision="float32", average=0.0
     )
-    averaged = train(trained, TensorExamples(tiny_batch()), settings, tmp_path)
+    averaged = train(trained, shuffled(TensorExamples(tiny_batch())), settings, tmp_path)
     assert all(name.startswith("adapters.") for name in averaged)
     assert all(torch.equal(tensor, base[name]) for name, tensor in trained.dit.state_dict().items())
     save_expert(trained.adapters.expert(), tmp_path / "lip.safetensors")

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from tests.training.test_trainer import examples, objective, weights
+from tests.training.test_trainer import batches, objective, weights
 from xdub_core.errors import SettingsError
 from xdub_core.training.muon import Muon
-from xdub_core.training.parallel import run_together
-from xdub_core.training.trainer import ALONE, TrainerSettings, train
+from xdub_core.training.parallel import ALONE, run_together
+from xdub_core.training.settings import TrainerSettings
+from xdub_core.training.trainer import train
 
 
 def learn(folder, process):
@@ -19,7 +20,7 @@ def learn(folder, process):
         steps=3, batch_size=2, optimizer="muon", precision="float32", checkpoint_every=2, log_every=1
     )
     trained = objective()
-    train(trained, examples(), settings, folder, process=process)
+    train(trained, batches(), settings, folder, process=process)
     torch.save(weights(trained), folder / f"weights-{process.rank}.pt")
     return folder
 

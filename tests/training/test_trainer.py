@@ -14,11 +14,13 @@ import torch
 
 from tests.training.conftest import TINY, context, tiny_batch, tiny_dit
 from xdub_core.errors import CheckpointError, SamplingError, SettingsError
+from xdub_core.training.batches import batch_indices, shuffled
 from xdub_core.training.editor import edit
-from xdub_core.training.example_files import ExampleFolder, TensorExamples, batch_indices
+from xdub_core.training.example_files import ExampleFolder, TensorExamples
 from xdub_core.training.objective import FlowSettings, Objective
 from xdub_core.training.optimizers import is_inner_matrix, make_optimizers
-from xdub_core.training.trainer import LOG_NAME, TrainerSettings, load_weights, train
+from xdub_core.training.settings import TrainerSettings
+from xdub_core.training.trainer import LOG_NAME, load_weights, train
 from xdub_core.training.training_state import FILE_NAME
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,8 +30,8 @@ def objective(config=TINY):
     return Objective(tiny_dit(config), edit, context(config), FlowSettings())
 
 
-def examples():
-    return TensorExamples(tiny_batch(5))
+def batches():
+    return shuffled(TensorExamples(tiny_batch(5)))
 
 
 class StopHere(Exception):  # noqa: N818
@@ -37,8 +39,8 @@ class StopHere(Exception):  # noqa: N818
 
 
 def stop_at(step):
-    def stop(row):
-        if row["step"] == step:
+    def stop(progress):
+        if progress.done == step:
             raise StopHere
 
     return stop
@@ -57,11 +59,11 @@ def weights(trained):
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, settings, precision, optimizer):
     settings = replace(settings, precision=precision, optimizer=optimizer)
     whole, parts = objective(), objective()
-    whole_average = train(whole, examples(), settings, tmp_path / "whole")
+    whole_average = train(whole, batches(), settings, tmp_path / "whole")
     with pytest.raises(StopHere):
-        train(parts, examples(), settings, tmp_path / "parts", on_step=stop_at(3))
+        train(parts, batches(), settings, tmp_path / "parts", on_progress=stop_at(3))
     again = objective()
-    average = train(again, examples(), settings, tmp_path / "parts")
+    average = train(again, batches(), settings, tmp_path / "parts")
     assert torch.equal(weights(whole), weights(again))
     assert all(torch.equal(whole_average[name], average[name]) for name in average)
 
@@ -73,9 +75,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, settings, precision, optimi
 
 
 def test_a_finished_run_is_not_trained_further(tmp_path, settings):
-    train(objective(), examples(), settings, tmp_path)
+    train(objective(), batches(), settings, tmp_path)
     steps, again = [], objective()
-    train(again, examples(), settings, tmp_path, on_step=steps.append)
+    train(again, batches(), settings, tmp_path, on_progress=steps.append)
     assert steps == []
     assert not torch.equal(weights(again), weights(objective()))
 
@@ -83,10 +85,11 @@ def test_a_finished_run_is_not_trained_further(tmp_path, settings):
 KILLED_RUN = """
 import sys, torch
 torch.set_num_threads(1)
-from tests.training.test_trainer import examples, objective
-from xdub_core.training.trainer import TrainerSettings, train
+from tests.training.test_trainer import batches, objective
+from xdub_core.training.settings import TrainerSettings
+from xdub_core.training.trainer import train
 settings = TrainerSettings(steps=100000, batch_size=2, precision="float32", checkpoint_every=5, log_every=1)
-train(objective(), examples(), settings, sys.argv[1])
+train(objective(), batches(), settings, sys.argv[1])
 """
 
 
@@ -103,9 +106,9 @@ def test_kill_9_loses_no_more_than_one_checkpoint_interval(tmp_path):
         steps=reached + 5, batch_size=2, precision="float32", checkpoint_every=5, log_every=1
     )
     first, resumed, straight = [], objective(), objective()
-    train(resumed, examples(), settings, tmp_path, on_step=lambda row: first.append(row["step"]))
+    train(resumed, batches(), settings, tmp_path, on_progress=lambda progress: first.append(progress.done))
     assert reached - 5 < first[0] <= reached + 1
-    train(straight, examples(), settings, tmp_path / "straight")
+    train(straight, batches(), settings, tmp_path / "straight")
     assert torch.equal(weights(resumed), weights(straight))
 
 
@@ -113,12 +116,14 @@ PROCESS_RUN = """
 import sys, torch
 torch.set_num_threads(1)
 from dataclasses import replace
-from tests.training.test_trainer import examples, objective, weights
-from xdub_core.training.trainer import TrainerSettings, processes, train
+from tests.training.test_trainer import batches, objective, weights
+from xdub_core.training.parallel import processes
+from xdub_core.training.settings import TrainerSettings
+from xdub_core.training.trainer import train
 with processes() as process:
     settings = TrainerSettings(steps=3, batch_size=2, precision="float32", checkpoint_every=2, log_every=1)
     trained = objective()
-    train(trained, examples(), settings, sys.argv[1], process=process)
+    train(trained, batches(), settings, sys.argv[1], process=process)
     torch.save(weights(trained), f"{sys.argv[1]}/weights-{process.rank}.pt")
 """
 
@@ -140,7 +145,7 @@ def test_processes_started_by_torchrun_train_one_model(tmp_path):
     assert torch.equal(first, second)
     assert not torch.equal(first, weights(objective()))
     alone = objective()
-    train(alone, examples(), TrainerSettings(steps=3, batch_size=2, precision="float32"), tmp_path / "alone")
+    train(alone, batches(), TrainerSettings(steps=3, batch_size=2, precision="float32"), tmp_path / "alone")
     assert not torch.equal(first, weights(alone))  # the other process's examples count too
     assert (tmp_path / LOG_NAME).read_text().count("\n") == 3
 
@@ -148,7 +153,7 @@ def test_processes_started_by_torchrun_train_one_model(tmp_path):
 def test_the_average_follows_the_weights_more_slowly(tmp_path, settings):
     start = weights(objective())
     trained, averaged = objective(), objective()
-    load_weights(averaged, train(trained, examples(), replace(settings, steps=20), tmp_path))
+    load_weights(averaged, train(trained, batches(), replace(settings, steps=20), tmp_path))
     moved = (weights(trained) - start).norm()
     assert 0 < (weights(averaged) - weights(trained)).norm() < moved
 
@@ -164,7 +169,7 @@ def test_accumulated_batches_count_as_one(tmp_path, settings):
         def forward(self, batch, generator):
             return {"loss": (batch["x"] * self.weight).square().mean()}
 
-    data = TensorExamples({"x": torch.randn(8, 3, generator=torch.Generator().manual_seed(0))})
+    data = shuffled(TensorExamples({"x": torch.randn(8, 3, generator=torch.Generator().manual_seed(0))}))
     one, two = Plain(), Plain()
     settings = replace(settings, steps=2)
     train(one, data, replace(settings, batch_size=4), tmp_path / "one")
@@ -192,14 +197,14 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, settings):
     batch = tiny_batch(5)
     batch["target"] = batch["target"] * torch.inf
     with pytest.raises(SamplingError, match="step 1"):
-        train(objective(), TensorExamples(batch), settings, tmp_path)
+        train(objective(), shuffled(TensorExamples(batch)), settings, tmp_path)
     assert not (tmp_path / FILE_NAME).exists()
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, settings):
-    train(objective(), examples(), settings, tmp_path)
+    train(objective(), batches(), settings, tmp_path)
     with pytest.raises(CheckpointError, match="another model"):
-        train(objective(replace(TINY, layers=3)), examples(), settings, tmp_path)
+        train(objective(replace(TINY, layers=3)), batches(), settings, tmp_path)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
@@ -208,26 +213,26 @@ def test_a_resumed_run_keeps_nothing_of_its_checkpoint_file(tmp_path, settings, 
     """Windows replaces a file only if nothing is mapped to it."""
     settings = replace(settings, optimizer=optimizer)
     with pytest.raises(StopHere):
-        train(objective(), examples(), settings, tmp_path, on_step=stop_at(settings.steps - 1))
+        train(objective(), batches(), settings, tmp_path, on_progress=stop_at(settings.steps - 1))
     assert (tmp_path / FILE_NAME).exists()
     seen = []
 
-    def look(row):
+    def look(progress):
         seen.append(str(tmp_path / FILE_NAME) in Path("/proc/self/maps").read_text())
 
-    train(objective(), examples(), settings, tmp_path, on_step=look)
+    train(objective(), batches(), settings, tmp_path, on_progress=look)
     assert seen and not any(seen)
 
 
 def test_a_damaged_checkpoint_is_told(tmp_path, settings):
     (tmp_path / FILE_NAME).write_bytes(b"x" * 100)
     with pytest.raises(CheckpointError, match="damaged"):
-        train(objective(), examples(), settings, tmp_path)
+        train(objective(), batches(), settings, tmp_path)
 
 
 def test_nothing_to_train_is_told(tmp_path, settings):
     with pytest.raises(SettingsError, match="nothing to train"):
-        train(objective().requires_grad_(False), examples(), settings, tmp_path)
+        train(objective().requires_grad_(False), batches(), settings, tmp_path)
 
 
 def test_example_folders_grow_by_whole_shards(tmp_path):
@@ -244,9 +249,9 @@ def test_example_folders_grow_by_whole_shards(tmp_path):
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, settings):
-    train(objective(), examples(), settings, tmp_path)
+    train(objective(), batches(), settings, tmp_path)
     with pytest.raises(CheckpointError, match="AdamW, not AdamW and Muon"):
-        train(objective(), examples(), replace(settings, optimizer="muon"), tmp_path)
+        train(objective(), batches(), replace(settings, optimizer="muon"), tmp_path)
 
 
 def test_muon_takes_the_matrices_between_hidden_features_only():
@@ -259,7 +264,7 @@ def test_muon_takes_the_matrices_between_hidden_features_only():
         "blocks.0.modulation",
         "time_projection.1.weight",
     }
-    adam, muon = make_optimizers(parameters, "muon", 1e-3, (0.9, 0.99), 0.01)
+    adam, muon = make_optimizers(parameters, TrainerSettings(1, optimizer="muon"))
     assert len(muon.param_groups[0]["params"]) == len(taken)
     assert len(adam.param_groups[0]["params"]) == len(parameters) - len(taken)
 
@@ -278,7 +283,7 @@ class Poisoned(torch.nn.Module):
 def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path, settings):
     poisoned = Poisoned()
     with pytest.raises(SamplingError, match="gradient's norm nan"):
-        train(poisoned, examples(), settings, tmp_path)
+        train(poisoned, batches(), settings, tmp_path)
     assert not poisoned.weight.any()
     assert not (tmp_path / FILE_NAME).exists()
 

@@ -12,7 +12,7 @@ from xdub_core.training.build import build_dit, build_objective, example_shapes
 from xdub_core.training.config import CONFIGS, TrainingConfig, load_config
 from xdub_core.training.objective import FlowSettings
 from xdub_core.training.rewards import PixelLossSettings
-from xdub_core.training.trainer import TrainerSettings
+from xdub_core.training.settings import TrainerSettings
 
 STAGES = ("generator", "editor", "lip", "texture")
 

@@ -1,5 +1,6 @@
 """A phase from its configuration to its file, from Python and from the command line."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import torch
 from safetensors.torch import save_file
 
 from tests.training.conftest import TINY, context, tiny_batch, tiny_dit
+from xdub_core.cli import main
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import ExpertInfo, load_expert
 from xdub_core.model.dit_file import load_dit, save_dit
 from xdub_core.released.empty_prompt import save_empty_prompt
-from xdub_core.training.__main__ import main
+from xdub_core.training.__main__ import _load_command
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.example_files import ExampleFolder, TensorExamples
 from xdub_core.training.generator import REFERENCE_FRAMES
@@ -142,7 +144,20 @@ def test_training_starts_from_a_video_model_that_cannot_hear(tmp_path):
         load_start(path, config)
 
 
-def test_the_command_trains_and_goes_on(tmp_path, capsys):
+@pytest.fixture
+def command(monkeypatch, capfd):
+    """Call `python -m xdub_core.training ARGS`; gives the exit code and what went to standard error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["xdub_core.training", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main(_load_command)
+        return end.value.code, capfd.readouterr().err
+
+    return call
+
+
+def test_the_command_trains_and_goes_on(tmp_path, command):
     path = tmp_path / "tiny.yaml"
     sizes = "\n".join(f"  {name}: {value}" for name, value in vars(TINY).items() if isinstance(value, int))
     path.write_text(
@@ -153,32 +168,33 @@ def test_the_command_trains_and_goes_on(tmp_path, capsys):
     examples = TensorExamples(tiny_batch())
     folder.add([examples[i] for i in range(4)])
     save_empty_prompt(tmp_path / "prompt.safetensors", torch.zeros(1, TINY.text_dim))
-    command = [str(path), "--examples", str(folder.folder), "--out", str(tmp_path / "out"), "--device", "cpu",
-               "--empty-prompt", str(tmp_path / "prompt.safetensors")]  # fmt: skip
-    assert main(command) == 0
+    arguments = [path, "--examples", folder.folder, "--out", tmp_path / "out", "--device", "cpu",
+                 "--empty-prompt", tmp_path / "prompt.safetensors"]  # fmt: skip
+    code, shown = command(*arguments)
+    assert code == 0
+    assert "editor" in shown
+    assert "2/2" in shown
     made = load_dit(tmp_path / "out" / "model.safetensors")
     path.write_text(path.read_text().replace("steps: 2", "steps: 3"))
-    assert main(command) == 0
+    assert command(*arguments)[0] == 0
     further = load_dit(tmp_path / "out" / "model.safetensors")
     assert not torch.equal(made.head.head.weight, further.head.head.weight)
     assert (tmp_path / "out" / "log.jsonl").read_text().count("\n") == 3
 
 
-def test_the_command_tells_errors_in_one_line(tmp_path, capsys):
-    missing = str(tmp_path / "none")
-    status = main([missing, "--examples", missing, "--out", missing, "--empty-prompt", missing])
-    assert status == 2
-    assert capsys.readouterr().err == f"error: cannot read {missing} (No such file or directory): " \
+def test_the_command_tells_errors_in_one_line(tmp_path, command):
+    missing = tmp_path / "none"
+    code, told = command(missing, "--examples", missing, "--out", missing, "--empty-prompt", missing)
+    assert code == 2
+    assert told == f"error: cannot read {missing} (No such file or directory): " \
         "give a configuration file\n"  # fmt: skip
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
-def test_a_device_that_is_not_there_is_told_in_one_line(tmp_path, capsys, device):
-    command = ["a.yaml", "--examples", "b", "--out", "c", "--empty-prompt", "d", "--device", device]
-    assert main(command) == 2
-    assert (
-        capsys.readouterr().err == f"error: --device {device}: PyTorch cannot use it here; try --device cpu\n"
-    )
+def test_a_device_that_is_not_there_is_told_in_one_line(command, device):
+    code, told = command("a.yaml", "--examples", "b", "--out", "c", "--empty-prompt", "d", "--device", device)
+    assert code == 2
+    assert told == f"error: --device {device}: PyTorch cannot use it here; try --device cpu\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")

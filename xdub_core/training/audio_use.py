@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xdub_core.training.batches import Batch
 from xdub_core.training.flow import noise_target, per_sample
-from xdub_core.training.objective import Batch, Objective
+from xdub_core.training.objective import Objective
 
 
 @dataclass(frozen=True)

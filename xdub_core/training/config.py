@@ -17,7 +17,7 @@ from xdub_core.experts.expert import ExpertInfo
 from xdub_core.model.config import DiTConfig
 from xdub_core.training.objective import FlowSettings
 from xdub_core.training.rewards import PixelLossSettings
-from xdub_core.training.trainer import TrainerSettings
+from xdub_core.training.settings import TrainerSettings
 
 Stage = Literal["generator", "editor", "lip", "texture"]
 CONFIGS = Path(__file__).parent / "configs"

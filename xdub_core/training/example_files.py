@@ -1,4 +1,4 @@
-"""Training examples: their order, which a step number fixes, and their storage in safetensors shards.
+"""Training examples in memory, and on disk in safetensors shards.
 
 An example maps names to tensors; `objective` lists the names. Whatever has a length and gives an example by its
 number can be trained on.
@@ -6,16 +6,13 @@ number can be trained on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from xdub_core.errors import SettingsError
 from xdub_core.files import write_whole
@@ -110,29 +107,3 @@ def save_atomically(
 def collate(examples: Sequence[Example]) -> dict[str, Tensor]:
     """Stack examples along a new first dimension."""
     return {name: torch.stack([example[name] for example in examples]) for name in examples[0]}
-
-
-def batch_indices(length: int, batch_size: int, batch: int, seed: int) -> list[int]:
-    """The examples of batch number `batch`: every epoch is a permutation of its own, drawn by (seed, epoch)."""
-    positions = range(batch * batch_size, (batch + 1) * batch_size)
-    return [int(_permutation(length, position // length, seed)[position % length]) for position in positions]
-
-
-@lru_cache(maxsize=4)
-def _permutation(length: int, epoch: int, seed: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(length)
-
-
-def load_batches(
-    examples: Examples, indices: Iterable[list[int]], workers: int = 0
-) -> Iterator[dict[str, Tensor]]:
-    """The batches of the given examples, read ahead by `workers` processes."""
-    return iter(
-        DataLoader(
-            examples,  # type: ignore[arg-type]  # a length and items are all that it needs
-            batch_sampler=indices,
-            num_workers=workers,
-            collate_fn=collate,
-            generator=torch.Generator(),
-        )
-    )

@@ -15,7 +15,6 @@ A batch maps names to tensors, b samples at once:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from xdub_core.errors import SettingsError
 from xdub_core.model.config import TIMESTEPS
 from xdub_core.model.dit import XDubDiT
+from xdub_core.training.batches import Batch
 from xdub_core.training.conditions import ConditionDropout, Conditions, Kept, draw_kept, drop_conditions
 from xdub_core.training.flow import (
     NoisedTarget,
@@ -46,8 +46,6 @@ from xdub_core.training.rewards import (
 )
 from xdub_core.training.timesteps import HIGH_NOISE, TimestepDistribution
 from xdub_core.vae.protocol import FRAMES_PER_LATENT
-
-Batch = Mapping[str, Tensor]
 
 
 class Predict(Protocol):

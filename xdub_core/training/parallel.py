@@ -1,26 +1,53 @@
-"""Several processes of this machine that train one model together, started from Python.
+"""Several processes that train one model together: torchrun's, or some of this machine started from Python.
 
-For the small models, whose layers are too little work for several threads: of xdub-mini's editor, two processes with a
-thread each take 16 examples in 1.7 s, where one process with two threads takes 8 in 1.15 s (two cores with AVX2). For
-many GPUs there is torchrun (`trainer.processes`).
+The latter are for the small models, whose layers are too little work for several threads: of xdub-mini's editor, two
+processes with a thread each take 16 examples in 1.7 s, where one process with two threads takes 8 in 1.15 s (two cores
+with AVX2).
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from xdub_core.errors import SettingsError
-from xdub_core.training.trainer import ALONE, Process
 
 _UP = "up-"  # files of this name say which processes have started
 _GRACE_SECONDS = 60  # for the others to end after this process's work is done
+
+
+@dataclass(frozen=True)
+class Process:
+    """This process among those that train together (torchrun's RANK and WORLD_SIZE)."""
+
+    rank: int = 0
+    world: int = 1
+
+
+ALONE = Process()
+
+
+@contextmanager
+def processes(device: torch.device | str = "cpu") -> Iterator[Process]:
+    """Join the processes that torchrun started, if any, for as long as the context lasts."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    dist.init_process_group("nccl" if torch.device(device).type == "cuda" else "gloo")
+    try:
+        yield Process(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
 
 Work = Callable[[Process], object]
 """What each process does, in step with the others; it is pickled for those that are started."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +13,15 @@ from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import save_expert
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import save_dit
+from xdub_core.progress import ProgressCallback, ignore_progress
+from xdub_core.training.batches import shuffled
 from xdub_core.training.build import build_dit, build_objective, check_examples
 from xdub_core.training.config import TrainingConfig
 from xdub_core.training.example_files import Examples
 from xdub_core.training.initial import initialise
 from xdub_core.training.objective import PixelLosses
-from xdub_core.training.trainer import ALONE, Process, Row, load_weights, train
+from xdub_core.training.parallel import ALONE, Process
+from xdub_core.training.trainer import load_weights, train
 
 MODEL_FILE = "model.safetensors"
 
@@ -34,13 +36,15 @@ def run_stage(
     pixels: PixelLosses | None = None,
     device: torch.device | str = "cpu",
     process: Process = ALONE,
-    on_step: Callable[[Row], None] | None = None,
+    name: str | None = None,
+    on_progress: ProgressCallback = ignore_progress,
 ) -> Path:
     """Train a phase in `folder`, on from where it stopped, and return the file that it made there.
 
     That is `model.safetensors` (the averaged weights), or `<kind>.safetensors` for an expert. `dit` is what the phase
     starts from (None: random weights); in the end it holds the averaged weights, or is as before where an expert was
     trained. `context`: the embedded prompt [1, tokens, text_dim]; `pixels` supervise an expert.
+    `name`: of what is reported (None: the stage).
 
     Raises SettingsError when an expert has no model to start from or nothing that supervises it, when `dit` or the
     examples are of other sizes than the configuration's, and what `train` raises.
@@ -52,11 +56,18 @@ def run_stage(
         initialise(dit, torch.Generator(device).manual_seed(config.trainer.seed))
     objective = build_objective(config, dit, context, pixels)
     averaged = train(
-        objective, examples, config.trainer, folder, device=device, process=process, on_step=on_step
+        objective,
+        shuffled(examples),
+        config.trainer,
+        folder,
+        name=name or config.stage,
+        device=device,
+        process=process,
+        on_progress=on_progress,
     )
     load_weights(objective, averaged)
     dit.checkpoint_blocks = False
-    dit.eval().requires_grad_(False)
+    dit.requires_grad_(False)
     adapters = objective.adapters
     path = folder / (f"{adapters.info.kind}.safetensors" if isinstance(adapters, Adapters) else MODEL_FILE)
     save = partial(save_dit, dit)

@@ -9,6 +9,7 @@ is no random state to keep.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,72 +28,64 @@ def trained_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
-def save_checkpoint(
-    folder: Path,
-    step: int,
-    parameters: Mapping[str, nn.Parameter],
-    average: Mapping[str, Tensor],
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> None:
-    """Write the state after `step` steps, in place of the one before."""
-    tensors = {_MODEL + name: parameter.detach() for name, parameter in parameters.items()}
-    tensors |= {_AVERAGE + name: tensor for name, tensor in average.items()}
-    for name, parameter in parameters.items():
-        for optimizer in optimizers:
-            for key, value in optimizer.state.get(parameter, {}).items():
-                tensors[f"{_OPTIMIZER}{name}.{key}"] = value
-    cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    save_atomically(cpu, folder / FILE_NAME, {"step": str(step), "optimizers": _kinds(optimizers)})
+@dataclass(frozen=True)
+class TrainingState:
+    """All that training changes: the trained parameters and their averages, by name, and the optimisers."""
+
+    parameters: Mapping[str, nn.Parameter]
+    average: Mapping[str, Tensor]
+    optimizers: Sequence[torch.optim.Optimizer]
+
+    def save(self, folder: Path, step: int) -> None:
+        """Write the state after `step` steps, in place of the one before."""
+        tensors = self._weights()
+        for name, parameter in self.parameters.items():
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"{_OPTIMIZER}{name}.{key}"] = value
+        cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        save_atomically(cpu, folder / FILE_NAME, {"step": str(step), "optimizers": self._kinds()})
+
+    def load(self, folder: Path) -> int:
+        """Restore the state in place; returns the step that was reached, 0 where there is no checkpoint yet.
+
+        Raises CheckpointError when the file is damaged, or of another model or other settings.
+        """
+        path = folder / FILE_NAME
+        if not path.exists():
+            return 0
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                step, kinds = int(metadata["step"]), metadata["optimizers"]
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}): remove it to start anew") from None
+        weights = self._weights()
+        _check(path, weights, tensors)
+        if kinds != self._kinds():
+            raise CheckpointError(
+                f"{path} was trained with {kinds}, not {self._kinds()}: give another folder, or remove the file to "
+                "start anew"
+            )
+        for name, value in weights.items():
+            value.copy_(tensors[name])
+        names = {id(parameter): name for name, parameter in self.parameters.items()}
+        for optimizer in self.optimizers:
+            optimizer.load_state_dict(_optimizer_state(tensors, names, optimizer))
+        return step
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The parameters and their averages, by their names in the file."""
+        weights = {_MODEL + name: parameter.detach() for name, parameter in self.parameters.items()}
+        return weights | {_AVERAGE + name: tensor for name, tensor in self.average.items()}
+
+    def _kinds(self) -> str:
+        return " and ".join(type(optimizer).__name__ for optimizer in self.optimizers)
 
 
-def load_checkpoint(
-    folder: Path,
-    parameters: Mapping[str, nn.Parameter],
-    average: Mapping[str, Tensor],
-    optimizers: Sequence[torch.optim.Optimizer],
-) -> int:
-    """Restore the state in place; returns the step that was reached, 0 where there is no checkpoint yet.
-
-    Raises CheckpointError when the file is damaged, or of another model or other settings.
-    """
-    path = folder / FILE_NAME
-    if not path.exists():
-        return 0
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            step, kinds = int(metadata["step"]), metadata["optimizers"]
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): remove it to start anew") from None
-    _check(path, tensors, parameters, average)
-    if kinds != _kinds(optimizers):
-        raise CheckpointError(
-            f"{path} was trained with {kinds}, not {_kinds(optimizers)}: give another folder, or remove the file to "
-            "start anew"
-        )
-    with torch.no_grad():
-        for prefix, values in ((_MODEL, parameters), (_AVERAGE, average)):
-            for name, value in values.items():
-                value.copy_(tensors[prefix + name])
-    names = {id(parameter): name for name, parameter in parameters.items()}
-    for optimizer in optimizers:
-        optimizer.load_state_dict(_optimizer_state(tensors, names, optimizer))
-    return step
-
-
-def _kinds(optimizers: Sequence[torch.optim.Optimizer]) -> str:
-    return " and ".join(type(optimizer).__name__ for optimizer in optimizers)
-
-
-def _check(
-    path: Path,
-    tensors: Mapping[str, Tensor],
-    parameters: Mapping[str, nn.Parameter],
-    average: Mapping[str, Tensor],
-) -> None:
-    expected = {_MODEL + name: value.shape for name, value in parameters.items()}
-    expected |= {_AVERAGE + name: value.shape for name, value in average.items()}
+def _check(path: Path, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    expected = {name: value.shape for name, value in weights.items()}
     found = {name: value.shape for name, value in tensors.items() if not name.startswith(_OPTIMIZER)}
     if expected != found:
         odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

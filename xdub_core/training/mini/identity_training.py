@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from xdub_core.errors import SettingsError
 from xdub_core.mini.identity_net import IdentityConfig, IdentityNet
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.mini.fitting import FitSettings, fit, pick
+from xdub_core.training.batches import Batch, pick
+from xdub_core.training.mini.small_network import NetworkSettings, seeded, train_network
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class IdentityTraining:
     """
 
     network: IdentityConfig = field(default_factory=IdentityConfig)
-    fit: FitSettings = field(
-        default_factory=lambda: FitSettings(
-            steps=600, batch=48, learning_rate=1e-3, matrix_rate=0.01, autocast=True
+    trainer: NetworkSettings = field(
+        default_factory=lambda: NetworkSettings(
+            steps=600, batch_size=48, optimizer="muon", matrix_rate=0.01, precision="bfloat16"
         )
     )
     margin: float = 0.2
@@ -48,35 +49,40 @@ class IdentityTraining:
 def train_identity(
     examples: Sequence[IdentityExample],
     training: IdentityTraining,
-    state_file: Path | None = None,
+    folder: Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
     calibration: Sequence[IdentityExample] | None = None,
 ) -> IdentityNet:
     """Train a network and calibrate it on `calibration` (None: on `examples`; better: people that it has not met).
 
-    Raises what `fit` raises; SettingsError where there are fewer than two people.
+    Raises what `train` raises; SettingsError where there are fewer than two people.
     """
     people = sorted({example.person for example in examples})
     if len(people) < 2:
         raise SettingsError(f"telling people apart is learnt from two people or more, not {len(people)}")
     _check_calibration(examples if calibration is None else calibration)
-    place = {person: index for index, person in enumerate(people)}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.fit.seed)
-        network = IdentityNet(training.network).to(device)
-        centres = nn.Parameter(torch.randn(len(people), training.network.width).to(device))
+    network, centres = seeded(
+        training.trainer.seed,
+        lambda: (
+            IdentityNet(training.network),
+            nn.Parameter(torch.randn(len(people), training.network.width)),
+        ),
+    )
     learner = nn.ModuleDict({"network": network})
     learner.register_parameter("centres", centres)
 
-    def step(generator: torch.Generator) -> Mapping[str, Tensor]:
-        frames, persons = _batch(examples, training, generator)
-        who = torch.tensor([place[person] for person in persons], device=device)
-        cosines = network(frames.to(device)) @ F.normalize(centres, dim=1).T
+    def losses(batch: Batch, _: torch.Generator) -> Mapping[str, Tensor]:
+        who = batch["who"]
+        cosines = network(batch["frames"]) @ F.normalize(centres, dim=1).T
         margin = training.margin * F.one_hot(who, len(people))
         return {"identity": F.cross_entropy(training.scale * (cosines - margin), who)}
 
-    fit("identity", learner, step, training.fit, state_file, on_progress)
+    def draw(generator: torch.Generator) -> Batch:
+        frames, persons = _batch(examples, training, generator)
+        return {"frames": frames, "who": torch.tensor([people.index(person) for person in persons])}
+
+    train_network("identity", learner, losses, draw, training.trainer, folder, on_progress, device)
     calibrate(network, examples if calibration is None else calibration)
     return network
 
@@ -122,7 +128,7 @@ def _batch(
 ) -> tuple[Tensor, list[int]]:
     frames, persons = [], []
     side = training.network.side
-    for index in pick(len(examples), training.fit.batch, generator):
+    for index in pick(len(examples), training.trainer.batch_size, generator):
         example = examples[index]
         frame = example.frames[int(torch.randint(len(example.frames), (1,), generator=generator))]
         picture = F.interpolate(frame.permute(2, 0, 1)[None].float() / 255, (side, side), mode="area")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from xdub_core.mini.face_landmarks import (
     whole_square,
 )
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.mini.fitting import FitSettings, fit, pick
+from xdub_core.training.batches import Batch, pick
+from xdub_core.training.mini.small_network import NetworkSettings, seeded, train_network
 
 _ABSENT_SHARE = 0.2
 _WHOLE = 0.9
@@ -51,32 +52,24 @@ class LandmarkTraining:
     """
 
     network: LandmarkConfig = field(default_factory=LandmarkConfig)
-    fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=500, batch=32, learning_rate=3e-3, matrix_rate=0.02)
+    trainer: NetworkSettings = field(
+        default_factory=lambda: NetworkSettings(
+            steps=500, batch_size=32, learning_rate=3e-3, optimizer="muon", matrix_rate=0.02
+        )
     )
     zoom: float = 2.5
     light: float = 0.2
 
 
-class _Batch(NamedTuple):
-    pictures: Tensor
-    points: Tensor
-    openness: Tensor
-    present: Tensor
-    """1 where the whole face is in the picture, else 0."""
-    clear: Tensor
-    """1 where that is no matter of opinion: all of the face or none."""
-
-
 def train_landmarks(
     examples: Sequence[LandmarkExample],
     training: LandmarkTraining,
-    state_file: Path | None = None,
+    folder: Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> LandmarkFinder:
-    """Train both looks, one after the other; `state_file` is continued with .far and .near.
+    """Train both looks, one after the other; `folder`'s name goes on with .far and .near.
 
-    Raises what `fit` raises; SettingsError for no examples, or another number of landmarks.
+    Raises what `train` raises; SettingsError for no examples, or another number of landmarks.
     """
     if not examples:
         raise SettingsError("training the landmark finder needs at least one example, but there are none")
@@ -85,31 +78,31 @@ def train_landmarks(
         raise SettingsError(f"the examples have {found} points, the finder {training.network.points}")
     networks = []
     for look in ("far", "near"):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(training.fit.seed)
-            network = LandmarkNet(training.network)
-
-        def step(
-            generator: torch.Generator, network: LandmarkNet = network, near: bool = look == "near"
-        ) -> Mapping[str, Tensor]:
-            return point_losses(network, _batch(examples, training, generator, near))
-
-        state = None if state_file is None else state_file.with_name(f"{state_file.name}.{look}")
-        fit(f"landmarks, {look}", network, step, training.fit, state, on_progress)
+        network = seeded(training.trainer.seed, lambda: LandmarkNet(training.network))
+        train_network(
+            f"landmarks, {look}",
+            network,
+            partial(_point_losses, network),
+            partial(_batch, examples, training, look == "near"),
+            training.trainer,
+            None if folder is None else folder.with_name(f"{folder.name}.{look}"),
+            on_progress,
+        )
         networks.append(network)
     return LandmarkFinder(*networks)
 
 
-def point_losses(network: LandmarkNet, batch: _Batch) -> dict[str, Tensor]:
+def _point_losses(network: LandmarkNet, batch: Batch, _: torch.Generator) -> Mapping[str, Tensor]:
     """Mean distance of the landmarks in hundredths of the picture, mouth opening, presence."""
-    found = network(batch.pictures)
-    there = batch.present[:, None, None]
-    distance = (100 * (found.points - batch.points) * there).square().sum(-1).add(1e-4).sqrt()
-    opening = F.smooth_l1_loss(found.openness * batch.present, batch.openness * batch.present, beta=0.1)
+    found, present = network(batch["pictures"]), batch["present"]
+    distance = (
+        (100 * (found.points - batch["points"]) * present[:, None, None]).square().sum(-1).add(1e-4).sqrt()
+    )
+    opening = F.smooth_l1_loss(found.openness * present, batch["openness"] * present, beta=0.1)
     return {
         "points": distance.mean(),
         "openness": 10 * opening,
-        "presence": F.binary_cross_entropy_with_logits(found.presence, batch.present, batch.clear),
+        "presence": F.binary_cross_entropy_with_logits(found.presence, present, batch["clear"]),
     }
 
 
@@ -124,11 +117,12 @@ def landmark_error(finder: LandmarkFinder, examples: Sequence[LandmarkExample]) 
 
 
 def _batch(
-    examples: Sequence[LandmarkExample], training: LandmarkTraining, generator: torch.Generator, near: bool
-) -> _Batch:
+    examples: Sequence[LandmarkExample], training: LandmarkTraining, near: bool, generator: torch.Generator
+) -> Batch:
+    """Pictures with their points, and whether the whole face is in them; "clear": 1 where all of it is, or none."""
     rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     pictures, points, openness, present, clear = [], [], [], [], []
-    for index in pick(len(examples), training.fit.batch, generator):
+    for index in pick(len(examples), training.trainer.batch_size, generator):
         example = examples[index]
         at = int(rng.integers(len(example.frames)))
         frame, face = example.frames[at], example.points[at].astype(np.float64)
@@ -145,8 +139,12 @@ def _batch(
         openness.append(float(example.openness[at]))
         present.append(float(share > _WHOLE))
         clear.append(float(share > _WHOLE or share < 1 - _WHOLE))
-    numbers = (torch.tensor(values) for values in (openness, present, clear))
-    return _Batch(torch.stack(pictures), torch.stack(points), *numbers)
+    numbers = {"openness": openness, "present": present, "clear": clear}
+    return {
+        "pictures": torch.stack(pictures),
+        "points": torch.stack(points),
+        **{name: torch.tensor(values) for name, values in numbers.items()},
+    }
 
 
 def _far_square(frame: np.ndarray, zoom: float, rng: np.random.Generator) -> np.ndarray:

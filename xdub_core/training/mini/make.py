@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,9 +36,8 @@ from xdub_core.training.mini.dit_examples import MiniExamples, clip_batches
 from xdub_core.training.mini.network_training import train_networks
 from xdub_core.training.mini.recipe import GEOMETRY, MiniRecipe
 from xdub_core.training.objective import PixelLosses
-from xdub_core.training.parallel import run_together
+from xdub_core.training.parallel import Process, run_together
 from xdub_core.training.run import run_stage
-from xdub_core.training.trainer import Process, Row
 
 SHIPPED_DTYPE = torch.float16
 RECIPE_FILE = "recipe.json"
@@ -108,7 +108,7 @@ class MiniMaker:
             return
         try:
             begun = json.loads(path.read_text(encoding="utf-8"))
-            odd = [name for name, value in own.items() if begun[name] != value]
+            odd = [name for name, value in own.items() if _differs(begun[name], value)]
         except (ValueError, KeyError, TypeError):
             raise CheckpointError(f"{path} is damaged: give another work folder") from None
         if odd:
@@ -217,12 +217,6 @@ class MiniMaker:
         `workers` processes share its batches on a CPU, where these can be shared out. Random draws depend on how many
         they are: go on with as many as before for the very same weights.
         """
-        steps = config.trainer.steps
-
-        def report(row: dict[str, float]) -> None:
-            losses = {key: value for key, value in row.items() if key != "step"}
-            self.on_progress(Progress(name or config.stage, int(row["step"]), steps, losses=losses))
-
         count = max(1, self.workers) if torch.device(self.device).type == "cpu" else 1
         while config.trainer.batch_size % count:
             count -= 1
@@ -236,11 +230,19 @@ class MiniMaker:
             dit,
             pixels,
             self.device,
+            name,
         )
-        return run_together(count, partial(train, report), partial(train, None))
+        return run_together(count, partial(train, self.on_progress), partial(train, ignore_progress))
 
     def _counted(self, name: str) -> Callable[[int, int], None]:
         return lambda done, total: self.on_progress(Progress(name, done, total))
+
+
+def _differs(begun: Any, own: Any) -> bool:
+    """Whether a recipe's part has another value; what only one of them names is another version's, and not compared."""
+    if isinstance(begun, dict) and isinstance(own, dict):
+        return any(_differs(begun[name], own[name]) for name in begun.keys() & own.keys())
+    return bool(begun != own)
 
 
 def _run_stage(
@@ -251,7 +253,8 @@ def _run_stage(
     dit: XDubDiT | None,
     pixels: PixelLosses | None,
     device: torch.device | str,
-    on_step: Callable[[Row], None] | None,
+    name: str | None,
+    on_progress: ProgressCallback,
     process: Process,
 ) -> Path:
     """One process of a phase, which reads the examples for itself."""
@@ -264,5 +267,6 @@ def _run_stage(
         pixels=pixels,
         device=device,
         process=process,
-        on_step=on_step,
+        name=name,
+        on_progress=on_progress,
     )

@@ -27,7 +27,6 @@ from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.mini.syncnet import SyncConfig
 from xdub_core.mini.vae_net import VAEConfig
 from xdub_core.progress import Progress, ProgressCallback, ignore_progress
-from xdub_core.training.mini.fitting import FitSettings
 from xdub_core.training.mini.identity_training import IdentityTraining, train_identity
 from xdub_core.training.mini.landmark_training import LandmarkTraining, landmark_error, train_landmarks
 from xdub_core.training.mini.network_examples import (
@@ -39,6 +38,7 @@ from xdub_core.training.mini.network_examples import (
 )
 from xdub_core.training.mini.nonsense_speech import NonsenseSpeech, make_recordings
 from xdub_core.training.mini.phoneme_training import PhonemeTraining, phoneme_accuracy, train_phonemes
+from xdub_core.training.mini.small_network import NetworkSettings
 from xdub_core.training.mini.sync_training import SyncTraining, train_sync
 from xdub_core.training.mini.vae_training import VAETraining, train_vae, vae_quality
 
@@ -74,12 +74,12 @@ def tiny_trainings() -> NetworkTrainings:
         fine_blocks=1,
     )
 
-    def few(batch: int) -> FitSettings:
-        return FitSettings(steps=4, batch=batch, warmup=2, save_every=2)
+    def few(batch_size: int) -> NetworkSettings:
+        return NetworkSettings(steps=4, batch_size=batch_size, warmup=2, checkpoint_every=2)
 
     return NetworkTrainings(
         chatter=NonsenseSpeech(6, (3, 6)),
-        vae=VAETraining(vae, fit=few(2), window=5),
+        vae=VAETraining(vae, trainer=few(2), window=5),
         phonemes=PhonemeTraining(
             PhonemeConfig(len(VISEMES), width=16, hidden=16, dilations=(1, 2)), few(2), rows=40
         ),
@@ -106,7 +106,7 @@ def train_networks(
 
     `heads`: the training split; all its clips are kept in RAM meanwhile (1.7 MB each at the usual size). Every fifth
     person is kept aside to calibrate and measure with. `workers` processes synthesise the nonsense speech. Quality is
-    logged. Raises what `fit` raises, MissingModelError without espeak-ng.
+    logged. Raises what `train` raises, MissingModelError without espeak-ng.
     """
     chosen = trainings or NetworkTrainings()
     (folder / STATES).mkdir(parents=True, exist_ok=True)

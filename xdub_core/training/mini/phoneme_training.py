@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from xdub_core.errors import SettingsError
 from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.mini.phonemes import PhonemeConfig, PhonemeNet
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.mini.fitting import FitSettings, fit, pick
+from xdub_core.training.batches import Batch, pick
+from xdub_core.training.mini.small_network import NetworkSettings, seeded, train_network
 
 UNKNOWN = -1
 """A row whose phoneme is not known: not learnt from, not counted."""
@@ -49,8 +51,8 @@ class PhonemeTraining:
     """
 
     network: PhonemeConfig
-    fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=3600, batch=16, learning_rate=2e-3, save_every=200)
+    trainer: NetworkSettings = field(
+        default_factory=lambda: NetworkSettings(steps=3600, batch_size=16, learning_rate=2e-3)
     )
     rows: int = 200
     gain: float = 1.0
@@ -63,14 +65,14 @@ class PhonemeTraining:
 def train_phonemes(
     examples: Sequence[SpeechExample],
     training: PhonemeTraining,
-    state_file: Path | None = None,
+    folder: Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
 ) -> PhonemeNet:
     """Train a recogniser and measure its features, so that they come out normalised.
 
     The log-mels of all examples are kept in RAM: 115 MB an hour.
-    Raises what `fit` raises; SettingsError for no examples, or ids that the network has no class for.
+    Raises what `train` raises; SettingsError for no examples, or ids that the network has no class for.
     """
     if not examples:
         raise SettingsError("training the phoneme recogniser needs at least one example, but there are none")
@@ -80,22 +82,20 @@ def train_phonemes(
             f"phoneme {largest} has no class: the recogniser has {training.network.phonemes} (0 to "
             f"{training.network.phonemes - 1})"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.fit.seed)
-        network = PhonemeNet(training.network).to(device)
+    network = seeded(training.trainer.seed, lambda: PhonemeNet(training.network))
     speech = [_learnt(example, training.network.mels) for example in examples]
 
-    def step(generator: torch.Generator) -> Mapping[str, Tensor]:
-        log_mel, phonemes, mouth = (part.to(device) for part in _batch(speech, training, generator))
-        hidden = network.hidden_features(log_mel)
-        logits, target = network.to_phonemes(hidden).flatten(0, 1), phonemes.flatten()
+    def losses(batch: Batch, _: torch.Generator) -> Mapping[str, Tensor]:
+        mouth, hidden = batch["mouth"], network.hidden_features(batch["log_mel"])
+        logits, target = network.to_phonemes(hidden).flatten(0, 1), batch["phonemes"].flatten()
         apart = (network.to_mouth(hidden) - mouth.nan_to_num()).square()
         return {
             "phonemes": F.cross_entropy(logits.float(), target, ignore_index=UNKNOWN),
             "mouth": training.mouth_weight * (apart * mouth.isfinite()).mean(),
         }
 
-    fit("phonemes", network, step, training.fit, state_file, on_progress)
+    draw = partial(_batch, speech, training)
+    train_network("phonemes", network, losses, draw, training.trainer, folder, on_progress, device)
     _measure_features(network, [log_mel for log_mel, _, _ in speech])
     return network
 
@@ -130,9 +130,9 @@ def _learnt(example: SpeechExample, mels: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _batch(
     speech: Sequence[tuple[Tensor, Tensor, Tensor]], training: PhonemeTraining, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> Batch:
     mels, ids, mouths = [], [], []
-    for index in pick(len(speech), training.fit.batch, generator):
+    for index in pick(len(speech), training.trainer.batch_size, generator):
         log_mel, phonemes, mouth = speech[index]
         start = int(torch.randint(max(1, len(phonemes) - training.rows + 1), (1,), generator=generator))
         stop = min(start + training.rows, len(phonemes))
@@ -141,7 +141,7 @@ def _batch(
         mels.append(F.pad(part, (0, 2 * missing), value=float(part.min())))
         ids.append(F.pad(phonemes[start:stop], (0, missing), value=UNKNOWN))
         mouths.append(F.pad(mouth[start:stop], (0, 0, 0, missing), value=torch.nan))
-    return torch.stack(mels), torch.stack(ids), torch.stack(mouths)
+    return {"log_mel": torch.stack(mels), "phonemes": torch.stack(ids), "mouth": torch.stack(mouths)}
 
 
 def _disturbed(log_mel: Tensor, training: PhonemeTraining, generator: torch.Generator) -> Tensor:

@@ -22,6 +22,7 @@ from xdub_core.training.config import Stage, TrainingConfig
 from xdub_core.training.mini.network_training import NetworkTrainings, tiny_trainings
 from xdub_core.training.objective import FlowSettings
 from xdub_core.training.rewards import PixelLossSettings
+from xdub_core.training.settings import TrainerSettings
 from xdub_core.training.timesteps import (
     HIGH_NOISE,
     LOW_NOISE,
@@ -29,7 +30,6 @@ from xdub_core.training.timesteps import (
     TimestepDistribution,
     shift_timestep,
 )
-from xdub_core.training.trainer import TrainerSettings
 
 GEOMETRY = ClipGeometry(frames=13, motion_frames=5)
 NOISE_SHIFT = 3.0

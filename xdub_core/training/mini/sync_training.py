@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,7 +19,8 @@ from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.errors import SettingsError
 from xdub_core.mini.syncnet import WINDOW, SyncConfig, SyncNet, crop_mouths
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.mini.fitting import FitSettings, fit, pick
+from xdub_core.training.batches import Batch, pick
+from xdub_core.training.mini.small_network import NetworkSettings, seeded, train_network
 
 _MAX_LOG_TEMPERATURE = 4.0
 
@@ -41,8 +43,8 @@ class SyncTraining:
     """
 
     network: SyncConfig = field(default_factory=SyncConfig)
-    fit: FitSettings = field(
-        default_factory=lambda: FitSettings(steps=1500, batch=12, learning_rate=6e-4, warmup=200)
+    trainer: NetworkSettings = field(
+        default_factory=lambda: NetworkSettings(steps=1500, batch_size=12, learning_rate=6e-4, warmup=200)
     )
     frames: int = 40
     neighbour: float = 0.1
@@ -53,26 +55,24 @@ class SyncTraining:
 def train_sync(
     examples: Sequence[SyncExample],
     training: SyncTraining,
-    state_file: Path | None = None,
+    folder: Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
 ) -> SyncNet:
-    """Train a SyncNet. Raises what `fit` raises; SettingsError for no examples, or too short ones."""
+    """Train a SyncNet. Raises what `train` raises; SettingsError for no examples, or too short ones."""
     if not examples:
         raise SettingsError("training the SyncNet needs at least one example, but there are none")
     if training.frames < 2 * WINDOW:
         raise SettingsError(
             f"the SyncNet learns from clips of {2 * WINDOW} frames or more, not {training.frames}"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.fit.seed)
-        network = SyncNet(training.network).to(device)
+    network = seeded(training.trainer.seed, lambda: SyncNet(training.network))
 
-    def step(generator: torch.Generator) -> Mapping[str, Tensor]:
-        mouths, features = _batch(examples, training, generator)
-        return {"sync": contrast(network, mouths.to(device), features.to(device), training.neighbour)}
+    def losses(batch: Batch, _: torch.Generator) -> Mapping[str, Tensor]:
+        return {"sync": contrast(network, batch["mouths"], batch["features"], training.neighbour)}
 
-    fit("sync", network, step, training.fit, state_file, on_progress)
+    draw = partial(_batch, examples, training)
+    train_network("sync", network, losses, draw, training.trainer, folder, on_progress, device)
     return network
 
 
@@ -89,11 +89,9 @@ def contrast(network: SyncNet, mouths: Tensor, features: Tensor, neighbour: floa
     return (sound_of_picture + picture_of_sound) / 2
 
 
-def _batch(
-    examples: Sequence[SyncExample], training: SyncTraining, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _batch(examples: Sequence[SyncExample], training: SyncTraining, generator: torch.Generator) -> Batch:
     mouths, features = [], []
-    for index in pick(len(examples), training.fit.batch, generator):
+    for index in pick(len(examples), training.trainer.batch_size, generator):
         example = examples[index]
         room = len(example.frames) - training.frames
         if room < 0 or len(example.features) < ROWS_PER_FRAME * len(example.frames):
@@ -108,7 +106,7 @@ def _batch(
         mouths.append(_relit(pictures, training.light, generator))
         rows = slice(ROWS_PER_FRAME * cut.start, ROWS_PER_FRAME * cut.stop)
         features.append(example.features[rows][None].float())
-    return torch.cat(mouths), torch.cat(features)
+    return {"mouths": torch.cat(mouths), "features": torch.cat(features)}
 
 
 def _jittered(boxes: Tensor, jitter: float, generator: torch.Generator) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 from xdub_core.errors import SettingsError
 from xdub_core.mini.vae_net import TEMPORAL, VAEConfig, VAENet, blocks_of
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.mini.fitting import FitSettings, fit, pick
+from xdub_core.training.batches import Batch, pick
+from xdub_core.training.mini.small_network import NetworkSettings, seeded, train_network
 from xdub_core.vae.protocol import latent_frame_count
 
 _CHARBONNIER = 0.04
@@ -44,9 +46,9 @@ class VAETraining:
 
     network: VAEConfig = field(default_factory=VAEConfig)
     loss: VAELoss = field(default_factory=VAELoss)
-    fit: FitSettings = field(
-        default_factory=lambda: FitSettings(
-            steps=1500, batch=8, learning_rate=1e-3, matrix_rate=0.02, autocast=True
+    trainer: NetworkSettings = field(
+        default_factory=lambda: NetworkSettings(
+            steps=1500, optimizer="muon", matrix_rate=0.02, precision="bfloat16"
         )
     )
     window: int = 13
@@ -63,30 +65,27 @@ class VAEQuality:
 def train_vae(
     examples: Sequence[VAEExample],
     training: VAETraining,
-    state_file: Path | None = None,
+    folder: Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
     device: torch.device | str = "cpu",
 ) -> VAENet:
     """Train a VAE and measure its latents, so that they come out normalised.
 
     `examples` may render themselves when they are indexed; a step indexes as many as its batch has.
-    Raises what `fit` raises, SettingsError for an impossible window or no examples.
+    Raises what `train` raises, SettingsError for an impossible window or no examples.
     """
     latent_frame_count(training.window, TEMPORAL)
     if not examples:
         raise SettingsError("training a VAE needs at least one example, but there are none")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.fit.seed)
-        network = VAENet(training.network)
-    if state_file is None or not state_file.exists():
-        network.start_from_components(*_blocks(examples, training))
-    network = network.to(device)
+    network = seeded(training.trainer.seed, lambda: VAENet(training.network))
+    network.start_from_components(*_blocks(examples, training))
 
-    def step(generator: torch.Generator) -> Mapping[str, Tensor]:
-        frames, mouth = _batch(examples, training, generator, device)
-        return vae_losses(network, frames, mouth, training.loss, generator)
+    def losses(batch: Batch, generator: torch.Generator) -> Mapping[str, Tensor]:
+        frames = _pixels(batch["frames"]).contiguous()
+        return vae_losses(network, frames, batch["mouth"].float(), training.loss, generator)
 
-    fit("codec", network, step, training.fit, state_file, on_progress)
+    draw = partial(_batch, examples, training)
+    train_network("codec", network, losses, draw, training.trainer, folder, on_progress, device)
     measure_latents(network, examples, training.window)
     return network
 
@@ -160,14 +159,9 @@ def vae_quality(network: VAENet, examples: Sequence[VAEExample], window: int = 1
     return VAEQuality(_psnr(torch.stack(squared).mean()), _psnr(mouth_error))
 
 
-def _batch(
-    examples: Sequence[VAEExample],
-    training: VAETraining,
-    generator: torch.Generator,
-    device: torch.device | str,
-) -> tuple[Tensor, Tensor]:
+def _batch(examples: Sequence[VAEExample], training: VAETraining, generator: torch.Generator) -> Batch:
     videos, mouths = [], []
-    for index in pick(len(examples), training.fit.batch, generator):
+    for index in pick(len(examples), training.trainer.batch_size, generator):
         example = examples[index]
         room = len(example.frames) - training.window
         if room < 0:
@@ -175,9 +169,9 @@ def _batch(
                 f"a VAE example of {len(example.frames)} frames is shorter than the window of {training.window}"
             )
         start = int(torch.randint(room + 1, (1,), generator=generator))
-        videos.append(_video(example, start, training.window, device))
-        mouths.append(example.mouth[None, start : start + training.window, None].float().to(device))
-    return torch.cat(videos), torch.cat(mouths)
+        videos.append(example.frames[start : start + training.window])
+        mouths.append(example.mouth[start : start + training.window, None])
+    return {"frames": torch.stack(videos), "mouth": torch.stack(mouths)}
 
 
 def _some(examples: Sequence[VAEExample], count: int = 64) -> range:
@@ -196,8 +190,12 @@ def _blocks(examples: Sequence[VAEExample], training: VAETraining) -> tuple[Tens
 
 
 def _video(example: VAEExample, start: int, window: int, device: torch.device | str) -> Tensor:
-    frames = example.frames[start : start + window].to(device)
-    return frames.permute(0, 3, 1, 2)[None].float() / 255
+    return _pixels(example.frames[None, start : start + window].to(device))
+
+
+def _pixels(frames: Tensor) -> Tensor:
+    """uint8 [B, F, H, W, 3] -> float32 [B, F, 3, H, W] in 0..1."""
+    return frames.permute(0, 1, 4, 2, 3).float() / 255
 
 
 def _differences(x: Tensor) -> tuple[Tensor, Tensor]:
