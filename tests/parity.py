@@ -39,9 +39,9 @@ from xdub_core.face.crop import crop_frame
 from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import filter_keypoints, raw_boxes, smooth_boxes
 from xdub_core.media.timeline import ping_pong
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.schedule import flow_sigmas
 
 RELATIVE = 1e-4

@@ -13,9 +13,7 @@ from comfy.samplers import sampler_object
 from torch import Tensor
 
 from xdub_core.errors import SamplingError
-from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
-from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import (
+from xdub_core.sampling.clip_sampling import (
     SEEDS,
     ClipInputs,
     ClipSampler,
@@ -23,6 +21,8 @@ from xdub_core.sampling.sampler import (
     StepCallback,
     clip_noise,
 )
+from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
+from xdub_core.sampling.guidance import Guidance
 from xdub_core.vae.protocol import VideoVAE
 
 from .guider import ClipGuider

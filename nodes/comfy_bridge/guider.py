@@ -18,10 +18,10 @@ from torch import Tensor
 
 from xdub_core.audio.windows import audio_windows
 from xdub_core.errors import SamplingError, SettingsError
+from xdub_core.sampling.clip_sampling import ClipInputs
 from xdub_core.sampling.denoiser import dit_needs
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.known_latents import KnownLatents
-from xdub_core.sampling.sampler import ClipInputs
 
 from .model.guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
 from .model.xdub_model import AUDIO, REFERENCE, require_xdub

@@ -11,8 +11,8 @@ from models import RELEASED_HEADS
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from xdub_core.sampling.clip_sampling import ClipInputs
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import ClipInputs
 
 CONTEXT = torch.randn(1, 3, RELEASED_HEADS.text_dim, generator=torch.Generator().manual_seed(9))
 

@@ -8,9 +8,9 @@ from clips import CONTEXT, random_clip, sample
 from models import RELEASED_HEADS, load_model, put_model, random_state, relative_error
 
 from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.clip_sampling import SamplerSettings, sample_clip
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import SamplerSettings, sample_clip
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES, flow_sigmas
 

@@ -13,9 +13,9 @@ from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_shots
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.clip_sampling import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.schedule import flow_sigmas
 from xdub_core.vae.cosine import CosineVAE
 

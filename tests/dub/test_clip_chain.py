@@ -9,8 +9,8 @@ import torch
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
+from xdub_core.sampling.clip_sampling import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.guidance import Velocities
-from xdub_core.sampling.sampler import DenoiserSampler, SamplerSettings
 from xdub_core.vae.cosine import CosineStream, CosineVAE
 
 SIZE = 32

@@ -16,8 +16,8 @@ from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Stage
 from xdub_core.released.untrained import untrained_model
+from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Velocities
-from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.vae.cosine import CosineVAE
 
 WIDTH, HEIGHT = 80, 64

@@ -23,8 +23,8 @@ from xdub_core.experts.expert import (
 from xdub_core.experts.expert_denoiser import ExpertDenoiser, changes_clip_constants
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.sampling.denoiser import DiTDenoiser
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.weights.identify import describe_file
 from xdub_core.weights.kinds import Kind
 

@@ -11,7 +11,7 @@ from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import save_dit
 from xdub_core.released import loading as released
 from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, save_empty_prompt
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.vae.cosine import CosineVAE
 
 

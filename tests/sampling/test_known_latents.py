@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.sampling.known_latents import KnownLatents
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.samplers import SAMPLERS
 
 SHAPE = (1, 4, 5, 6, 8)

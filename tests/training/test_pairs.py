@@ -13,8 +13,8 @@ from tests.training.test_objective import awake
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.errors import SettingsError
+from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import UNGUIDED
-from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training import pairs as pairs_module
 from xdub_core.training.augmentation import AugmentationRates, augment_pair, draw_occlusion, draw_relighting
 from xdub_core.training.encoding import editor_example, generator_example

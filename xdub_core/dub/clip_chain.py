@@ -21,7 +21,7 @@ from xdub_core.audio.windows import audio_windows
 from xdub_core.dub.clip_plan import Clip, ClipGeometry
 from xdub_core.dub.stitch import LatentStitcher
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.sampling.sampler import ClipInputs, ClipSampler, StepCallback
+from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallback
 from xdub_core.vae.protocol import VideoVAE
 
 Crop = np.ndarray

@@ -29,8 +29,8 @@ from xdub_core.face.track import FaceTrack
 from xdub_core.media.picture.frame import FinishedFrame, SourceFrame, untouched
 from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
+from xdub_core.sampling.clip_sampling import ClipSampler, DenoiserSampler, SamplerSettings, StepCallback
 from xdub_core.sampling.denoiser import Denoiser, LatentNeeds, needs_of
-from xdub_core.sampling.sampler import ClipSampler, DenoiserSampler, SamplerSettings, StepCallback
 from xdub_core.vae.protocol import VideoVAE
 
 RELEASED_CROP = 512

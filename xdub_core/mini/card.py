@@ -10,8 +10,8 @@ from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubSettings
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.files import write_text_whole
+from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.weights.stated import stated, stated_object
 
 CARD = "mini.json"

@@ -18,7 +18,7 @@ from xdub_core.audio.windows import audio_windows
 from xdub_core.dub.clip_plan import Clip, ClipGeometry, padded_frames, plan_clips
 from xdub_core.errors import SettingsError
 from xdub_core.model.dit import XDubDiT
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.training.generator import REFERENCE_FRAMES, GeneratorDenoiser
 from xdub_core.training.masks import composite, mask_out
 from xdub_core.vae.protocol import VideoVAE

@@ -23,7 +23,7 @@ from xdub_core.mini.network_files import DIT, save_network
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import load_dit
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.training.example_files import ExampleFolder
 from xdub_core.training.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
 from xdub_core.training.mini.make import MiniMaker

@@ -10,8 +10,8 @@ import typer
 
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.pipeline import DubSettings
+from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES
 

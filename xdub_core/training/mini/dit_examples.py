@@ -21,8 +21,8 @@ from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import waveform_features
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
+from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import UNGUIDED
-from xdub_core.sampling.sampler import SamplerSettings
 from xdub_core.training.augmentation import augment_pair
 from xdub_core.training.encoding import editor_example, generator_example
 from xdub_core.training.example_files import collate

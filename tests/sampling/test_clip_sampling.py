@@ -9,9 +9,9 @@ import torch
 from tests.golden import golden_dit, golden_metadata, relative_error
 from xdub_core.dub.stitch import stitch
 from xdub_core.errors import SamplingError, SettingsError
+from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance, Velocities
-from xdub_core.sampling.sampler import ClipInputs, SamplerSettings, clip_noise, sample_clip
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES
 
