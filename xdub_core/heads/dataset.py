@@ -73,7 +73,7 @@ class HeadsConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class AnnotatedClip:
     """One clip; F frames, S pixels, R = audio samples / 320 phoneme rows. Boxes and points are in crop pixels.
 
     Attributes:
@@ -141,11 +141,11 @@ class TalkingHeads:
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> Example:
+    def __getitem__(self, index: int) -> AnnotatedClip:
         """Clip `index`. Raises MissingModelError when it is not in the cache and espeak-ng is absent."""
         return self.dubbed(index, 0)
 
-    def dubbed(self, index: int, take: int) -> Example:
+    def dubbed(self, index: int, take: int) -> AnnotatedClip:
         """The true dub: clip `index` with the same speaker's recording number `take`; 0 is the clip itself."""
         if not 0 <= index < self.length:
             raise IndexError(f"there are {self.length} clips, but number {index} was asked for")
@@ -208,7 +208,7 @@ class TalkingHeads:
     def _fill_one(self, job: tuple[int, int]) -> None:
         self.dubbed(*job)
 
-    def _make(self, index: int, take: int) -> Example:
+    def _make(self, index: int, take: int) -> AnnotatedClip:
         config = self.config
         speech = self.speech(index, take)
         identity, voice = self.speaker(index)
@@ -216,7 +216,7 @@ class TalkingHeads:
         shown = render(self.performance(index, take), start, start + config.frames, CropCamera(config.size))
         rows = round(speech.seconds * ROWS_PER_SECOND)
         voices = [*VOICES["train"], *VOICES["held-out"]]
-        return Example(
+        return AnnotatedClip(
             frames=shown.frames,
             audio=speech.samples,
             audio_start=start * SAMPLES_PER_FRAME,
@@ -239,9 +239,9 @@ class TalkingHeads:
         return self.cache / f"{self.split}-{digest}" / f"{index:06d}-{take}.npz"
 
 
-def _save(example: Example, path: Path) -> None:
+def _save(clip: AnnotatedClip, path: Path) -> None:
     """Write whole or not at all: sound as 16 bits, masks as bits."""
-    arrays = {entry.name: np.asarray(getattr(example, entry.name)) for entry in fields(example)}
+    arrays = {entry.name: np.asarray(getattr(clip, entry.name)) for entry in fields(clip)}
     for name in _MASKS:
         arrays[name] = np.packbits(arrays[name], axis=-1)
     arrays["audio"] = np.round(arrays["audio"] * 32767).astype(np.int16)
@@ -254,13 +254,13 @@ def _save(example: Example, path: Path) -> None:
     write_whole(path, save, rivals=True)
 
 
-def _load(path: Path) -> Example | None:
+def _load(path: Path) -> AnnotatedClip | None:
     """A kept clip; None when there is none, or a damaged one."""
     if not path.exists():
         return None
     try:
         with np.load(path, allow_pickle=False) as kept:
-            arrays = {entry.name: kept[entry.name] for entry in fields(Example)}
+            arrays = {entry.name: kept[entry.name] for entry in fields(AnnotatedClip)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         logger.warning("%s is damaged and will be made again", path)
         return None
@@ -271,4 +271,4 @@ def _load(path: Path) -> Example | None:
     values: dict[str, Any] = dict(arrays)
     for name in ("audio_start", "identity", "voice"):
         values[name] = int(values[name])
-    return Example(**values)
+    return AnnotatedClip(**values)

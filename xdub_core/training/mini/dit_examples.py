@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.heads.dataset import SAMPLES_PER_FRAME, Example, TalkingHeads
+from xdub_core.heads.dataset import SAMPLES_PER_FRAME, AnnotatedClip, TalkingHeads
 from xdub_core.mini.identity_net import SAME_PERSON, IdentityNet, identity_similarity
 from xdub_core.mini.network_files import MiniNetworks, load_networks
 from xdub_core.mini.phonemes import waveform_features
@@ -141,7 +141,7 @@ class MiniExamples:
         return collate(examples) if examples else {}
 
     def _windows(
-        self, clip: Example, real: Tensor, dubbed: Tensor, rng: np.random.Generator
+        self, clip: AnnotatedClip, real: Tensor, dubbed: Tensor, rng: np.random.Generator
     ) -> list[dict[str, Tensor]]:
         """Windows of `dubbed`, out of which the editor is to make those of `real`, which shows what `clip` says."""
         features = waveform_features(clip.audio, self.networks.phonemes)
@@ -178,7 +178,7 @@ class MiniExamples:
         return [slice(start, start + GEOMETRY.frames) for start in starts]
 
 
-def lip_masks(clip: Example) -> np.ndarray:
+def lip_masks(clip: AnnotatedClip) -> np.ndarray:
     """The box around the lips in each frame, float32 [F, S, S]."""
     return vae_example(clip).mouth.numpy()
 

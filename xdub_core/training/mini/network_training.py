@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from xdub_core.heads.dataset import Example, TalkingHeads
+from xdub_core.heads.dataset import AnnotatedClip, TalkingHeads
 from xdub_core.heads.visemes import VISEMES
 from xdub_core.mini.face_landmarks import LandmarkConfig, LandmarkFinder
 from xdub_core.mini.identity_net import IdentityConfig
@@ -140,15 +140,15 @@ class _Clips:
         self._heads = heads
 
     @cached_property
-    def all(self) -> Sequence[Example]:
+    def all(self) -> Sequence[AnnotatedClip]:
         return [self._heads[number] for number in range(len(self._heads))]
 
     @property
-    def seen(self) -> Sequence[Example]:
+    def seen(self) -> Sequence[AnnotatedClip]:
         return [clip for clip in self.all if clip.identity % _KEPT_ASIDE]
 
     @property
-    def aside(self) -> Sequence[Example]:
+    def aside(self) -> Sequence[AnnotatedClip]:
         return [clip for clip in self.all if not clip.identity % _KEPT_ASIDE]
 
 
