@@ -25,7 +25,7 @@ from xdub_core.compose.region import REACH, changed_region, steadied
 from xdub_core.face.crop import crop_frame
 from xdub_core.media.output.encode_frame import ToEncode
 from xdub_core.media.picture.color import HD_VIDEO
-from xdub_core.media.picture.frame import FinishedFrame, SourceFrame, StoredPicture, made_of, untouched
+from xdub_core.media.picture.frame import FinishedFrame, SourceFrame, StoredPicture, untouched
 from xdub_core.media.picture.rgb_conversion import FromRgb, ToRgb
 
 STAGES = ("crop", "colour match", "region", "paste-back")
@@ -84,7 +84,7 @@ def measure_encoded(width: int, height: int, box_size: int, frames: int, deep: b
     dubbed = source.rgb.copy()
     dubbed[y0 : box[3], x0 : box[2]] = dubbed[y0 : box[3], x0 : box[2]][::-1]
     to_encode = ToEncode(pixel_format, width, height, (0, 0), HD_VIDEO, HD_VIDEO)
-    finished = (FinishedFrame(dubbed, source, (box,)), untouched(source), made_of(dubbed))
+    finished = (FinishedFrame(dubbed, source, (box,)), untouched(source), FinishedFrame(dubbed))
     seconds: Counter[str] = Counter()
     for name, frame in zip(ENCODED, finished, strict=True):
         to_encode(frame)  # warm up

@@ -8,7 +8,7 @@ from comfy_api.latest import InputImpl, Types
 from minis import write_footage
 
 from xdub_core.errors import MediaError
-from xdub_core.media.picture.frame import made_of
+from xdub_core.media.picture.frame import FinishedFrame
 
 pytestmark = pytest.mark.usefixtures("inference")
 
@@ -26,7 +26,7 @@ def test_a_video_is_as_deep_as_its_source_is_known_to_be(pack, video, kind, expe
         components = Types.VideoComponents(images=images, frame_rate=Fraction(25))
         source = InputImpl.VideoFromComponents(components, bit_depth=int(kind.split()[0]))
     footage = pack("comfy_bridge.media.footage").footage(source)
-    made = pack("comfy_bridge.media.result").video_of(map(made_of, footage.slots()), footage, None, 16)
+    made = pack("comfy_bridge.media.result").video_of(map(FinishedFrame, footage.slots()), footage, None, 16)
     info = probe_video(made.get_stream_source())
     assert (info.codec, info.bit_depth) == expected
 
@@ -34,7 +34,7 @@ def test_a_video_is_as_deep_as_its_source_is_known_to_be(pack, video, kind, expe
 def test_pictures_of_any_depth_come_back_as_pictures(pack):
     images = torch.rand(4, 64, 80, 3)
     footage = pack("comfy_bridge.media.footage").footage(images)
-    again = pack("comfy_bridge.media.result").image_of(map(made_of, footage.slots()), 4, footage)
+    again = pack("comfy_bridge.media.result").image_of(map(FinishedFrame, footage.slots()), 4, footage)
     assert (again - images).abs().max() <= 0.51 / 65535
 
 

@@ -88,3 +88,10 @@ def test_every_node_has_a_help_page():
     assert pages == node_ids()
     for page in (PACK / "web" / "docs").glob("*.md"):
         assert page.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_every_step_of_comfy_bridge_bears_its_node_s_name():
+    nodes, steps = (
+        {path.stem for path in (PACK / "nodes" / folder).glob("*.py")} for folder in ("", "comfy_bridge")
+    )
+    assert steps - nodes == {"types", "clip_sampler"}

@@ -10,7 +10,6 @@ from xdub_core.media.picture.frame import (
     FinishedFrame,
     SourceFrame,
     StoredPicture,
-    made_of,
     rectangle_around,
     untouched,
 )
@@ -228,7 +227,7 @@ def test_transparency_goes_through(target, source_format):
 
 def test_pictures_without_a_source_are_opaque():
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    result = ToEncode("yuva420p", WIDTH, HEIGHT, (0, 0), MEANINGS[0])(made_of(picture))
+    result = ToEncode("yuva420p", WIDTH, HEIGHT, (0, 0), MEANINGS[0])(FinishedFrame(picture))
     assert (plane_samples(result.planes[3], 8) == 255).all()
 
 

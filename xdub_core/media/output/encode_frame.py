@@ -16,8 +16,8 @@ import numpy as np
 
 from xdub_core.media.picture.color import YuvMeaning
 from xdub_core.media.picture.frame import FinishedFrame, Rectangle, SourceFrame
-from xdub_core.media.picture.pixel_layout import PixelLayout, layout_of
-from xdub_core.media.picture.rgb_conversion import FromRgb, plane_samples
+from xdub_core.media.picture.pixel_layout import PixelLayout, bits_of, layout_of
+from xdub_core.media.picture.rgb_conversion import FromRgb, packed_alpha, plane_samples
 from xdub_core.media.picture.source_samples import AlphaSamples, SourceSamples
 
 _FADE = 6 / 255
@@ -54,7 +54,7 @@ class ToEncode:
         self._padding = padding
         self._from_rgb = FromRgb(pixel_format, width + padding[1], height + padding[0], yuv)
         form = av.VideoFormat(pixel_format, 16, 16)
-        self._bits = max(component.bits for component in form.components)
+        self._bits = bits_of(form)
         self._packed = not form.is_planar
         has_alpha = any(component.is_alpha for component in form.components)
         self._alpha = AlphaSamples(self._bits) if has_alpha else None
@@ -95,11 +95,7 @@ class ToEncode:
     def _set_alpha(self, result: Any, alpha: np.ndarray | None) -> None:
         """Write transparency into a frame; without any, make it opaque."""
         plane = result.planes[0 if self._packed else 3]
-        if self._packed:  # four bytes a pixel
-            rows = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
-            target = rows.reshape(plane.height, plane.line_size)[:, 3 : 4 * plane.width : 4]
-        else:
-            target = plane_samples(plane, self._bits)
+        target = packed_alpha(plane) if self._packed else plane_samples(plane, self._bits)
         width, height = self._size
         if alpha is None or alpha.shape != (height, width):
             target[:] = (1 << self._bits) - 1

@@ -15,7 +15,7 @@ from xdub_core.media.output.encode_format import (
     choose_format,
     loses_chroma,
 )
-from xdub_core.media.picture.pixel_layout import is_pixel_format
+from xdub_core.media.picture.pixel_layout import bits_of, is_pixel_format
 
 _PLAIN, _PLAIN_LIMITS = SourceFormat(), FormatLimits()
 _ANY = frozenset({".mp4", ".mov", ".mkv"})
@@ -236,7 +236,7 @@ def plan_encoding(
         pixel_format=pixel_format,
         options=_options(name, codec, settings, form, size),
         padding=_padding(size, form) if codec.even else (0, 0),
-        drops_depth=deep and max(component.bits for component in form.components) <= 8,
+        drops_depth=deep and bits_of(form) <= 8,
         drops_chroma=settings.pixel_format is None and loses_chroma(source.layout, pixel_format),
         drops_alpha=source.alpha and not any(component.is_alpha for component in form.components),
         keeps_pixel_shape=suffix in codec.pixel_shapes,

@@ -24,7 +24,7 @@ from xdub_core.media.output.losses import warn_of_losses
 from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.output.source_tracks import SourceTracks, add_source_tracks
 from xdub_core.media.picture.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
-from xdub_core.media.picture.frame import FinishedFrame, made_of
+from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.video.video_info import VideoInfo
 
@@ -131,7 +131,7 @@ class VideoWriter:
             ValueError: the frame is of another size or type.
         """
         width, height = self._size
-        finished = frame if isinstance(frame, FinishedFrame) else made_of(frame)
+        finished = frame if isinstance(frame, FinishedFrame) else FinishedFrame(frame)
         rgb = finished.rgb
         if rgb.shape != (height, width, 3) or rgb.dtype not in (np.uint8, np.uint16):
             raise ValueError(

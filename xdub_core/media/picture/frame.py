@@ -54,11 +54,6 @@ def untouched(source: SourceFrame) -> FinishedFrame:
     return FinishedFrame(source.rgb, source)
 
 
-def made_of(picture: np.ndarray) -> FinishedFrame:
-    """A picture of which no source is known."""
-    return FinishedFrame(picture)
-
-
 def rectangle_around(box: np.ndarray, shape: tuple[int, ...]) -> Rectangle:
     """The whole pixels of a picture of shape [H, W, ...] that a box (xyxy, fractions of pixels too) touches."""
     height, width = shape[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import av
 
@@ -45,6 +46,7 @@ class PixelLayout:
         return PixelLayout(_TURNED.get(self.chroma, self.chroma), self.bits, self.alpha)
 
 
+@cache
 def layout_of(pixel_format: str) -> PixelLayout | None:
     """The layout of a format of luma and chroma, planar or packed; None for RGB, palettes, floats and the like."""
     form = av.VideoFormat(pixel_format, _FULL_SAMPLES, _FULL_SAMPLES)
@@ -69,6 +71,11 @@ def format_has_alpha(pixel_format: str) -> bool:
     """Whether a format has an alpha channel; the colours of a palette may have one."""
     form = av.VideoFormat(pixel_format, _FULL_SAMPLES, _FULL_SAMPLES)
     return form.has_palette or any(component.is_alpha for component in form.components)
+
+
+def bits_of(form: av.VideoFormat) -> int:
+    """Bits of a format's deepest sample."""
+    return max(component.bits for component in form.components)
 
 
 def is_pixel_format(name: str) -> bool:

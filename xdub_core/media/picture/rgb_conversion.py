@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from xdub_core.media.picture.color import LUMA_COEFFICIENTS, UNSPECIFIED, YuvMeaning
-from xdub_core.media.picture.pixel_layout import PixelLayout, chroma_of
+from xdub_core.media.picture.pixel_layout import PixelLayout, bits_of, chroma_of
 
 _SCALER = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _SCALER_MATRIX = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
@@ -140,7 +140,7 @@ def sixteen_bits(picture: np.ndarray) -> np.ndarray:
 
 def _depth(pixel_format: str) -> tuple[int, bool]:
     layout = av.VideoFormat(pixel_format, 16, 16)
-    return max(component.bits for component in layout.components), bool(layout.is_rgb)
+    return bits_of(layout), bool(layout.is_rgb)
 
 
 def _rgb_to_yuv(yuv: YuvMeaning, bits: int) -> np.ndarray:
@@ -168,6 +168,12 @@ def plane_samples(plane: Any, bits: int) -> np.ndarray:
     dtype: np.dtype[Any] = np.dtype("<u2" if bits > 8 else np.uint8)
     rows = np.frombuffer(plane, dtype=np.uint8)[: plane.height * plane.line_size]
     return rows.reshape(plane.height, plane.line_size).view(dtype)[:, : plane.width]
+
+
+def packed_alpha(plane: Any) -> np.ndarray:
+    """The last byte of each pixel [height, width] of a plane of four bytes a pixel: the plane's own memory."""
+    rows = np.frombuffer(plane, np.uint8)[: plane.height * plane.line_size]
+    return rows.reshape(plane.height, plane.line_size)[:, 3 : 4 * plane.width : 4]
 
 
 class Scaler:

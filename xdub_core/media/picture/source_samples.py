@@ -10,8 +10,26 @@ import numpy as np
 from xdub_core.media.picture.color import HD_VIDEO, YuvMeaning
 from xdub_core.media.picture.frame import StoredPicture
 from xdub_core.media.picture.orientation import UPRIGHT, Orientation
-from xdub_core.media.picture.pixel_layout import PixelLayout, chroma_of, format_has_alpha, layout_of
-from xdub_core.media.picture.rgb_conversion import Scaler, plane_samples
+from xdub_core.media.picture.pixel_layout import PixelLayout, bits_of, chroma_of, format_has_alpha, layout_of
+from xdub_core.media.picture.rgb_conversion import Scaler, packed_alpha, plane_samples
+
+_FULL_RANGE = "in_range=full:out_range=full"
+
+
+class _Scalers:
+    """Conversions of frames, kept by what they convert."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str, int, int], Scaler] = {}
+
+    def scaled(self, frame: Any, target: str, options: str) -> Any:
+        """A frame in the pixel format `target`: itself where it has it."""
+        key = (frame.format.name, target, frame.width, frame.height)
+        if key[0] == target:
+            return frame
+        if key not in self._made:
+            self._made[key] = Scaler(*key, options)
+        return self._made[key](frame)
 
 
 class SourceSamples:
@@ -31,7 +49,7 @@ class SourceSamples:
         self._size = (width, height)
         ranges = "full" if yuv.full_range else "limited"
         self._options = f"in_range={ranges}:out_range={ranges}"
-        self._scalers: dict[tuple[str, str, int, int], Scaler] = {}
+        self._scalers = _Scalers()
 
     def planes(self, stored: StoredPicture) -> list[np.ndarray] | None:
         """Luma and chroma [rows, columns] of uint8 or uint16, to be read only; None where they cannot be had so.
@@ -60,15 +78,9 @@ class SourceSamples:
         return size == self._size and not moved and all(plane.line_size > 0 for plane in samples.planes)
 
     def _scaled(self, frame: Any, target: str) -> Any:
-        source = frame.format.name
-        if source == target:
-            return frame
-        key = (source, target, frame.width, frame.height)
-        if key not in self._scalers:
-            grey = "gray" in (chroma_of(source), chroma_of(target))  # which swscale takes for full range
-            options = "in_range=full:out_range=full" if grey else self._options
-            self._scalers[key] = Scaler(*key, options)
-        return self._scalers[key](frame)
+        # Which swscale takes for full range.
+        grey = "gray" in (chroma_of(frame.format.name), chroma_of(target))
+        return self._scalers.scaled(frame, target, _FULL_RANGE if grey else self._options)
 
 
 class AlphaSamples:
@@ -76,37 +88,26 @@ class AlphaSamples:
 
     def __init__(self, bits: int) -> None:
         self._bits = bits
-        self._scalers: dict[tuple[str, int, int], Scaler] = {}
+        self._scalers = _Scalers()
 
     def plane(self, stored: StoredPicture) -> np.ndarray | None:
         """uint8, or uint16 from 9 bits on, to be read only; None where the picture has no transparency."""
         frame = stored.samples
         if not format_has_alpha(frame.format.name):
             return None
-        bits = max(component.bits for component in frame.format.components)
+        bits = bits_of(frame.format)
         if len(frame.planes) == 4:
             samples = plane_samples(frame.planes[3], bits)
         elif bits <= 8:
-            bits, packed = 8, self._as(frame, "rgba").planes[0]
-            rows = np.frombuffer(packed, np.uint8)[: packed.height * packed.line_size]
-            samples = rows.reshape(packed.height, packed.line_size)[:, 3 : 4 * packed.width : 4]
+            bits, samples = 8, packed_alpha(self._scalers.scaled(frame, "rgba", _FULL_RANGE).planes[0])
         else:
             bits = 16
-            samples = plane_samples(self._as(frame, "gbrap16le").planes[3], bits)
+            samples = plane_samples(self._scalers.scaled(frame, "gbrap16le", _FULL_RANGE).planes[3], bits)
         alpha = stored.orientation.apply(samples)
         if bits == self._bits:
             return alpha
         scale = ((1 << self._bits) - 1) / ((1 << bits) - 1)
         return np.rint(alpha * np.float32(scale)).astype(np.uint8 if self._bits <= 8 else np.uint16)
-
-    def _as(self, frame: Any, target: str) -> Any:
-        key = (frame.format.name, frame.width, frame.height)
-        if key[0] == target:
-            return frame
-        if key not in self._scalers:
-            options = "in_range=full:out_range=full"
-            self._scalers[key] = Scaler(key[0], target, *key[1:], options)
-        return self._scalers[key](frame)
 
 
 def stored_twice(stored: StoredPicture) -> StoredPicture | None:

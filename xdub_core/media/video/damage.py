@@ -1,4 +1,4 @@
-"""What of a video cannot be decoded: gathered by all passes over it, told once."""
+"""What of a video cannot be decoded: gathered by all passes over it, warned of once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_PLACES = 4  # in a message
 class Damage:
     """Frames that cannot be decoded, or only in part.
 
-    Shared by all who read a file, so that what one found is not told again by another, and so that none of them
+    Shared by all who read a file, so that what one found is not reported again by another, and so that none of them
     decodes on several threads, with which errors come late and take good frames along.
 
     Attributes:
@@ -33,7 +33,7 @@ class Damage:
         self.lost: set[int] = set()
         self._path = path
         self._patched: set[int] = set()
-        self._told: set[int] = set()
+        self._warned: set[int] = set()
         self._reason = ""
         self._subjects: set[str] = set()
 
@@ -57,8 +57,8 @@ class Damage:
             log.warning("%s: %s", self._path, message)
 
     def warn(self, seconds: np.ndarray) -> None:
-        """Warn of what has been found and was not told yet; `seconds` are the frames' times."""
-        lost, patched = self.lost - self._told, self._patched - self.lost - self._told
+        """Warn of what has been found and was not warned of yet; `seconds` are the frames' times."""
+        lost, patched = self.lost - self._warned, self._patched - self.lost - self._warned
         if lost:
             log.warning(
                 "%s: %d of %d frames %s: %s; the picture before is shown in their place",
@@ -76,7 +76,7 @@ class Damage:
                 len(seconds),
                 _places(patched, seconds),
             )
-        self._told |= lost | patched
+        self._warned |= lost | patched
 
 
 def use_threads(stream: Any, many: bool) -> None:

@@ -15,7 +15,7 @@ from xdub_core.media.container.opening import is_there, open_input
 from xdub_core.media.container.video_streams import Head, first_frames
 from xdub_core.media.picture.color import FULL, HD_VIDEO, UNTAGGED, ColorTags, YuvMeaning, yuv_meaning
 from xdub_core.media.picture.orientation import UPRIGHT, Orientation, display_matrix, orientation_from_matrix
-from xdub_core.media.picture.pixel_layout import chroma_of
+from xdub_core.media.picture.pixel_layout import bits_of, chroma_of
 from xdub_core.media.video.alpha import (
     ALPHA_IS_DROPPED,
     has_alpha_channel,
@@ -234,7 +234,7 @@ def _scanned(
         frames=len(index),
         codec=stated.codec,
         pixel_format=frame.format.name,
-        bit_depth=max(sample.bits for sample in frame.format.components),
+        bit_depth=bits_of(frame.format),
         color=stated.color,
         yuv=yuv_meaning(stated.color, *stored),
         rotation=orientation.rotation,
