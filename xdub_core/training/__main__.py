@@ -1,4 +1,4 @@
-"""`python -m xdub_core.training`, or with torchrun `-m xdub_core.training`: see `command`."""
+"""`python -m xdub_core.training`, or with torchrun `-m xdub_core.training`: see `cli.train_stage`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xdub_core.cli import main
 
 
 def _load_command() -> Callable[[], None]:
-    from xdub_core.training.command import app
+    from xdub_core.cli.train_stage import app
 
     return app
 

@@ -1,4 +1,4 @@
-"""Training the generator or the editor from the command line, on one machine or with torchrun.
+"""`python -m xdub_core.training`: the generator or the editor, on one machine or with torchrun.
 
 The text is always the empty prompt, with which the released model is used; the paper's captions, left out of 70% of the
 samples (A.2), are not built.
