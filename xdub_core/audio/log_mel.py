@@ -3,6 +3,7 @@
     M = log10(max(1e-10, F |STFT(x)|²)),   out = (max(M, max M - 8) + 4) / 4
 
 `max M` is taken over the whole recording, so a first pass finds it; after that any stretch can be computed alone.
+transformers' WhisperFeatureExtractor computes the same, but of a sound that is in RAM as a whole, all at once.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ wav2vec2 hears the whole recording at three points. Two of them are kept exact h
 
 The third is the transformer's attention over all of time. Up to `ChunkPlan.one_pass_rows` it runs in one pass,
 exactly as the released X-Dub does; beyond, in overlapping chunks (see `ChunkPlan` for how far that is from one pass).
+transformers' own forward knows one pass only, of whatever length.
 """
 
 from __future__ import annotations

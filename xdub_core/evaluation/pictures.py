@@ -1,4 +1,8 @@
-"""How alike two videos are: PSNR and SSIM, over a region where one is given."""
+"""How alike two videos are: PSNR and SSIM, over a region where one is given.
+
+torchmetrics (1.9) gives the same numbers to 1e-12, but its SSIM takes 70 times as long in float64 (61 frames of 96
+pixels on one core: 23 s, here 0.3 s), and in float32 five times as long with differences of 4e-7.
+"""
 
 from __future__ import annotations
 
