@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xdub_core.errors import SettingsError
-from xdub_core.files import write_whole
+from xdub_core.weights.tensor_file import open_tensors, save_tensors
 
 Example = Mapping[str, Tensor]
 
@@ -75,33 +74,20 @@ class ExampleFolder:
         """
         if number is None:
             number = max((int(path.stem.split("-")[1]) for path in self.shards()), default=-1) + 1
-        if not tensors:
-            return self._remove(number)
-        count = len(next(iter(tensors.values())))
-
-        def save(file: Path) -> None:
-            save_file(dict(tensors), file)
-            self._remove(number)
-
-        write_whole(self.folder / f"shard-{number:05d}-{count}.safetensors", save)
-
-    def _remove(self, number: int) -> None:
+        count = len(next(iter(tensors.values()), ()))
+        path = self.folder / f"shard-{number:05d}-{count}.safetensors"
+        if tensors:
+            save_tensors(path, tensors)
         for shard in self.folder.glob(f"shard-{number:05d}-*.safetensors"):
-            shard.unlink()
+            if shard != path:
+                shard.unlink()
 
     def load(self) -> TensorExamples:
         """All the examples, in memory. Raises SettingsError when there are none."""
-        shards = [load_file(path) for path in self.shards()]
+        shards = [open_tensors(path) for path in self.shards()]
         if not shards:
             raise SettingsError(f"{self.folder} holds no examples: make them first")
-        return TensorExamples({name: torch.cat([shard[name] for shard in shards]) for name in shards[0]})
-
-
-def save_atomically(
-    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write safetensors so that, whatever happens, `path` is the old file or the whole new one."""
-    write_whole(path, lambda file: save_file(dict(tensors), file, metadata=dict(metadata or {})))
+        return TensorExamples({name: torch.cat([s.read(name) for s in shards]) for name in shards[0].shapes})
 
 
 def collate(examples: Sequence[Example]) -> dict[str, Tensor]:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from xdub_core.errors import CheckpointError
-from xdub_core.training.example_files import save_atomically
+from xdub_core.weights.tensor_file import open_tensors, save_tensors
 
 FILE_NAME = "checkpoint.safetensors"
 _MODEL, _AVERAGE, _OPTIMIZER = "model.", "average.", "optimizer."
@@ -43,8 +42,7 @@ class TrainingState:
             for optimizer in self.optimizers:
                 for key, value in optimizer.state.get(parameter, {}).items():
                     tensors[f"{_OPTIMIZER}{name}.{key}"] = value
-        cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-        save_atomically(cpu, folder / FILE_NAME, {"step": str(step), "optimizers": self._kinds()})
+        save_tensors(folder / FILE_NAME, tensors, {"step": str(step), "optimizers": self._kinds()})
 
     def load(self, folder: Path) -> int:
         """Restore the state in place; returns the step that was reached, 0 where there is no checkpoint yet.
@@ -55,12 +53,12 @@ class TrainingState:
         if not path.exists():
             return 0
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                step, kinds = int(metadata["step"]), metadata["optimizers"]
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-        except (SafetensorError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}): remove it to start anew") from None
+            file = open_tensors(path)
+            step, kinds = int(file.metadata["step"]), file.metadata["optimizers"]
+        except (CheckpointError, KeyError, ValueError) as error:
+            reason = error.__cause__ or error
+            raise CheckpointError(f"{path} is damaged ({reason}): remove it to start anew") from None
+        tensors = {name: file.read(name) for name in file.shapes}
         weights = self._weights()
         _check(path, weights, tensors)
         if kinds != self._kinds():

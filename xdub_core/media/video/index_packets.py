@@ -1,4 +1,8 @@
-"""Finds the index of a video's frames by reading its packets, or where they cannot be relied on by decoding them."""
+"""Finds the index of a video's frames by reading its packets, or where they cannot be relied on by decoding them.
+
+PyAV has no index. torchcodec has, but needs an FFmpeg installed beside it, and takes timestamps as they are; those of
+many videos are missing, repeated, or start anew in the middle.
+"""
 
 from __future__ import annotations
 
