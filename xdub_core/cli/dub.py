@@ -18,7 +18,7 @@ from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import RELEASED, ModelOptions
 from xdub_core.cli.options.sampling import SamplingOptions
-from xdub_core.cli.outputs import Outputs
+from xdub_core.cli.outputs import outputs
 from xdub_core.dub.clip_plan import FPS, frames_of_audio, output_frames
 from xdub_core.dub.pipeline import Scene, dub
 from xdub_core.errors import SettingsError
@@ -71,7 +71,7 @@ def run_dub(job: DubJob) -> None:
         features, dub_model = model.load(recording, files.out.parent, stack, on_progress)
         scene = Scene(source, source.timeline, track, features, frames)
         sound = replace(sound, intact=recording.intact)
-        write = stack.enter_context(Outputs(files, encoding, scanned.info, scene, sound))
+        write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound))
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
         for frame in dub(scene, dub_model, settings, on_progress):
             write(frame)

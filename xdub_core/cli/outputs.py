@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.compose.preview import side_by_side
@@ -20,59 +19,33 @@ from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.video.video_info import VideoInfo
 
 
-class Outputs:
-    """The output file and, where asked for, the preview: both are finished before either appears."""
-
-    def __init__(
-        self, files: FileOptions, encoding: EncodeSettings, info: VideoInfo, scene: Scene, sound: AudioTrack
-    ) -> None:
-        self._files = files
-        self._encoding = encoding
-        self._sound = sound
-        self._info = info
-        self._scene = scene
-        first_pass = min(len(scene.timeline), scene.frames)
-        self._source_tracks = None if info.stream is None else SourceTracks(info, first_pass / FPS)
-        self._stack = ExitStack()
-        self._writers: list[VideoWriter] = []
-
-    def __enter__(self) -> Callable[[FinishedFrame], None]:
-        writers = [self._writer(self._files.out, self._info.width)]
-        if self._files.preview:
-            writers.append(self._writer(self._files.preview_path, 2 * self._info.width))
-        with ExitStack() as stack:
-            self._writers = [stack.enter_context(writer) for writer in writers]
-            self._stack = stack.pop_all()
-        if not self._files.preview:
-            return writers[0].write
-        writer, preview = writers
-        return _with_preview(writer, preview, self._scene)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            for writer in self._writers:
-                writer.finish()
-            self._stack.pop_all()  # both are whole: from here on, none is removed
-        _keep_all(self._writers)
-
-    def _writer(self, path: Path, width: int) -> VideoWriter:
-        return VideoWriter(
-            path,
-            width,
-            self._info.height,
-            FPS,
-            self._encoding,
-            self._sound,
-            like=self._info,
-            overwrite=self._files.overwrite,
-            quiet=path != self._files.out,
-            tracks=self._source_tracks if path == self._files.out else None,
-        )
+@contextmanager
+def outputs(
+    files: FileOptions, encoding: EncodeSettings, info: VideoInfo, scene: Scene, sound: AudioTrack
+) -> Iterator[Callable[[FinishedFrame], None]]:
+    """Write frames into the output and, where asked for, the preview: both are finished before either appears."""
+    first_pass = min(len(scene.timeline), scene.frames)
+    tracks = None if info.stream is None else SourceTracks(info, first_pass / FPS)
+    write_to = partial(
+        VideoWriter,
+        height=info.height,
+        fps=FPS,
+        settings=encoding,
+        audio=sound,
+        like=info,
+        overwrite=files.overwrite,
+    )
+    writers = [write_to(files.out, info.width, tracks=tracks)]
+    if files.preview:
+        writers.append(write_to(files.preview_path, 2 * info.width, quiet=True))
+    with ExitStack() as stack:
+        for writer in writers:
+            stack.enter_context(writer)
+        yield _with_preview(writers[0], writers[1], scene) if files.preview else writers[0].write
+        for writer in writers:
+            writer.finish()
+        stack.pop_all()  # both are whole: from here on, none is removed
+    _keep_all(writers)
 
 
 def _keep_all(writers: Iterable[VideoWriter]) -> None:
