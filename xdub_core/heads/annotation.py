@@ -1,4 +1,4 @@
-"""The labels of a drawn head: its landmarks, its face box, and where speech may change the picture."""
+"""The annotation of a drawn head: its landmarks, its face box, and where speech may change the picture."""
 
 from __future__ import annotations
 

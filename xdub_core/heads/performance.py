@@ -129,7 +129,7 @@ def crop_window(performance: Performance, frame: int) -> tuple[float, float, flo
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """Frames of a performance with their truth; points and boxes in the frames' pixels.
+    """Frames of a performance with their annotation; points and boxes in the frames' pixels.
 
     Attributes:
         frames: uint8 [n, h, w, 3].

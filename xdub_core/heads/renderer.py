@@ -1,4 +1,4 @@
-"""Draws a synthetic head: one picture and its truth from a person, a pose, a light and a mouth.
+"""Draws a synthetic head: one picture and its annotation from a person, a pose, a light and a mouth.
 
 Geometry is computed on a grid of a quarter of the drawing's size and enlarged; paintings are fetched at the
 drawing's full size; the drawing is twice the picture's size and averaged down. Everything is deterministic, and
@@ -33,7 +33,7 @@ from xdub_core.heads.person import Person
 
 @dataclass(frozen=True)
 class HeadPicture:
-    """One drawn picture and its truth; boxes and points in its pixels (continuous edges).
+    """One drawn picture and its annotation; boxes and points in its pixels (continuous edges).
 
     Attributes:
         image: uint8 [h, w, 3].
