@@ -40,7 +40,7 @@ from rich.table import Table
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import feather_mask, paste_back
 from xdub_core.compose.region import with_regions
-from xdub_core.dub.clip_chain import DubbedCrop
+from xdub_core.dub.crops import DubbedCrop
 from xdub_core.face.crop import crop_frame, crop_to_frame
 from xdub_core.heads.performance import Performance, crop_window, make_performance, render
 from xdub_core.heads.person import make_person
@@ -186,9 +186,11 @@ def dubbed_crops(clip: Clip, vae: str, size: int) -> list[DubbedCrop]:
 def change_added(frame: np.ndarray, crop: DubbedCrop, box: np.ndarray) -> np.ndarray:
     """The former default: the difference of the crops is added where they differ visibly, judged frame by frame."""
     size = len(crop.generated)
-    assert crop.unchanged is not None
+    assert crop.source_through_vae is not None
     difference = cv2.resize(
-        np.abs(crop.generated - crop.unchanged).mean(axis=2), (128, 128), interpolation=cv2.INTER_AREA
+        np.abs(crop.generated - crop.source_through_vae).mean(axis=2),
+        (128, 128),
+        interpolation=cv2.INTER_AREA,
     )
     gate = np.clip((cv2.GaussianBlur(difference, (0, 0), 128 / 48) - 0.015) / 0.03, 0, 1)
     gate = cv2.resize(gate * gate * (3 - 2 * gate), (size, size)) * feather_mask(size)
@@ -207,7 +209,9 @@ def pasted(clip: Clip, crops: list[DubbedCrop], way: str) -> Iterator[np.ndarray
         elif way == "whole crop":
             yield paste_back(frame, crop.generated, crop.source, box, "crop")
         else:
-            yield paste_back(frame, crop.generated, crop.source, box, "change", crop.unchanged, region)
+            yield paste_back(
+                frame, crop.generated, crop.source, box, "change", crop.source_through_vae, region
+            )
 
 
 WAYS = ("change added", "whole crop", "now")

@@ -91,7 +91,10 @@ class DubVideo(io.ComfyNode):
         empty_prompt: Any = None,
     ) -> io.NodeOutput:
         from xdub_core.dub.clip_plan import Length
-        from xdub_core.dub.pipeline import Scene, check_sizes, dub, plan_shots
+        from xdub_core.dub.pipeline import dub
+        from xdub_core.dub.scene import Scene, Speaker
+        from xdub_core.dub.settings import check_sizes
+        from xdub_core.dub.shots import plan_shots
 
         from .comfy_bridge import dub_video as whole_dub
         from .comfy_bridge.face_crop import CropSettings, check_track
@@ -122,5 +125,6 @@ class DubVideo(io.ComfyNode):
                 face.track, frames, geometry
             ),  # raises as early as this where there is no face
         )
-        scene = Scene(source.source, face.timeline, face.track, speech.features, speech.frames)
+        speaker = Speaker(face.track, speech.features)
+        scene = Scene(source.source, face.timeline, (speaker,), speech.frames)
         return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))

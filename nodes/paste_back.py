@@ -98,9 +98,9 @@ class PasteBack(io.ComfyNode):
         frames = footage(only(source, "source"), only(image_fps, "image_fps"))
         sound, crf = only(audio, "audio") if audio else None, only(quality, "quality")
         mode, made = MODES[only(paste, "paste")], only(output, "output")
-        kept = only(keep_unchanged, "keep_unchanged") and mode == "change"
+        through_vae = only(keep_unchanged, "keep_unchanged") and mode == "change"
         check_track(face, frames)
-        dubbed = pasted(frames, face, shots_of_crops(images, plan), plan, mode, kept)
+        dubbed = pasted(frames, face, shots_of_crops(images, plan), plan, mode, through_vae)
         finished = counted(dubbed, plan.frames)
         blocked = ExecutionBlocker(f"Paste Back's output is set to {made!r}: use its other output")
         if made == IMAGES:

@@ -84,7 +84,7 @@ class DubSampler(io.ComfyNode):
         sampler: Any = None,
         sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub.pipeline import crop_finisher
+        from xdub_core.dub.crops import crop_finisher
 
         from .comfy_bridge.clip_sampler import SamplingChoices
         from .comfy_bridge.dub_video import own_settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xdub_core.dub.clip_plan import Length
-from xdub_core.dub.pipeline import DubSettings
+from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.sampling.guidance import Guidance

@@ -167,19 +167,13 @@ def noise_within(latents: Tensor, reference: Tensor, sigma: float) -> Tensor:
 def require_fit(model: Any, reference: ReferenceLatents, speech: SpeechFeatures) -> None:
     """Raise SettingsError unless a model, reference latents and features belong together."""
     require_xdub(model)
-    sizes = model.model.diffusion_model.config
-    if reference.vae.channels != sizes.latent_channels:
-        raise SettingsError(
-            f"the reference latents have {reference.vae.channels} channels, but the model takes "
-            f"{sizes.latent_channels}: encode them with the VAE that belongs to the model"
-        )
+    sizes, grid = model.model.diffusion_model.config, reference.vae.grid
     needs, (height, width) = dit_needs(sizes), reference.crops.shape[1:3]
-    if reference.vae.temporal != needs.frames:
+    if misfit := needs.misfit(grid):
         raise SettingsError(
-            f"the reference latents hold {reference.vae.temporal} frames each, but the model's hold {needs.frames}: "
-            "encode them with the VAE that belongs to the model"
+            f"the reference latents {misfit}: encode them with the VAE that belongs to the model"
         )
-    step = reference.vae.spatial * needs.step
+    step = grid.crop_step(needs.patch)
     if height % step or width % step:
         raise SettingsError(
             f"the crops are {width} x {height} pixels, but the model takes multiples of {step}: choose another "
@@ -227,5 +221,5 @@ def clip_inputs(
             )
         motion = reference.vae.encode(frames_before[-clip.motion_frames :])
     geometry = reference.geometry
-    windows = audio_windows(speech.features, clip.start, geometry.latents, geometry.frames_per_latent)
+    windows = audio_windows(speech.features, clip.start, geometry.latents, geometry.grid)
     return ClipInputs(latents, windows.unsqueeze(0), motion)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from xdub_core.compose.color_match import match_color
-from xdub_core.compose.paste_back import PasteMode, paste_back, touched_rectangle
-from xdub_core.compose.region import with_regions
-from xdub_core.dub.clip_chain import CountedStream, DubbedCrop
-from xdub_core.dub.pipeline import source_frames
-from xdub_core.dub.stitch import LatentStitcher
+from xdub_core.compose.paste_back import PasteMode
+from xdub_core.dub.crops import DubbedCrop
+from xdub_core.dub.frames import DubbedFace, pasted_frames
+from xdub_core.dub.stitch import stitched
 from xdub_core.errors import SettingsError
-from xdub_core.media.picture.frame import FinishedFrame, untouched
-from xdub_core.media.timeline import ping_pong
+from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.vae.counted_stream import CountedStream
 
 from .media.frames import Footage
 from .types import ReferenceLatents, ShotReference, TrackedFace
@@ -57,51 +56,36 @@ def pasted(
     shots: Sequence[Tensor],
     plan: ReferenceLatents,
     mode: PasteMode,
-    keep_unchanged: bool,
+    through_vae: bool,
 ) -> Iterator[FinishedFrame]:
     """The frames of the dub: the source's, with the crops pasted in where there is a face.
 
-    With `keep_unchanged`, only what the model changed: the reference latents are decoded for that, to compare with.
+    With `through_vae`, only what the model changed: the reference latents are decoded for that, to compare with.
     """
-    slots = ping_pong(len(face.track), plan.frames)
-    crops = chain.from_iterable(
-        with_regions(_dubbed(crops, shot, plan, keep_unchanged), wanted=mode == "change")
+    made = (
+        (shot.frames, _dubbed(crops, shot, plan, through_vae))
         for crops, shot in zip(shots, plan.shots, strict=True)
     )
-    dubbed = {frame for shot in plan.shots for frame in shot.frames}
-    for number, frame in enumerate(source_frames(footage.source, face.timeline.source_index[slots])):
-        crop, region = next(crops) if number in dubbed else (None, None)
-        if crop is not None and face.track.present[slots[number]]:
-            box = face.track.boxes[slots[number]]
-            pasted = paste_back(frame.rgb, crop.generated, crop.source, box, mode, crop.unchanged, region)
-            yield FinishedFrame(pasted, frame, (touched_rectangle(box, pasted.shape, region),))
-        else:
-            yield untouched(frame)
+    return pasted_frames(footage.source, face.timeline, plan.frames, [DubbedFace(face.track, made)], mode)
 
 
 def _dubbed(
-    crops: Tensor, shot: ShotReference, plan: ReferenceLatents, keep_unchanged: bool
+    crops: Tensor, shot: ShotReference, plan: ReferenceLatents, through_vae: bool
 ) -> Iterator[DubbedCrop]:
     """A shot's dubbed crops with their source crops and, where asked for, what those come to through the VAE."""
     frames = len(crops)  # as long as the shot, which its clips mostly run past
-    kept = islice(_through_vae(shot, plan), frames) if keep_unchanged else repeat(None, frames)
-    for crop, slot, unchanged in zip(crops, shot.slots[:frames], kept, strict=True):
+    kept = islice(_through_vae(shot, plan), frames) if through_vae else repeat(None, frames)
+    for crop, slot, from_vae in zip(crops, shot.slots[:frames], kept, strict=True):
         source = as_crop(plan.crops[slot])
-        yield DubbedCrop(as_crop(crop), source, None if unchanged is None else match_color(unchanged, source))
+        yield DubbedCrop(as_crop(crop), source, None if from_vae is None else match_color(from_vae, source))
 
 
 def _through_vae(shot: ShotReference, plan: ReferenceLatents) -> Iterator[np.ndarray]:
     """The source crops of a shot, encoded and decoded, one latent at a time."""
-    stitcher, stream = LatentStitcher(plan.geometry.motion_latents), CountedStream(plan.vae)
-
-    def latents() -> Iterator[Tensor]:
-        for clip in shot.latents:
-            yield from stitcher.add(clip).split(1, dim=2)
-        if (last := stitcher.finish()) is not None:
-            yield last
-
-    for latent in latents():
-        yield from stream.decode(latent).float().cpu().numpy()
+    stream = CountedStream(plan.vae)
+    for latents in stitched(shot.latents, plan.geometry.motion_latents):
+        for latent in latents.split(1, dim=2):
+            yield from stream.decode(latent).float().cpu().numpy()
 
 
 def as_crop(image: Tensor) -> np.ndarray:

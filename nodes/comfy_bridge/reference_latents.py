@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import plan_shots
+from xdub_core.dub.shots import plan_shots
 from xdub_core.errors import SettingsError
 
 from .host.progress import counted
@@ -29,7 +29,7 @@ def encode_reference(
             "and the same Face Crop"
         )
     video_vae = ComfyVAE(vae)
-    geometry = ClipGeometry(*clip, video_vae.temporal)
+    geometry = ClipGeometry(*clip, video_vae.grid)
     plans = plan_shots(face.track, frames, geometry)
     seen = [
         plan.slots[clip.start - plan.frames.start :][: geometry.frames]

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.dub.clip_chain import ClipChain, FinishCrop
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.dub.clip_chain import ClipChain
+from xdub_core.dub.crops import FinishCrop
 
 from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
 from .guider import require_fit
@@ -36,18 +38,17 @@ def sample_shots(
     warn_of_real_crops(model, reference)
     preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
     sampler = ComfyClipSampler(model, context, choices, preview)
-    chain = ClipChain(
-        reference.vae, sampler, speech.features, reference.geometry, finish, as_released=as_released
-    )
+    chain = ClipChain(reference.vae, sampler, reference.geometry, finish, as_released=as_released)
     return [
-        model.model.process_latent_out(torch.cat(_sampled(chain, shot, reference.crops)))
+        model.model.process_latent_out(torch.cat(_sampled(chain, speech.features, shot, reference.crops)))
         for shot in reference.shots
     ]
 
 
-def _sampled(chain: ClipChain, shot: ShotReference, crops: Tensor) -> list[Tensor]:
+def _sampled(chain: ClipChain, features: AudioFeatures, shot: ShotReference, crops: Tensor) -> list[Tensor]:
     latents: list[Tensor] = []
     frames = chain.run(
+        features,
         _numpy(crops, shot.slots),
         shot.clips,
         on_latents=lambda _, sampled: latents.append(sampled),

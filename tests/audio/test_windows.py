@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.audio.windows import audio_windows, window_starts
+from xdub_core.vae.grid import LatentGrid
 
 
 def test_rows_of_the_first_clip():
@@ -29,11 +30,12 @@ def test_windows_of_a_clip_follow_each_other_without_gap_or_overlap(start, laten
 
 @given(start=st.integers(0, 10_000), latents=st.integers(2, 20), held=st.sampled_from([1, 2, 8]))
 def test_windows_are_as_long_as_the_frames_of_a_latent(start, latents, held):
-    starts = window_starts(start, latents, held)
+    grid = LatentGrid(1, held, 1)
+    starts = window_starts(start, latents, grid)
     assert starts[1] == 2 * (start + 1)  # the second latent's first frame
     assert {after - before for before, after in pairwise(starts)} == {2 * held}
     rows = torch.arange(100.0)[:, None]
-    assert audio_windows(TensorFeatures(rows), 20, 3, held).flatten().tolist() == list(
+    assert audio_windows(TensorFeatures(rows), 20, 3, grid).flatten().tolist() == list(
         range(2 * (21 - held), 2 * (21 + 2 * held))
     )
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from xdub_core.cli.options import grouped
 from xdub_core.cli.options.sampling import SamplingOptions
-from xdub_core.dub.pipeline import DubSettings
+from xdub_core.dub.settings import DubSettings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import torch
 from comfy_api.latest import InputImpl
 from minis import CARD, speech, write_footage
 
-from xdub_core.dub.pipeline import DubModel, Scene, dub
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.pipeline import dub
+from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.detector import Detection
 from xdub_core.mini.loading import load_mini
@@ -79,7 +81,7 @@ def test_it_is_the_engine_s_dub(pack, dubbed, video, mini_folder, track):
     assert settings.sampler.steps == CARD.steps
     source = pack("comfy_bridge.media.footage").footage(video)
     with recording_from_waveform(audio["waveform"][0], audio["sample_rate"]) as recording:
-        scene = Scene(source.source, track.timeline, track.track, mini.features(recording), 40)
+        scene = Scene(source.source, track.timeline, (Speaker(track.track, mini.features(recording)),), 40)
         model = DubModel(mini.model.vae, mini.model.denoiser)
         expected = [frame.rgb for frame in dub(scene, model, settings)]
     for new, old in zip(made.slots(), expected, strict=True):

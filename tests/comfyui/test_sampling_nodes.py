@@ -9,7 +9,9 @@ from models import RELEASED_HEADS, load_model, put_model, random_state, relative
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubSettings, crop_finisher, plan_shots
+from xdub_core.dub.crops import crop_finisher
+from xdub_core.dub.settings import DubSettings
+from xdub_core.dub.shots import plan_shots
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.model.dit import XDubDiT

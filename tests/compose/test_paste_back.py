@@ -161,7 +161,7 @@ def test_real_frames_come_back_exactly(media):
 def closed_mouth():
     """A grainy frame with a thin dark line in it, and crops from which the VAE and the model have taken it.
 
-    frame, generated, source, unchanged, box; the line is in row 120, columns 70 to 170.
+    frame, generated, source, through_vae, box; the line is in row 120, columns 70 to 170.
     """
     rng = np.random.default_rng(4)
     clean = np.full((240, 240, 3), 150, np.float32)
@@ -170,37 +170,37 @@ def closed_mouth():
     frame = np.round(clean + rng.normal(0, 3, clean.shape)).astype(np.uint8)
     box = np.array([0.5, 0.5, 239.5, 239.5])
     source = crop_frame(frame, box, 128)
-    unchanged = cv2.GaussianBlur(source, (0, 0), 0.8)
-    generated = unchanged.copy()
-    generated[54:74] = unchanged[80:100]
-    return frame, generated, source, unchanged, box
+    through_vae = cv2.GaussianBlur(source, (0, 0), 0.8)
+    generated = through_vae.copy()
+    generated[54:74] = through_vae[80:100]
+    return frame, generated, source, through_vae, box
 
 
 def test_nothing_is_left_of_what_was_there_before(closed_mouth):
-    frame, generated, source, unchanged, box = closed_mouth
-    pasted = paste_back(frame, generated, source, box, unchanged=unchanged).astype(float)
+    frame, generated, source, through_vae, box = closed_mouth
+    pasted = paste_back(frame, generated, source, box, source_through_vae=through_vae).astype(float)
     means = pasted[105:135, 80:160].mean(axis=(1, 2))
     assert np.abs(means - 150).max() < 1
 
 
 def test_grain_is_put_back_evenly_also_where_something_was(closed_mouth):
-    frame, generated, source, unchanged, box = closed_mouth
-    pasted = paste_back(frame, generated, source, box, unchanged=unchanged).astype(float)
+    frame, generated, source, through_vae, box = closed_mouth
+    pasted = paste_back(frame, generated, source, box, source_through_vae=through_vae).astype(float)
     for rows in (slice(117, 124), slice(124, 131), slice(131, 138)):
         assert pasted[rows, 80:160].std() == pytest.approx(3, rel=0.15)
 
 
 def test_what_the_model_did_not_change_stays_bit_by_bit_whatever_the_vae_loses(closed_mouth):
-    frame, generated, source, unchanged, box = closed_mouth
-    pasted = paste_back(frame, generated, source, box, unchanged=unchanged)
+    frame, generated, source, through_vae, box = closed_mouth
+    pasted = paste_back(frame, generated, source, box, source_through_vae=through_vae)
     assert np.array_equal(pasted[:80], frame[:80])
     assert not np.array_equal(paste_back(frame, generated, source, box, "crop")[:80], frame[:80])
 
 
 def test_the_touched_rectangle_holds_every_change_and_little_else(closed_mouth):
-    frame, generated, source, unchanged, box = closed_mouth
-    region = changed_region(generated, source, unchanged)
-    pasted = paste_back(frame, generated, source, box, "change", unchanged, region)
+    frame, generated, source, through_vae, box = closed_mouth
+    region = changed_region(generated, source, through_vae)
+    pasted = paste_back(frame, generated, source, box, "change", through_vae, region)
     rows, columns = np.nonzero((pasted != frame).any(axis=2))
     left, top, right, bottom = touched_rectangle(box, frame.shape, region)
     assert left <= columns.min() <= left + 8
@@ -210,9 +210,9 @@ def test_the_touched_rectangle_holds_every_change_and_little_else(closed_mouth):
 
 
 def test_where_nothing_changed_nothing_is_touched(closed_mouth):
-    frame, _, source, unchanged, box = closed_mouth
-    region = changed_region(unchanged, source, unchanged)
-    assert np.array_equal(paste_back(frame, unchanged, source, box, "change", unchanged, region), frame)
+    frame, _, source, through_vae, box = closed_mouth
+    region = changed_region(through_vae, source, through_vae)
+    assert np.array_equal(paste_back(frame, through_vae, source, box, "change", through_vae, region), frame)
     left, top, right, bottom = touched_rectangle(box, frame.shape, region)
     assert (right - left) * (bottom - top) == 0
 
@@ -231,9 +231,9 @@ def test_boxes_may_hang_over_the_frames_edge(mode, box):
 
 
 def test_the_grain_of_deep_frames_is_kept_in_16_bits(closed_mouth):
-    frame, generated, source, unchanged, box = closed_mouth
-    shallow = paste_back(frame, generated, source, box, unchanged=unchanged)
-    deep = paste_back(frame.astype(np.uint16) * 257, generated, source, box, unchanged=unchanged)
+    frame, generated, source, through_vae, box = closed_mouth
+    shallow = paste_back(frame, generated, source, box, source_through_vae=through_vae)
+    deep = paste_back(frame.astype(np.uint16) * 257, generated, source, box, source_through_vae=through_vae)
     assert np.abs(deep / 257 - shallow).max() <= 0.51
 
 

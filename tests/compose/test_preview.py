@@ -13,7 +13,7 @@ def test_source_is_left_with_its_box_and_the_dub_right(dtype):
     source = np.full((120, 160, 3), 40 * scale, dtype)
     dubbed = np.full((120, 160, 3), 90 * scale, dtype)
     frame = FinishedFrame(dubbed, SourceFrame(source), ((0, 0, 160, 120),))
-    result = side_by_side(frame, np.array([20.5, 30, 60, 70])).rgb
+    result = side_by_side(frame, [np.array([20.5, 30, 60, 70])]).rgb
     assert (result.shape, result.dtype) == ((120, 320, 3), dtype)
     assert (result[30, 40] == np.array(BOX_COLOR) * scale).all()
     assert (result[50, 40] == 40 * scale).all()
@@ -34,7 +34,7 @@ def test_everything_that_is_drawn_or_dubbed_lies_in_what_is_said_to_be_changed(d
     dubbed = source.copy()
     dubbed[30:70, 20:60] = 0
     result = side_by_side(
-        FinishedFrame(dubbed, SourceFrame(source), ((20, 30, 60, 70),)), np.array([20.5, 30, 60, 70])
+        FinishedFrame(dubbed, SourceFrame(source), ((20, 30, 60, 70),)), [np.array([20.5, 30, 60, 70])]
     )
     inside = np.zeros((120, 320), bool)
     for x0, y0, x1, y1 in result.changed:

@@ -16,9 +16,9 @@ def crops(seed=0, loss=0.0):
     """A source crop, and what the VAE makes of it: `loss` off in the upper half, at random."""
     rng = np.random.default_rng(seed)
     source = cv2.GaussianBlur(rng.uniform(0.3, 0.7, (SIZE, SIZE, 3)), (0, 0), 3).astype(np.float32)
-    unchanged = source.copy()
-    unchanged[: SIZE // 2] += rng.choice([-loss, loss], (SIZE // 2, SIZE, 1)).astype(np.float32)
-    return source, unchanged
+    through_vae = source.copy()
+    through_vae[: SIZE // 2] += rng.choice([-loss, loss], (SIZE // 2, SIZE, 1)).astype(np.float32)
+    return source, through_vae
 
 
 def arc(contrast, faint, radius=40):
@@ -30,48 +30,48 @@ def arc(contrast, faint, radius=40):
 
 
 def test_an_outline_of_low_contrast_belongs_to_it_as_a_whole():
-    source, unchanged = crops()
+    source, through_vae = crops()
     jaw = arc(0.1, 0.15)
-    region = changed_region(unchanged + jaw, source, unchanged)
+    region = changed_region(through_vae + jaw, source, through_vae)
     assert region[jaw[..., 0] > 0, CHANGED].min() == 1
 
 
 def test_only_where_the_picture_became_another_one_its_structure_has_to_go():
-    source, unchanged = crops()
+    source, through_vae = crops()
     spot = np.zeros((SIZE, SIZE, 1), np.float32)
     spot[40:60, 40:60], spot[40:60, 60:90] = 0.2, 0.007
-    region = changed_region(unchanged + spot, source, unchanged)
+    region = changed_region(through_vae + spot, source, through_vae)
     assert region[50, 50].tolist() == [1, 1]
     assert region[50, 75, CHANGED] == 1
     assert region[50, 75, REPLACED] < 0.1
 
 
 def test_a_faint_difference_by_itself_is_no_change():
-    source, unchanged = crops()
-    assert not changed_region(unchanged + arc(0.015, 1), source, unchanged).any()
+    source, through_vae = crops()
+    assert not changed_region(through_vae + arc(0.015, 1), source, through_vae).any()
 
 
 def test_a_model_that_is_noisy_everywhere_changes_only_what_stands_out():
-    source, unchanged = crops()
+    source, through_vae = crops()
     noise = np.random.default_rng(5).normal(0, 0.006, (SIZE, SIZE, 3)).astype(np.float32)
-    region = changed_region(unchanged + noise + arc(0.2, 1, 20), source, unchanged)
+    region = changed_region(through_vae + noise + arc(0.2, 1, 20), source, through_vae)
     assert region[80, 64, CHANGED] == 1
     assert not region[:40].any()
-    assert not changed_region(unchanged + noise, source, unchanged).any()
+    assert not changed_region(through_vae + noise, source, through_vae).any()
 
 
 def test_where_the_vae_loses_much_a_small_difference_is_no_change():
-    source, unchanged = crops(loss=0.15)
+    source, through_vae = crops(loss=0.15)
     spots = np.zeros((SIZE, SIZE, 1), np.float32)
     spots[20:40, 40:80] = spots[90:110, 40:80] = 0.04
-    region = changed_region(unchanged + spots, source, unchanged)
+    region = changed_region(through_vae + spots, source, through_vae)
     assert not region[: SIZE // 2 - 10].any()
     assert region[100, 60, CHANGED] == 1
 
 
 def test_a_change_of_the_whole_crop_is_one():
-    source, unchanged = crops()
-    assert (changed_region(unchanged + np.float32(0.1), source, unchanged) == 1).all()
+    source, through_vae = crops()
+    assert (changed_region(through_vae + np.float32(0.1), source, through_vae) == 1).all()
 
 
 def test_without_what_the_vae_gives_back_the_source_stands_in():
@@ -104,13 +104,15 @@ def test_no_place_comes_or_goes_at_once():
 
 
 def test_a_run_is_judged_a_few_crops_ahead_and_no_more():
-    source, unchanged = crops()
+    source, through_vae = crops()
     pulled = []
 
     def made():
         for number in range(20):
             pulled.append(number)
-            yield SimpleNamespace(generated=unchanged, source=source, unchanged=unchanged, number=number)
+            yield SimpleNamespace(
+                generated=through_vae, source=source, source_through_vae=through_vae, number=number
+            )
 
     paired = with_regions(made())
     for number in range(20):
@@ -122,5 +124,5 @@ def test_a_run_is_judged_a_few_crops_ahead_and_no_more():
 
 
 def test_no_region_is_judged_where_none_is_wanted():
-    crop = SimpleNamespace(generated=None, source=None, unchanged=None)
+    crop = SimpleNamespace(generated=None, source=None, source_through_vae=None)
     assert list(with_regions([crop], wanted=False)) == [(crop, None)]

@@ -1,6 +1,6 @@
 """The chain of clips: every frame once, continued from what is shown, in memory that does not grow."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from xdub_core.vae.cosine import CosineStream, CosineVAE
 
 SIZE = 32
 GEOMETRY = ClipGeometry(13, 5)
+FEATURES = TensorFeatures(torch.arange(2000.0).unsqueeze(1))
 
 
 @dataclass
@@ -44,11 +45,9 @@ def smooth_crops(count, size=SIZE, seed=0):
 
 
 def chain(denoiser, finish=lambda generated, source: generated, as_released=False, border=1):
-    rows = torch.arange(2000.0).unsqueeze(1)
     return ClipChain(
         vae=CosineVAE(48),
         sampler=DenoiserSampler(denoiser, SamplerSettings(steps=2, border=border)),
-        features=TensorFeatures(rows),
         geometry=GEOMETRY,
         finish=finish,
         as_released=as_released,
@@ -60,21 +59,21 @@ def chain(denoiser, finish=lambda generated, source: generated, as_released=Fals
 def test_every_frame_comes_once_with_its_own_source(frames, as_released):
     clips = plan_clips(frames, geometry=GEOMETRY)
     crops = smooth_crops(padded_frames(frames, GEOMETRY))
-    pairs = list(chain(Copying(), as_released=as_released).run(iter(crops), clips))
+    pairs = list(chain(Copying(), as_released=as_released).run(FEATURES, iter(crops), clips))
     assert len(pairs) == len(crops)
     for (generated, source, _), crop in zip(pairs, crops, strict=True):
         assert source is crop
         assert np.abs(generated - crop).mean() < 0.02
 
 
-def test_the_unchanged_crop_is_the_source_through_the_vae():
+def test_the_source_goes_through_the_vae_as_well():
     """A denoiser that copies its reference changes nothing, so both come out alike; they lag behind by no frame."""
     crops = smooth_crops(padded_frames(40, GEOMETRY))
-    made = ClipChain(**{**chain(Copying()).__dict__, "unchanged": True})
-    dubbed = list(made.run(iter(crops), plan_clips(40, geometry=GEOMETRY)))
+    made = replace(chain(Copying()), source_through_vae=True)
+    dubbed = list(made.run(FEATURES, iter(crops), plan_clips(40, geometry=GEOMETRY)))
     assert len(dubbed) == len(crops)
     for crop in dubbed:
-        assert np.abs(crop.generated - crop.unchanged).max() < 1e-3
+        assert np.abs(crop.generated - crop.source_through_vae).max() < 1e-3
 
 
 @pytest.mark.parametrize("motion_frames", [1, 5, 9])
@@ -82,8 +81,8 @@ def test_the_unchanged_crop_is_the_source_through_the_vae():
 def test_clips_may_overlap_by_other_lengths(motion_frames, as_released):
     geometry = ClipGeometry(17, motion_frames)
     crops = smooth_crops(padded_frames(40, geometry))
-    made = ClipChain(**{**chain(Copying(), as_released=as_released).__dict__, "geometry": geometry})
-    pairs = list(made.run(iter(crops), plan_clips(40, geometry=geometry)))
+    made = replace(chain(Copying(), as_released=as_released), geometry=geometry)
+    pairs = list(made.run(FEATURES, iter(crops), plan_clips(40, geometry=geometry)))
     assert len(pairs) == len(crops)
     for (generated, source, _), crop in zip(pairs, crops, strict=True):
         assert source is crop
@@ -93,7 +92,7 @@ def test_clips_may_overlap_by_other_lengths(motion_frames, as_released):
 def test_clips_after_the_first_get_motion_latents_and_later_audio():
     denoiser = Copying()
     clips = plan_clips(29, start=10, geometry=GEOMETRY)
-    list(chain(denoiser).run(iter(smooth_crops(29)), clips))
+    list(chain(denoiser).run(FEATURES, iter(smooth_crops(29)), clips))
     assert denoiser.motion_latents == [0, 2, 2]
     first_rows = [audio[0, 0, 0, 0].item() for audio in denoiser.audio]
     assert first_rows == [2 * start - 6 for start in (10, 18, 26)]
@@ -111,8 +110,8 @@ def test_motion_frames_are_the_frames_that_were_shown():
             return super().encode(frames)
 
     made = chain(Copying(), finish=lambda generated, source: generated + 0.05)
-    made = ClipChain(**{**made.__dict__, "vae": VAE(48)})
-    pairs = list(made.run(iter(crops), plan_clips(21, geometry=GEOMETRY)))
+    made = replace(made, vae=VAE(48))
+    pairs = list(made.run(FEATURES, iter(crops), plan_clips(21, geometry=GEOMETRY)))
     assert len(seen) == 1
     shown = np.stack([made.generated for made in pairs[8:13]])
     # The last four are provisional when they are handed on: their latent is averaged with the next clip's later.
@@ -128,7 +127,7 @@ def test_frames_appear_as_soon_as_their_clip_is_sampled():
             taken.append(index)
             yield crop
 
-    pairs = chain(Copying()).run(crops(), plan_clips(29, geometry=GEOMETRY))
+    pairs = chain(Copying()).run(FEATURES, crops(), plan_clips(29, geometry=GEOMETRY))
     next(pairs)
     assert len(taken) == 13
     for _ in range(8):
@@ -143,18 +142,19 @@ def test_steps_of_each_clip_are_reported():
     clips = plan_clips(21, geometry=GEOMETRY)
 
     def of_clip(clip):
-        return lambda step, total, latents: steps.append((clip.index, step, total))
+        return lambda step, total, latents: steps.append((clip.number, step, total))
 
-    list(chain(Copying()).run(iter(smooth_crops(21)), clips, of_clip))
+    list(chain(Copying()).run(FEATURES, iter(smooth_crops(21)), clips, of_clip))
     assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]
 
 
 def test_each_clips_latents_are_handed_out_before_its_frames():
     order = []
     pairs = chain(Copying()).run(
+        FEATURES,
         iter(smooth_crops(21)),
         plan_clips(21, geometry=GEOMETRY),
-        on_latents=lambda clip, latents: order.append((clip.index, tuple(latents.shape))),
+        on_latents=lambda clip, latents: order.append((clip.number, tuple(latents.shape))),
     )
     for _ in pairs:
         order.append("frame")
@@ -174,8 +174,8 @@ def test_a_host_samples_clips_in_its_own_way():
             return torch.zeros_like(clip.reference)
 
     sampler = Zeros()
-    made = ClipChain(**{**chain(Copying()).__dict__, "sampler": sampler})
-    list(made.run(iter(smooth_crops(21)), plan_clips(21, geometry=GEOMETRY)))
+    made = replace(chain(Copying()), sampler=sampler)
+    list(made.run(FEATURES, iter(smooth_crops(21)), plan_clips(21, geometry=GEOMETRY)))
     assert sampler.numbers == [(0, 0), (1, 2)]
 
 
@@ -188,13 +188,13 @@ def test_reference_latents_that_exist_are_not_encoded_again():
             lengths.append(len(frames))
             return super().encode(frames)
 
-    made = ClipChain(**{**chain(Copying()).__dict__, "vae": VAE(48)})
-    expected = [crop.generated for crop in made.run(iter(crops), clips)]
+    made = replace(chain(Copying()), vae=VAE(48))
+    expected = [crop.generated for crop in made.run(FEATURES, iter(crops), clips)]
     references = [
         CosineVAE(48).encode(torch.from_numpy(np.stack(crops[clip.start : clip.stop]))) for clip in clips
     ]
     lengths.clear()
-    result = [crop.generated for crop in made.run(iter(crops), clips, source_latents=references)]
+    result = [crop.generated for crop in made.run(FEATURES, iter(crops), clips, source_latents=references)]
     assert lengths == [GEOMETRY.motion_frames]
     np.testing.assert_array_equal(result, expected)
 
@@ -226,8 +226,8 @@ def test_streams_rest_while_a_clip_is_sampled():
 
     made = chain(Copying())
     sampler = Sampler(made.sampler.denoiser, made.sampler.settings)
-    made = ClipChain(**{**made.__dict__, "vae": VAE(48), "sampler": sampler, "unchanged": True})
-    list(made.run(iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY)))
+    made = replace(made, vae=VAE(48), sampler=sampler, source_through_vae=True)
+    list(made.run(FEATURES, iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY)))
     assert log.count("sample") == 3
     places = [place for place, what in enumerate(log) if what == "sample"]
     assert all(log[place - 2 : place] == ["rest", "rest"] for place in places)

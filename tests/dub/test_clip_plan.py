@@ -13,9 +13,12 @@ from xdub_core.dub.clip_plan import (
     plan_clips,
 )
 from xdub_core.errors import SettingsError
+from xdub_core.vae.grid import LatentGrid
 
 GEOMETRIES = st.builds(
-    lambda motion, extra, held: ClipGeometry(held * (motion + extra) + 1, held * motion + 1, held),
+    lambda motion, extra, held: ClipGeometry(
+        held * (motion + extra) + 1, held * motion + 1, LatentGrid(1, held, 1)
+    ),
     st.integers(0, 3),
     st.integers(1, 19),
     st.sampled_from([1, 2, 4, 8]),
@@ -38,19 +41,19 @@ def test_new_frames_of_the_clips_follow_one_another_without_gap(frames, start, g
 def test_stitched_latents_decode_to_the_padded_length(frames, geometry):
     clips = plan_clips(frames, geometry=geometry)
     latents = geometry.latents + (len(clips) - 1) * (geometry.latents - geometry.motion_latents)
-    assert geometry.frames_per_latent * (latents - 1) + 1 == padded_frames(frames, geometry)
+    assert geometry.grid.frames(latents) == padded_frames(frames, geometry)
 
 
 def test_clips_of_later_chains_are_numbered_on():
-    clips = plan_clips(30, 100, ClipGeometry(13, 5), first_index=4)
-    assert [(clip.index, clip.motion_frames) for clip in clips] == [(4, 0), (5, 5), (6, 5), (7, 5)]
+    clips = plan_clips(30, 100, ClipGeometry(13, 5), first_number=4)
+    assert [(clip.number, clip.motion_frames) for clip in clips] == [(4, 0), (5, 5), (6, 5), (7, 5)]
 
 
 def test_lengths_that_a_vae_does_not_divide_are_refused_with_both_numbers():
-    assert ClipGeometry(73, 9).for_vae(8).latents == 10
-    assert ClipGeometry().for_vae(2).motion_latents == 3
+    assert ClipGeometry(73, 9).on_grid(LatentGrid(1, 8, 1)).latents == 10
+    assert ClipGeometry().on_grid(LatentGrid(1, 2, 1)).motion_latents == 3
     with pytest.raises(SettingsError, match=r"clip of 77 frames, where a latent holds 8"):
-        ClipGeometry().for_vae(8)
+        ClipGeometry().on_grid(LatentGrid(1, 8, 1))
 
 
 def test_total_frames_equal_the_release(goldens):

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub, plan_shots, shots_of, slots_of_shot
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.pipeline import dub
+from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.settings import DubSettings
+from xdub_core.dub.shots import plan_shots, shots_of, slots_of_shot
 from xdub_core.errors import FaceError, SamplingError, SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Timeline, ping_pong
@@ -19,6 +23,7 @@ from xdub_core.released.untrained import untrained_model
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.cosine import CosineVAE
+from xdub_core.vae.grid import LatentGrid
 
 WIDTH, HEIGHT = 80, 64
 BOX = np.array([20.0, 8, 60, 48])
@@ -77,8 +82,7 @@ def scene(source_frames=20, frames=30, present=None, shot=None):
     return Scene(
         source=Frames(source_frames),
         timeline=Timeline(np.arange(source_frames)),
-        track=track,
-        features=TensorFeatures(torch.zeros(500, 3)),
+        speakers=(Speaker(track, TensorFeatures(torch.zeros(500, 3))),),
         frames=frames,
     )
 
@@ -89,7 +93,7 @@ def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progre
 
 
 def source_of(a_scene):
-    return a_scene.source.pictures[ping_pong(len(a_scene.track), a_scene.frames)]
+    return a_scene.source.pictures[ping_pong(len(a_scene.timeline), a_scene.frames)]
 
 
 @pytest.mark.parametrize("frames", [1, 13, 30, 47])
@@ -184,9 +188,13 @@ def test_the_clips_follow_the_vae_s_own_geometry(temporal, as_released):
 
     a_scene = scene(frames, frames)
     a_scene.source.pictures[:] = np.arange(frames)[:, None, None, None] * 3 + 20  # a grey for every frame
-    a_scene = replace(a_scene, features=TensorFeatures(torch.arange(500.0)[:, None]))
+    (speaker,), features = a_scene.speakers, TensorFeatures(torch.arange(500.0)[:, None])
+    a_scene = replace(a_scene, speakers=(replace(speaker, features=features),))
     settings = replace(
-        SETTINGS, geometry=ClipGeometry(25, 9, temporal), match_colors=False, as_released=as_released
+        SETTINGS,
+        geometry=ClipGeometry(25, 9, LatentGrid(192, temporal, 16)),
+        match_colors=False,
+        as_released=as_released,
     )
     model = DubModel(CosineVAE(192, temporal=temporal, clamp=False), Listening())
     result = np.stack([frame.rgb for frame in dub(a_scene, model, settings)])
@@ -287,20 +295,23 @@ def test_clips_only_ever_see_their_own_shot(shot, frames, longer):
     shot = np.sort(np.array(shot))
     a_scene = scene(len(shot), frames, shot >= 0, shot)
     for part in shots_of(shot[a_scene.slots]):
-        slots = slots_of_shot(a_scene.track, a_scene.frames, part, len(part) + 13 * longer)
+        slots = slots_of_shot(a_scene.speakers[0].track, a_scene.frames, part, len(part) + 13 * longer)
         assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
         assert len(set(shot[slots])) == 1
 
 
 def test_a_shot_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
     a_scene = scene(20, 15)
-    assert slots_of_shot(a_scene.track, a_scene.frames, range(15), 25).tolist() == ping_pong(20, 25).tolist()
+    assert (
+        slots_of_shot(a_scene.speakers[0].track, a_scene.frames, range(15), 25).tolist()
+        == ping_pong(20, 25).tolist()
+    )
 
 
 def test_every_shot_is_planned_as_a_chain_of_its_own():
     shot = np.repeat([0, -1, 1], [20, 5, 9])
     a_scene = scene(34, 34, shot >= 0, shot)
-    first, second = plan_shots(a_scene.track, 34, SETTINGS.geometry)
+    first, second = plan_shots(a_scene.speakers[0].track, 34, SETTINGS.geometry)
     assert (first.frames, second.frames) == (range(20), range(25, 34))
     assert (len(first.clips), len(second.clips)) == (2, 1)
     assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 13)

@@ -52,7 +52,7 @@ def test_the_users_square_box_is_used_exactly_as_given():
     track = track_faces(frames(5, 660, 450), FixedBox(box))
     assert np.array_equal(track.boxes, np.tile(np.array(box, float), (5, 1)))
     assert track.present.all()
-    assert track.shot.tolist() == [0] * 5
+    assert track.shot_numbers.tolist() == [0] * 5
     assert len(track) == 5
 
 
@@ -94,21 +94,21 @@ def test_frames_without_a_face_are_absent_and_bridge_one_shot():
     faces = [(160, 120, 60)] * 10 + [None] * 5 + [(164, 120, 60)] * 10
     track = track_faces(frames(25), Points(faces))
     assert track.present.tolist() == [True] * 10 + [False] * 5 + [True] * 10
-    assert set(track.shot) == {0}
+    assert set(track.shot_numbers) == {0}
     assert track.cases == (SmoothingCase.STILL,)
 
 
 def test_a_long_absence_ends_a_shot():
     faces = [None] * 3 + [(100, 120, 60)] * 10 + [None] * 30 + [(100, 120, 60)] * 10
     track = track_faces(frames(53), Points(faces))
-    assert track.shot.tolist() == [-1] * 3 + [0] * 10 + [-1] * 30 + [1] * 10
+    assert track.shot_numbers.tolist() == [-1] * 3 + [0] * 10 + [-1] * 30 + [1] * 10
     assert np.isfinite(track.boxes).all()
 
 
 def test_boxes_do_not_glide_through_a_cut():
     faces = [(80, 120, 50)] * 20 + [(240, 100, 90)] * 20
     track = track_faces(frames(40), Points(faces))
-    assert track.shot.tolist() == [0] * 20 + [1] * 20
+    assert track.shot_numbers.tolist() == [0] * 20 + [1] * 20
     assert track.cases == (SmoothingCase.STILL,) * 2
     assert len(np.unique(track.boxes[:20], axis=0)) == len(np.unique(track.boxes[20:], axis=0)) == 1
     assert np.abs(centers(track)[20] - centers(track)[19])[0] > 100
@@ -117,14 +117,14 @@ def test_boxes_do_not_glide_through_a_cut():
 def test_the_reference_knows_no_cuts():
     faces = [(80, 120, 50)] * 20 + [(240, 100, 90)] * 20
     track = track_faces(frames(40), Points(faces), as_released=True)
-    assert set(track.shot) == {0}
+    assert set(track.shot_numbers) == {0}
     assert np.array_equal(track.boxes, track.boxes.round())
 
 
 def test_a_fast_walk_is_not_a_cut():
     faces = [(60 + 5 * t, 120, 60) for t in range(40)]
-    assert set(track_faces(frames(40), Points(faces)).shot) == {0}
-    assert set(track_faces(frames(40), Points(faces), every=5).shot) == {0}
+    assert set(track_faces(frames(40), Points(faces)).shot_numbers) == {0}
+    assert set(track_faces(frames(40), Points(faces), every=5).shot_numbers) == {0}
 
 
 def test_a_face_point_that_is_not_known_does_not_move_the_box():
@@ -213,4 +213,4 @@ def test_any_detections_make_square_boxes_inside_the_frame(faces, every, as_rele
     sides = track.boxes[:, 2:] - track.boxes[:, :2]
     assert (sides > 0).all()
     assert np.abs(sides[:, 0] - sides[:, 1]).max() <= (1 if as_released else 1e-9)
-    assert (track.shot[track.present] >= 0).all()
+    assert (track.shot_numbers[track.present] >= 0).all()

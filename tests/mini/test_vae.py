@@ -20,6 +20,7 @@ from xdub_core.training.mini.vae_training import (
     vae_quality,
 )
 from xdub_core.vae.cosine import CosineVAE
+from xdub_core.vae.grid import LatentGrid
 
 sys.path.insert(0, str(Path(__file__).parent))
 from talking_dots import draw, openness_track
@@ -56,7 +57,7 @@ def random_latents(f, h=2, w=3, seed=0):
 
 def test_has_the_geometry_of_a_video_vae():
     vae = tiny_vae()
-    assert (vae.channels, vae.spatial, vae.temporal) == (8, 8, 4)
+    assert vae.grid == LatentGrid(8, temporal=4, spatial=8)
     latents = vae.encode(torch.rand(9, 16, 24, 3))
     assert (latents.shape, latents.dtype) == ((1, 8, 3, 2, 3), torch.float32)
     assert vae.decode(latents).shape == (9, 16, 24, 3)

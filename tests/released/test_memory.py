@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.cli.conftest import Outcome, files, run  # noqa: F401 (fixtures)
-from xdub_core.dub.pipeline import DubSettings
+from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.model.config import RELEASED
 from xdub_core.model.dit import XDubDiT

@@ -5,6 +5,9 @@ import torch
 
 from xdub_core.errors import SamplingError
 from xdub_core.training.masks import MASKED_VALUE, composite, feathered, latent_mask, mask_out
+from xdub_core.vae.grid import LatentGrid
+
+GRID = LatentGrid(1, temporal=4, spatial=8)
 
 
 def test_masked_pixels_say_nothing_of_the_frame():
@@ -20,16 +23,16 @@ def test_latent_mask_averages_the_pixels_that_a_latent_shows():
     mask = torch.zeros(5, 16, 16)
     mask[0, :8, :8] = 1  # the first frame: a latent frame of its own
     mask[1:3, 8:, 8:] = 1  # two of the next four frames
-    assert latent_mask(mask, spatial=8).tolist() == [[[[1, 0], [0, 0]], [[0, 0], [0, 0.5]]]]
+    assert latent_mask(mask, GRID).tolist() == [[[[1, 0], [0, 0]], [[0, 0], [0, 0.5]]]]
 
 
 def test_latent_mask_of_a_single_frame_is_a_single_latent():
-    assert latent_mask(torch.ones(1, 16, 16), spatial=8).shape == (1, 1, 2, 2)
+    assert latent_mask(torch.ones(1, 16, 16), GRID).shape == (1, 1, 2, 2)
 
 
 def test_latent_mask_refuses_lengths_that_a_causal_vae_has_not():
     with pytest.raises(SamplingError, match="4k \\+ 1"):
-        latent_mask(torch.zeros(4, 16, 16), spatial=8)
+        latent_mask(torch.zeros(4, 16, 16), GRID)
 
 
 def test_feather_keeps_flat_masks_flat_and_softens_edges():

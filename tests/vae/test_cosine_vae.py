@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.vae.cosine import CosineVAE
+from xdub_core.vae.grid import WAN_GRID
 
 
 def random_latents(f, h=2, w=3, channels=48, scale=0.02):
@@ -19,7 +20,7 @@ def random_latents(f, h=2, w=3, channels=48, scale=0.02):
 
 def test_has_the_real_geometry():
     vae = CosineVAE()
-    assert (vae.channels, vae.spatial, vae.temporal) == (48, 16, 4)
+    assert vae.grid == WAN_GRID
     latents = vae.encode(torch.rand(9, 32, 48, 3))
     assert latents.shape == (1, 48, 3, 2, 3)
     assert latents.dtype == torch.float32

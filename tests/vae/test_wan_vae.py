@@ -223,11 +223,6 @@ def test_refuses_a_broken_file(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_named_with_its_size_and_the_command(tmp_path):
-    with pytest.raises(MissingModelError, match=r"Wan2\.2_VAE.*2\.8 GB.*python -m xdub_core models download"):
-        load_wan_vae(tmp_path / "Wan2.2_VAE.safetensors")
-
-
 def test_without_diffsynth_the_message_has_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delitem(sys.modules, "diffsynth.models.wan_video_vae", raising=False)

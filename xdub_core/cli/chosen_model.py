@@ -12,7 +12,8 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import Recording
 from xdub_core.cli.options.face import Detector
 from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
-from xdub_core.dub.pipeline import CROP_STEP, DubModel, DubSettings, check_sizes
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.settings import RELEASED_CROP_STEP, DubSettings, check_sizes
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.openmmlab import OpenMMLabDetector
@@ -60,8 +61,8 @@ class ChosenModel:
         if self.mini is not None:
             check_sizes(settings, self.mini.model)
             return self
-        if settings.crop_size % CROP_STEP:
-            raise SettingsError(f"--crop-size {settings.crop_size}: use a multiple of {CROP_STEP}")
+        if settings.crop_size % RELEASED_CROP_STEP:
+            raise SettingsError(f"--crop-size {settings.crop_size}: use a multiple of {RELEASED_CROP_STEP}")
         if detects:
             require_files(self.models_dir, DETECTOR_FILES)
         if self.name == UNTRAINED:

@@ -20,7 +20,8 @@ from xdub_core.cli.options.model import RELEASED, ModelOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.outputs import outputs
 from xdub_core.dub.clip_plan import FPS, frames_of_audio, output_frames
-from xdub_core.dub.pipeline import Scene, dub
+from xdub_core.dub.pipeline import dub
+from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.errors import SettingsError
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.output.encode_format import source_format
@@ -69,7 +70,7 @@ def run_dub(job: DubJob) -> None:
         if frames > spoken_frames:
             recording = recording.padded(round(frames / FPS * SAMPLE_RATE))
         features, dub_model = model.load(recording, files.out.parent, stack, on_progress)
-        scene = Scene(source, source.timeline, track, features, frames)
+        scene = Scene(source, source.timeline, (Speaker(track, features),), frames)
         sound = replace(sound, intact=recording.intact)
         write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound))
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))

@@ -9,7 +9,7 @@ from functools import partial
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.compose.preview import side_by_side
 from xdub_core.dub.clip_plan import FPS
-from xdub_core.dub.pipeline import Scene
+from xdub_core.dub.scene import Scene
 from xdub_core.errors import MediaError
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.source_tracks import SourceTracks
@@ -61,7 +61,7 @@ def _keep_all(writers: Iterable[VideoWriter]) -> None:
 
 
 def _with_preview(writer: VideoWriter, preview: VideoWriter, scene: Scene) -> Callable[[FinishedFrame], None]:
-    boxes = (scene.track.boxes[slot] if scene.track.present[slot] else None for slot in scene.slots)
+    boxes = scene.boxes()
 
     def write(frame: FinishedFrame) -> None:
         writer.write(frame)

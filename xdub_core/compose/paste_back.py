@@ -31,39 +31,44 @@ def paste_back(
     source: np.ndarray,
     box: np.ndarray,
     mode: PasteMode = "change",
-    unchanged: np.ndarray | None = None,
+    source_through_vae: np.ndarray | None = None,
     region: np.ndarray | None = None,
+    onto: np.ndarray | None = None,
 ) -> np.ndarray:
     """The frame with the generated crop in its box; pixels outside the box are bit-identical to `frame`'s.
 
     `frame`: uint8 or uint16 [height, width, 3], not modified; `generated`, `source`: float32 [size, size, 3] in 0..1,
     the new crop and the one cut from this frame; `box`: xyxy, where `source` was cut.
 
-    "change": put in what the model changed. `unchanged` is the source crop as the VAE gives it back, shaped like
-    it; without it, what the VAE loses counts as changed. `region`: what `region.with_regions` gives for this frame
+    "change": put in what the model changed. `source_through_vae` is the source crop as the VAE gives it back, shaped
+    like it; without it, what the VAE loses counts as changed. `region`: what `region.with_regions` gives for this frame
     of a video; without it, this frame is judged by itself. "crop": blend in the whole generated crop, for those who
     prefer the model's picture throughout. "as_released": as the release does, in 8 bits, at whole pixels.
+
+    `onto`: the frame with other faces pasted in already, which the result is made of; None: the frame itself.
     """
+    onto = frame if onto is None else onto
     if mode == "as_released":
-        return _paste_as_released(frame, generated, source, box)
+        return _paste_as_released(onto, generated, source, box)
     if mode == "crop":
         window = _pixels_inside(box, frame.shape)
         if _is_empty(window):
-            return frame.copy()
+            return onto.copy()
         new = _to_frame(_scaled(generated, frame), box, window, cv2.BORDER_REPLICATE)
-        return _blended(frame, new, _to_frame(feather_mask(len(generated)), box, window), window)
-    region = changed_region(generated, source, unchanged) if region is None else region
+        return _blended(onto, new, _to_frame(feather_mask(len(generated)), box, window), window)
+    region = changed_region(generated, source, source_through_vae) if region is None else region
     window = _window_of(region, box, frame.shape)
     if _is_empty(window):
-        return frame.copy()
-    crops = (_scaled(crop, frame) for crop in (generated, source if unchanged is None else unchanged))
+        return onto.copy()
+    before = source if source_through_vae is None else source_through_vae
+    crops = (_scaled(crop, frame) for crop in (generated, before))
     new, kept = (_to_frame(crop, box, window, cv2.BORDER_REPLICATE) for crop in crops)
     changed, replaced = cv2.split(region)
     alpha, replaced = (
         _to_frame(mask, box, window) for mask in (changed * feather_mask(len(region)), replaced)
     )
     grain = grain_of(frame[window].astype(np.float32), kept, alpha, replaced)
-    return _blended(frame, cv2.add(new, grain, dst=new), alpha, window)
+    return _blended(onto, cv2.add(new, grain, dst=new), alpha, window)
 
 
 def touched_rectangle(box: np.ndarray, shape: tuple[int, ...], region: np.ndarray | None = None) -> Rectangle:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
@@ -13,8 +15,8 @@ CAPTION_COLOR = (255, 255, 255)
 _CAPTION_HEIGHT = 1 / 24  # of the frame's
 
 
-def side_by_side(dubbed: FinishedFrame, box: np.ndarray | None = None) -> FinishedFrame:
-    """[height, 2 * width, 3]: the source left, with the face box outlined (where there is one), the dub right.
+def side_by_side(dubbed: FinishedFrame, boxes: Iterable[np.ndarray] = ()) -> FinishedFrame:
+    """[height, 2 * width, 3]: the source left, with the face boxes outlined, the dub right.
 
     What is neither drawn here nor dubbed is the source's own. `dubbed` knows its source, and is not modified.
     """
@@ -22,8 +24,7 @@ def side_by_side(dubbed: FinishedFrame, box: np.ndarray | None = None) -> Finish
     source, width = dubbed.source, dubbed.rgb.shape[1]
     both = np.concatenate([source.rgb, dubbed.rgb], axis=1)
     changed: list[Rectangle] = [(x0 + width, y0, x1 + width, y1) for x0, y0, x1, y1 in dubbed.changed]
-    if box is not None:
-        changed.append(_outline(both, box))
+    changed += [_outline(both, box) for box in boxes]
     for left, caption in ((0, "source"), (width, "dubbed")):
         changed.append(_write(both, left, caption))
     stored = None if source.stored is None else stored_twice(source.stored)

@@ -51,20 +51,22 @@ class CropPair(Protocol):
     def source(self) -> np.ndarray: ...
 
     @property
-    def unchanged(self) -> np.ndarray | None: ...
+    def source_through_vae(self) -> np.ndarray | None: ...
 
 
 Pair = TypeVar("Pair", bound=CropPair)
 
 
-def changed_region(generated: np.ndarray, source: np.ndarray, unchanged: np.ndarray | None) -> np.ndarray:
+def changed_region(
+    generated: np.ndarray, source: np.ndarray, source_through_vae: np.ndarray | None
+) -> np.ndarray:
     """The region of a single crop.
 
-    Crops are float32 [size, size, 3] in 0..1. `unchanged`: the source crop as the VAE gives it back; without it
-    the source crop stands in, and what the VAE loses counts as change where it shows.
+    Crops are float32 [size, size, 3] in 0..1. `source_through_vae`: the source crop as the VAE gives it back; without
+    it the source crop stands in, and what the VAE loses counts as change where it shows.
     """
     generated, source = _reduced(generated), _reduced(source)
-    kept = source if unchanged is None else _reduced(unchanged)
+    kept = source if source_through_vae is None else _reduced(source_through_vae)
     difference = _difference(generated, kept)
     if not difference.any():
         return np.zeros((*difference.shape, 2), dtype=np.float32)
@@ -78,14 +80,14 @@ def changed_region(generated: np.ndarray, source: np.ndarray, unchanged: np.ndar
 
 
 def with_regions(crops: Iterable[Pair], wanted: bool = True) -> Iterator[tuple[Pair, np.ndarray | None]]:
-    """The crops of one run of frames, each with its region, `steadied`; None for each where none are `wanted`.
+    """The crops of one shot, each with its region, `steadied`; None for each where none are `wanted`.
 
     Looks `REACH` crops ahead.
     """
     if not wanted:
         return ((crop, None) for crop in crops)
     shown, judged = tee(crops)
-    regions = (changed_region(crop.generated, crop.source, crop.unchanged) for crop in judged)
+    regions = (changed_region(crop.generated, crop.source, crop.source_through_vae) for crop in judged)
     return zip(shown, steadied(regions), strict=True)
 
 

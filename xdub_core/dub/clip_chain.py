@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -19,76 +19,65 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import audio_windows
 from xdub_core.dub.clip_plan import Clip, ClipGeometry
+from xdub_core.dub.crops import Crop, DubbedCrop, FinishCrop
 from xdub_core.dub.stitch import LatentStitcher
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallback
+from xdub_core.vae.counted_stream import CountedStream
 from xdub_core.vae.protocol import VideoVAE
-
-Crop = np.ndarray
-"""float32 [size, size, 3] in 0..1."""
-
-FinishCrop = Callable[[Crop, Crop], Crop]
-"""(generated crop, its source crop) -> the generated crop with its colours matched."""
-
-
-class DubbedCrop(NamedTuple):
-    """A generated crop, the source crop that it was made from, and what that comes to when it goes through the codec.
-
-    `unchanged` tells what the model changed from what the VAE cannot keep; None where it was not asked for.
-    """
-
-    generated: Crop
-    source: Crop
-    unchanged: Crop | None = None
 
 
 @dataclass(frozen=True)
 class ClipChain:
-    """Makes the generated crops of one shot.
+    """Makes the generated crops of shots: one call of `run` for each shot of a speaker. Several may be under way.
 
     `finish` is applied to every decoded frame before it is shown or handed on to the next clip as a motion frame.
     With `as_released`, motion frames come from a decode of the clip by itself, as in the release. Without, they are the
     very frames that the stream shows, which saves a decode of every clip and keeps what follows true to what is seen.
-    With `unchanged`, the reference latents are decoded as well.
+    With `source_through_vae`, the reference latents are decoded as well.
 
     Raises SettingsError where `geometry` is not of this VAE's latents.
     """
 
     vae: VideoVAE
     sampler: ClipSampler
-    features: AudioFeatures
     geometry: ClipGeometry
     finish: FinishCrop
     device: torch.device | str = "cpu"
     as_released: bool = False
-    unchanged: bool = False
+    source_through_vae: bool = False
+    _streams: WeakSet[CountedStream] = field(default_factory=WeakSet, init=False, repr=False)
+    """Those that are open, of all shots: they rest while a clip of any is sampled."""
 
     def __post_init__(self) -> None:
-        if self.geometry.frames_per_latent != self.vae.temporal:
+        planned, given = self.geometry.grid.temporal, self.vae.grid.temporal
+        if planned != given:
             raise SettingsError(
-                f"the clips are planned with {self.geometry.frames_per_latent} frames a latent, but the VAE's "
-                f"latents hold {self.vae.temporal}: plan them for this VAE"
+                f"the clips are planned with {planned} frames a latent, but the VAE's latents hold {given}: plan them "
+                "for this VAE"
             )
 
     def run(
         self,
+        features: AudioFeatures,
         crops: Iterator[Crop],
         clips: tuple[Clip, ...],
         on_step: Callable[[Clip], StepCallback] | None = None,
         on_latents: Callable[[Clip, Tensor], None] | None = None,
         source_latents: Iterable[Tensor] | None = None,
     ) -> Iterator[DubbedCrop]:
-        """The crops, one for each frame that the clips cover.
+        """The crops of a shot, one for each frame that its clips cover.
 
-        `crops` gives the source crop of every one of those frames, in order. `on_step` makes a clip's step callback;
-        `on_latents` gets a clip's latents, [1, C, f, h, w], when it is sampled. `source_latents`: each clip's source
-        crops as latents, where they were encoded before.
+        `features`: of the speaker's whole recording. `crops` gives the source crop of every one of those frames, in
+        order. `on_step` makes a clip's step callback; `on_latents` gets a clip's latents, [1, C, f, h, w], when it is
+        sampled. `source_latents`: each clip's source crops as latents, where they were encoded before.
 
         Raises SamplingError where the VAE makes other numbers of latents or frames than its geometry says.
         """
         overlap = self.geometry.motion_frames
-        stitcher, stream = LatentStitcher(self.geometry.motion_latents), CountedStream(self.vae)
-        references = _References(self.vae, self.geometry.motion_latents) if self.unchanged else None
+        stitcher = LatentStitcher(self.geometry.motion_latents)
+        streams = [CountedStream(self.vae) for _ in range(2 if self.source_through_vae else 1)]
+        self._streams.update(streams)
         clip_crops: list[Crop] = []
         shown: deque[Crop] = deque(maxlen=overlap)  # the newest finished frames
         waiting: deque[Crop] = deque()  # source crops of frames not yet decoded
@@ -100,16 +89,13 @@ class ClipChain:
             waiting.extend(new)
             encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
             self._check_latents(encoded)
-            stream.rest()
-            if references is not None:
-                references.rest()
-            latents = self._sample(clip, encoded, motion, on_step(clip) if on_step else None)
+            latents = self._sample(clip, features, encoded, motion, on_step(clip) if on_step else None)
             if on_latents is not None:
                 on_latents(clip, latents)
-            if references is not None:
-                references.add(encoded)
-            for latent in stitcher.add(latents).split(1, dim=2):
-                for crop in self._finished(stream.decode(latent), waiting, references):
+            # What is decoded together is stitched together: the clip and, where wanted, its reference.
+            both = torch.cat([latents, encoded.to(latents)]) if self.source_through_vae else latents
+            for latent in stitcher.add(both).split(1, dim=2):
+                for crop in self._decoded(streams, latent, waiting):
                     shown.append(crop.generated)
                     yield crop
             if clip is not clips[-1]:
@@ -117,20 +103,25 @@ class ClipChain:
                     motion = self._motion_as_released(latents, clip_crops)
                 else:
                     assert stitcher.pending is not None  # a clip was just added
-                    provisional = self._finished(stream.peek(stitcher.pending), deque(waiting))
-                    motion = self._encode([*shown, *(crop.generated for crop in provisional)][-overlap:])
+                    provisional = streams[0].peek(stitcher.pending[:1])
+                    finished = [crop.generated for crop in self._finished([provisional], deque(waiting))]
+                    motion = self._encode([*shown, *finished][-overlap:])
         if (last := stitcher.finish()) is not None:
-            if references is not None:
-                references.finish()
-            yield from self._finished(stream.decode(last), waiting, references)
+            yield from self._decoded(streams, last, waiting)
 
     def _sample(
-        self, clip: Clip, reference: Tensor, motion: Tensor | None, on_step: StepCallback | None
+        self,
+        clip: Clip,
+        features: AudioFeatures,
+        reference: Tensor,
+        motion: Tensor | None,
+        on_step: StepCallback | None,
     ) -> Tensor:
-        geometry = self.geometry
-        windows = audio_windows(self.features, clip.start, geometry.latents, geometry.frames_per_latent)
+        windows = audio_windows(features, clip.start, self.geometry.latents, self.geometry.grid)
         inputs = ClipInputs(reference, windows.unsqueeze(0).to(self.device), motion)
-        return self.sampler(clip.index, inputs, on_step)
+        for stream in self._streams:
+            stream.rest()
+        return self.sampler(clip.number, inputs, on_step)
 
     def _encode(self, crops: list[Crop]) -> Tensor:
         return self.vae.encode(torch.from_numpy(np.stack(crops)).to(self.device))
@@ -139,76 +130,24 @@ class ClipChain:
         if encoded.shape[2] != self.geometry.latents:
             raise SamplingError(
                 f"the VAE made {encoded.shape[2]} latents of a clip of {self.geometry.frames} frames, but "
-                f"{self.vae.temporal} frames a latent make {self.geometry.latents}: use another VAE"
+                f"{self.vae.grid.temporal} frames a latent make {self.geometry.latents}: use another VAE"
             )
 
-    def _finished(
-        self, decoded: Tensor, sources: deque[Crop], references: _References | None = None
+    def _decoded(
+        self, streams: list[CountedStream], latents: Tensor, sources: deque[Crop]
     ) -> Iterator[DubbedCrop]:
-        """Finish decoded frames [n, size, size, 3], taking each one's source crop off `sources`."""
-        unchanged = [None] * len(decoded) if references is None else references.decode_next()
-        for frame, kept in zip(decoded.float().cpu().numpy(), unchanged, strict=True):
+        """The next crops of the streams, one for each of the batch of `latents`."""
+        pairs = zip(streams, latents.split(1), strict=True)
+        return self._finished([stream.decode(latent) for stream, latent in pairs], sources)
+
+    def _finished(self, decoded: list[Tensor], sources: deque[Crop]) -> Iterator[DubbedCrop]:
+        """Finish frames [n, size, size, 3], of the clip and perhaps its reference, taking their source crops off."""
+        for pictures in zip(*(frames.float().cpu().numpy() for frames in decoded), strict=True):
             source = sources.popleft()
-            yield DubbedCrop(
-                self.finish(frame, source), source, None if kept is None else self.finish(kept, source)
-            )
+            generated, *kept = (self.finish(picture, source) for picture in pictures)
+            yield DubbedCrop(generated, source, *kept)
 
     def _motion_as_released(self, latents: Tensor, crops: list[Crop]) -> Tensor:
         overlap = self.geometry.motion_frames
-        finished = self._finished(self.vae.decode(latents)[-overlap:], deque(crops[-overlap:]))
+        finished = self._finished([self.vae.decode(latents)[-overlap:]], deque(crops[-overlap:]))
         return self._encode([crop.generated for crop in finished])
-
-
-class CountedStream:
-    """A VAE's stream that raises SamplingError where latents decode to other numbers of frames than they hold."""
-
-    def __init__(self, vae: VideoVAE) -> None:
-        self._stream, self._temporal = vae.stream(), vae.temporal
-        self._started = False
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """See `StreamingDecoder.decode`."""
-        frames = self._counted(self._stream.decode(latents), latents)
-        self._started = self._started or latents.shape[2] > 0
-        return frames
-
-    def peek(self, latents: Tensor) -> Tensor:
-        """See `StreamingDecoder.peek`."""
-        return self._counted(self._stream.peek(latents), latents)
-
-    def rest(self) -> None:
-        """See `StreamingDecoder.rest`."""
-        self._stream.rest()
-
-    def _counted(self, frames: Tensor, latents: Tensor) -> Tensor:
-        held = self._temporal * latents.shape[2]
-        if not self._started and held:
-            held -= self._temporal - 1
-        if len(frames) != held:
-            raise SamplingError(
-                f"the VAE decoded {len(frames)} frames of latents that hold {held} ({self._temporal} each): use "
-                "another VAE"
-            )
-        return frames
-
-
-class _References:
-    """The clips' reference latents, stitched and decoded in step with the generated ones."""
-
-    def __init__(self, vae: VideoVAE, motion_latents: int) -> None:
-        self._stitcher, self._stream = LatentStitcher(motion_latents), CountedStream(vae)
-        self._ready: deque[Tensor] = deque()
-
-    def add(self, latents: Tensor) -> None:
-        self._ready.extend(self._stitcher.add(latents).split(1, dim=2))
-
-    def finish(self) -> None:
-        if (last := self._stitcher.finish()) is not None:
-            self._ready.append(last)
-
-    def rest(self) -> None:
-        self._stream.rest()
-
-    def decode_next(self) -> np.ndarray:
-        """The frames of the next latent, float32 [n, size, size, 3]."""
-        return self._stream.decode(self._ready.popleft()).float().cpu().numpy()

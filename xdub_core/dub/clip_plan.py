@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from xdub_core.errors import SettingsError
-from xdub_core.vae.protocol import FRAMES_PER_LATENT
+from xdub_core.vae.grid import WAN_GRID, LatentGrid
 
 FPS = 25.0
 AUDIO_RATE = 16000
@@ -21,30 +21,26 @@ MOTION_FRAMES = 5
 
 @dataclass(frozen=True)
 class ClipGeometry:
-    """Length of a clip and of its overlap with the clip before, in frames.
+    """Length of a clip and of its overlap with the clip before, in frames, each of them whole latents of `grid`.
 
-    With a causal VAE whose latents hold `frames_per_latent` frames after the first, both are a multiple of it plus 1.
-
-    Raises SettingsError for lengths that the VAE or the chain of clips cannot have.
+    The grid of a dub is its VAE's: `on_grid`. Raises SettingsError for lengths that the VAE or the chain of clips
+    cannot have.
     """
 
     frames: int = CLIP_FRAMES
     motion_frames: int = MOTION_FRAMES
-    frames_per_latent: int = FRAMES_PER_LATENT
+    grid: LatentGrid = WAN_GRID
 
     def __post_init__(self) -> None:
-        held = self.frames_per_latent
+        held = self.grid.temporal
         if held < 1:
             raise SettingsError(f"{held} frames a latent: the VAE must hold 1 or more")
         for name, frames in (("clip", self.frames), ("motion overlap", self.motion_frames)):
-            if frames < 1 or (frames - 1) % held:
+            if frames < 1 or self.grid.filled(frames) != frames:
+                usual = f" ({CLIP_FRAMES} and {MOTION_FRAMES} by default)"
                 raise SettingsError(
                     f"a {name} of {frames} frames, where a latent holds {held}: use a multiple of {held} plus 1"
-                    + (
-                        f" ({CLIP_FRAMES} and {MOTION_FRAMES} by default)"
-                        if held == FRAMES_PER_LATENT
-                        else ""
-                    )
+                    + (usual if held == WAN_GRID.temporal else "")
                 )
         if self.motion_frames >= self.frames:
             raise SettingsError(f"{self.motion_frames} motion frames in clips of {self.frames}: use fewer")
@@ -56,15 +52,15 @@ class ClipGeometry:
 
     @property
     def latents(self) -> int:
-        return (self.frames - 1) // self.frames_per_latent + 1
+        return self.grid.latents(self.frames)
 
     @property
     def motion_latents(self) -> int:
-        return (self.motion_frames - 1) // self.frames_per_latent + 1
+        return self.grid.latents(self.motion_frames)
 
-    def for_vae(self, temporal: int) -> ClipGeometry:
-        """The same lengths with a VAE's own `temporal`. Raises SettingsError where they do not divide by it."""
-        return replace(self, frames_per_latent=temporal)
+    def on_grid(self, grid: LatentGrid) -> ClipGeometry:
+        """The same lengths on a VAE's own grid. Raises SettingsError where they are no whole latents of it."""
+        return replace(self, grid=grid)
 
 
 RELEASED_GEOMETRY = ClipGeometry()
@@ -74,8 +70,8 @@ RELEASED_GEOMETRY = ClipGeometry()
 class Clip:
     """One clip: the frames [start, stop) of the recording's 25-fps timeline."""
 
-    index: int
-    """Counted from 0 over the whole dub, whichever chain the clip belongs to."""
+    number: int
+    """Counted from 0 over the whole dub, whichever chain the clip belongs to: what names it everywhere."""
     start: int
     stop: int
     motion_frames: int
@@ -118,17 +114,17 @@ def padded_frames(frames: int, geometry: ClipGeometry = RELEASED_GEOMETRY) -> in
 
 
 def plan_clips(
-    frames: int, start: int = 0, geometry: ClipGeometry = RELEASED_GEOMETRY, first_index: int = 0
+    frames: int, start: int = 0, geometry: ClipGeometry = RELEASED_GEOMETRY, first_number: int = 0
 ) -> tuple[Clip, ...]:
     """A chain of clips that cover the frames [start, start + frames) of the timeline; the last runs past the end.
 
-    `first_index`: the clips of the chains before. Raises SettingsError when `frames` is below 1.
+    `first_number`: the number of clips in the chains before. Raises SettingsError when `frames` is below 1.
     """
     if frames < 1:
         raise SettingsError(f"{frames} frames to dub: at least 1 is needed")
     count = 1 + (padded_frames(frames, geometry) - geometry.frames) // geometry.stride
-    starts = (start + number * geometry.stride for number in range(count))
+    starts = (start + place * geometry.stride for place in range(count))
     return tuple(
-        Clip(first_index + number, first, first + geometry.frames, geometry.motion_frames if number else 0)
-        for number, first in enumerate(starts)
+        Clip(first_number + place, first, first + geometry.frames, geometry.motion_frames if place else 0)
+        for place, first in enumerate(starts)
     )

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-MOTION_LATENTS = 2
-"""Leading latents of a continuing clip that repeat the clip before: the released model's 5 frames."""
+from xdub_core.dub.clip_plan import RELEASED_GEOMETRY
 
 
 class LatentStitcher:
@@ -18,7 +17,7 @@ class LatentStitcher:
     a single motion latent, which shows one frame where `pending` shows four, `pending` stays as it is.
     """
 
-    def __init__(self, motion_latents: int = MOTION_LATENTS) -> None:
+    def __init__(self, motion_latents: int = RELEASED_GEOMETRY.motion_latents) -> None:
         self.motion_latents = motion_latents
         self.pending: Tensor | None = None
         """The provisional last latent, [batch, channels, 1, height, width]."""
@@ -41,13 +40,14 @@ class LatentStitcher:
         return final
 
 
-def stitch(clips: Iterable[Tensor], motion_latents: int = MOTION_LATENTS) -> Tensor:
-    """All clips' latents as one tensor: f latents for the first clip, f - `motion_latents` for each further one."""
-    return torch.cat(list(_stitched(clips, motion_latents)), dim=2)
-
-
-def _stitched(clips: Iterable[Tensor], motion_latents: int) -> Iterator[Tensor]:
+def stitched(clips: Iterable[Tensor], motion_latents: int) -> Iterator[Tensor]:
+    """The latents of stitched clips as they become final, [batch, channels, some, height, width]."""
     stitcher = LatentStitcher(motion_latents)
-    yield from (stitcher.add(clip) for clip in clips)
+    yield from map(stitcher.add, clips)
     if (last := stitcher.finish()) is not None:
         yield last
+
+
+def stitch(clips: Iterable[Tensor], motion_latents: int = RELEASED_GEOMETRY.motion_latents) -> Tensor:
+    """All clips' latents as one tensor: f latents for the first clip, f - `motion_latents` for each further one."""
+    return torch.cat(list(stitched(clips, motion_latents)), dim=2)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import FPS
-from xdub_core.dub.pipeline import DubModel, DubSettings
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.held_out import dub_frames
 from xdub_core.evaluation.judges import LandmarkFinder

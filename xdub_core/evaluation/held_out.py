@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures, TensorFeatures
-from xdub_core.dub.pipeline import DubModel, DubSettings, Scene, dub
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.pipeline import dub
+from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.settings import DubSettings
 from xdub_core.evaluation.judges import Judges
 from xdub_core.evaluation.measure import DubCase, Measures, measure, through_vae
 from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, Report, make_report
@@ -41,9 +44,9 @@ def dub_frames(
 ) -> Tensor:
     """Dub a video that is a face crop already, uint8 [F, S, S, 3], into one of `length` frames (None: as many)."""
     pictures = frames.numpy()
-    track = track_faces(iter(pictures), WholeFrame())
+    speaker = Speaker(track_faces(iter(pictures), WholeFrame()), features)
     timeline = Timeline(np.arange(len(pictures)))
-    scene = Scene(FramesInMemory(pictures), timeline, track, features, length or len(pictures))
+    scene = Scene(FramesInMemory(pictures), timeline, (speaker,), length or len(pictures))
     return torch.from_numpy(np.stack([frame.rgb for frame in dub(scene, model, settings)]))
 
 

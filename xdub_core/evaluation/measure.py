@@ -90,7 +90,7 @@ def through_vae(vae: VideoVAE, frames: Tensor) -> Tensor:
 
     The last frame is repeated to fill the last latent, and cut off again.
     """
-    missing = -(len(frames) - 1) % vae.temporal
+    missing = vae.grid.filled(len(frames)) - len(frames)
     filled = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
     with torch.no_grad():
         decoded = vae.decode(vae.encode(filled.float() / 255))

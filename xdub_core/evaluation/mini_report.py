@@ -13,7 +13,8 @@ from torch import Tensor
 
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.audio.recording import SAMPLE_RATE
-from xdub_core.dub.pipeline import DubModel, DubSettings
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.settings import DubSettings
 from xdub_core.evaluation.behaviour import (
     Drift,
     Swap,

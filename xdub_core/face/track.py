@@ -34,14 +34,14 @@ class FaceTrack:
 
     `boxes`: float64 [frames, 4] xyxy in pixels, square and inside the frame (with `as_released`, on whole pixels, and
     square to within a pixel); `present`: bool [frames], whether there is a face; boxes of absent frames are those of
-    the frames around. `shot`: int64 [frames], the number of the shot that a frame belongs to, counted from 0, short
-    absences included, or -1 outside of all. `size`: (width, height) of the frames. `cases`: what the face does in
+    the frames around. `shot_numbers`: int64 [frames], the shot that a frame belongs to, counted from 0, short absences
+    included, or -1 outside of all. `size`: (width, height) of the frames. `cases`: what the face does in
     each shot; empty where the boxes were given and not smoothed.
     """
 
     boxes: np.ndarray
     present: np.ndarray
-    shot: np.ndarray
+    shot_numbers: np.ndarray
     size: tuple[int, int]
     cases: tuple[SmoothingCase, ...] = ()
 
@@ -78,20 +78,20 @@ def track_faces(
             f"no face in any of the {len(found.looked_at)} frames looked at: check that the video is upright and the "
             "face large enough, try another detector, or give the face box yourself"
         )
-    shots = [range(len(seen))] if as_released else _shots(seen, found.boxes)
-    spans = [range(seen[shot.start], seen[shot.stop - 1] + 1) for shot in shots]
+    detections = [range(len(seen))] if as_released else _shots(seen, found.boxes)
     values = found.values
+    shots = [range(seen[part.start], seen[part.stop - 1] + 1) for part in detections]
     boxes, cases = np.empty((count, 4)), []
     follow = getattr(detector, "follow", False) and not as_released
-    for shot, span in zip(shots, spans, strict=True):
-        given = _interpolated(np.asarray(span), seen[shot.start : shot.stop], values[shot.start : shot.stop])
+    for shot, part in zip(shots, detections, strict=True):
+        given = _interpolated(np.asarray(shot), seen[part.start : part.stop], values[part.start : part.stop])
         if given.ndim == 3:
-            boxes[span.start : span.stop], case = smooth_boxes(given, size, as_released, follow)
+            boxes[shot.start : shot.stop], case = smooth_boxes(given, size, as_released, follow)
             cases.append(case)
         else:
-            boxes[span.start : span.stop] = integer_boxes(given, size) if as_released else given
+            boxes[shot.start : shot.stop] = integer_boxes(given, size) if as_released else given
     present = np.isin(found.looked_at, seen)[_nearest(np.array(found.looked_at), count)]
-    return FaceTrack(*_spread(boxes, spans, present), size, tuple(cases))
+    return FaceTrack(*_spread(boxes, shots, present), size, tuple(cases))
 
 
 class _Found:
@@ -216,7 +216,7 @@ def _place_unknown(face: np.ndarray, box: np.ndarray) -> None:
 
 
 def _shots(seen: Sequence[int], extents: np.ndarray) -> list[range]:
-    """Runs of detections, as ranges of indices into `seen`, over which the face neither jumps nor is long away."""
+    """The detections of each shot, as ranges of indices into `seen`: the face neither jumps nor is long away."""
     steps = np.diff(seen)
     centers = (extents[:, :2] + extents[:, 2:]) / 2
     sides = np.maximum((extents[:, 2:] - extents[:, :2]).max(axis=1), 1e-6)
@@ -242,12 +242,12 @@ def _interpolated(at: np.ndarray, numbers: Sequence[int], values: np.ndarray) ->
 
 
 def _spread(
-    boxes: np.ndarray, spans: Sequence[range], present: np.ndarray
+    boxes: np.ndarray, shots: Sequence[range], present: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, presence and shot numbers of all frames: those outside the spans take the nearest span's nearest box."""
-    known = np.concatenate([np.asarray(span) for span in spans])
-    shot = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+    """Boxes, presence and shot numbers of all frames: those outside the shots take the nearest shot's nearest box."""
+    known = np.concatenate([np.asarray(shot) for shot in shots])
+    number = np.repeat(np.arange(len(shots)), [len(shot) for shot in shots])
     nearest = _nearest(known, len(boxes))
     inside = np.zeros(len(boxes), bool)
     inside[known] = True
-    return boxes[known[nearest]], present, np.where(inside | present, shot[nearest], -1)
+    return boxes[known[nearest]], present, np.where(inside | present, number[nearest], -1)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubSettings
+from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.files import write_text_whole
 from xdub_core.sampling.clip_sampling import SamplerSettings

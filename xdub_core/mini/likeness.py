@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xdub_core.dub.pipeline import FrameSource
+from xdub_core.dub.scene import FrameSource
 from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.track import FaceTrack

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from xdub_core.audio.recording import Recording
-from xdub_core.dub.pipeline import DubModel
+from xdub_core.dub.model import DubModel
 from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import load_expert
 from xdub_core.experts.expert_denoiser import ExpertDenoiser

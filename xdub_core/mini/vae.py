@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, VAENet
-from xdub_core.vae.protocol import StreamingDecoder, check_frames, check_latents
+from xdub_core.mini.vae_net import VAENet
+from xdub_core.vae.protocol import StreamingDecoder
 
-_PIECE = 16
+PIECE = 16
 """Latent frames that are encoded at a time: memory stays bounded however long the video."""
 
 
@@ -19,19 +19,16 @@ class MiniVAE:
     stays on its own.
     """
 
-    spatial = SPATIAL
-    temporal = TEMPORAL
-
     def __init__(self, network: VAENet) -> None:
         self.network = network.eval()
-        self.channels = network.config.channels
+        self.grid = network.config.grid
 
     def encode(self, frames: Tensor) -> Tensor:
         """Frames [F, H, W, 3] in 0..1 -> latents [1, C, f, h, w]; see `VideoVAE.encode`."""
-        check_frames(frames, self.spatial, self.temporal)
+        self.grid.check_frames(frames)
         video = frames.to(self._device).float().permute(0, 3, 1, 2)[None]
         pieces = [self.network.moments(video[:, :1])[0]]
-        for piece in video[:, 1:].split(TEMPORAL * _PIECE, dim=1) if len(frames) > 1 else ():
+        for piece in video[:, 1:].split(self.grid.temporal * PIECE, dim=1) if len(frames) > 1 else ():
             # A stand-in for the first frame, whose latent is thrown away: the encoder encodes each latent alone.
             pieces.append(self.network.moments(torch.cat([piece[:, :1], piece], dim=1))[0][:, :, 1:])
         return self.network.normalise(torch.cat(pieces, dim=2)).to(frames.device)
@@ -42,7 +39,7 @@ class MiniVAE:
 
     def decode_batch(self, latents: Tensor) -> Tensor:
         """Normalised latents of whole videos [B, C, f, h, w] -> frames [B, 4 (f - 1) + 1, H, W, 3], not clamped."""
-        check_latents(latents[:1], self.channels)
+        self.grid.check_latents(latents[:1])
         return self.network.decode_video(self.network.denormalise(latents)).permute(0, 1, 3, 4, 2)
 
     def stream(self) -> StreamingDecoder:
@@ -51,10 +48,9 @@ class MiniVAE:
 
     def decode_after(self, latents: Tensor, before: Tensor | None) -> Tensor:
         """Decode a piece of a stream; `before` [1, C, 1, h, w] is the latent that went before (None: none)."""
-        check_latents(latents, self.channels)
-        height, width = (self.spatial * side for side in latents.shape[3:])
+        self.grid.check_latents(latents)
         if not latents.shape[2]:
-            return latents.new_zeros((0, height, width, 3), dtype=torch.float32)
+            return latents.new_zeros((0, *self.grid.pixels(latents), 3), dtype=torch.float32)
         z = self.network.denormalise(latents.to(self._device).float())
         past = None if before is None else self.network.denormalise(before.to(self._device).float())
         frames = []

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from xdub_core.errors import SettingsError
 from xdub_core.vae.cosine import CosineVAE
+from xdub_core.vae.grid import LatentGrid
 
 _FOLD = 4
 SPATIAL = 2 * _FOLD
@@ -41,6 +42,11 @@ class VAEConfig:
     decoder_frame_width: int = 80
     fine_width: int = 40
     fine_blocks: int = 2
+
+    @property
+    def grid(self) -> LatentGrid:
+        """That of its latents."""
+        return LatentGrid(self.channels, TEMPORAL, SPATIAL)
 
 
 class Block(nn.Module):

@@ -11,7 +11,7 @@ from xdub_core.audio.encoded import EncodedAudio, SpooledFeatures, spooled_featu
 from xdub_core.audio.recording import Recording
 from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import load_whisper
-from xdub_core.dub.pipeline import DubModel
+from xdub_core.dub.model import DubModel
 from xdub_core.errors import MissingModelError
 from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
 from xdub_core.model.dit_file import load_dit

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
-from xdub_core.dub.pipeline import DubSettings
+from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT
 from xdub_core.model.dit_file import checkpoint_config
 from xdub_core.released.empty_prompt import CONTEXT_ROWS
 from xdub_core.released.free_memory import free_memory
 from xdub_core.released.manifest import find_file, human_size
-from xdub_core.vae.wan import WanVAE
+from xdub_core.vae.grid import WAN_GRID
 from xdub_core.weights.identify import FileDescription, describe_file
 
 LARGE = 1_000_000_000
@@ -121,7 +121,7 @@ _NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 def sampling_bytes(plan: Plan) -> int:
     """What sampling a clip takes besides weights: tokens, and the keys and values of text and audio."""
     config, settings = checkpoint_config(plan.dit), plan.settings
-    frames, side = settings.geometry.latents, settings.crop_size // WanVAE.spatial
+    frames, side = settings.geometry.latents, settings.crop_size // WAN_GRID.spatial
     tokens = 2 * frames * side**2 // prod(config.patch)
     branches = BRANCHES if plan.batched else 1
     attended = CONTEXT_ROWS + (branches if plan.batched else 2) * frames * AUDIO_TOKENS_PER_LATENT

@@ -11,7 +11,7 @@ import torch
 from xdub_core.audio.encoded import log_mel_features
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import Recording
-from xdub_core.dub.pipeline import DubModel
+from xdub_core.dub.model import DubModel
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.sampling.denoiser import DiTDenoiser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +13,7 @@ from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, TIMESTEPS, DiTConfig
 from xdub_core.model.dit import ClipConstants, XDubDiT
 from xdub_core.sampling.guidance import Velocities
+from xdub_core.vae.grid import LatentGrid
 
 Weights = tuple[float, float, float]
 """What each of the `Velocities` counts for in a step, in their order; see `Guidance.weights`."""
@@ -23,11 +23,19 @@ ALL: Weights = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class LatentNeeds:
-    """The latents that a model takes: their channels, rows and columns by `step`, and `frames` of video in each."""
+    """The latents that a model takes: their `channels`, `temporal` frames in each, in whole patches."""
 
     channels: int
-    step: int
-    frames: int
+    temporal: int
+    patch: tuple[int, int, int]
+
+    def misfit(self, grid: LatentGrid) -> str:
+        """What is wrong with latents on this grid, as the end of a sentence about them; empty where nothing is."""
+        if grid.channels != self.channels:
+            return f"have {grid.channels} channels, but the model takes {self.channels}"
+        if grid.temporal != self.temporal:
+            return f"hold {grid.temporal} frames each, but the model's hold {self.temporal}"
+        return ""
 
 
 def needs_of(model: object) -> LatentNeeds | None:
@@ -37,9 +45,7 @@ def needs_of(model: object) -> LatentNeeds | None:
 
 def dit_needs(config: DiTConfig) -> LatentNeeds:
     """What a DiT of these sizes takes."""
-    return LatentNeeds(
-        config.latent_channels, math.lcm(*config.patch[1:]), AUDIO_TOKENS_PER_LATENT // ROWS_PER_FRAME
-    )
+    return LatentNeeds(config.latent_channels, AUDIO_TOKENS_PER_LATENT // ROWS_PER_FRAME, config.patch)
 
 
 BranchVelocity = Callable[[Tensor, Tensor, Tensor, ClipConstants, int], Tensor]

@@ -9,7 +9,7 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import ROWS_PER_FRAME, audio_windows
 from xdub_core.training.example_files import Example
 from xdub_core.training.masks import latent_mask, mask_out
-from xdub_core.vae.protocol import VideoVAE, latent_frame_count
+from xdub_core.vae.protocol import VideoVAE
 
 STORED = torch.float16
 """Latents and features are stored in half precision: finer than any VAE's own error."""
@@ -69,11 +69,10 @@ def editor_example(
 def _heard_and_weighted(
     vae: VideoVAE, frames: int, features: AudioFeatures, start_frame: int, face: Tensor, lip: Tensor
 ) -> Example:
-    latents = latent_frame_count(frames, vae.temporal)
     return {
-        "audio": audio_windows(features, start_frame, latents, vae.temporal).to(STORED),
-        "face": latent_mask(face, vae.spatial, vae.temporal).to(STORED),
-        "lip": latent_mask(lip, vae.spatial, vae.temporal).to(STORED),
+        "audio": audio_windows(features, start_frame, vae.grid.latents(frames), vae.grid).to(STORED),
+        "face": latent_mask(face, vae.grid).to(STORED),
+        "lip": latent_mask(lip, vae.grid).to(STORED),
     }
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from xdub_core.vae.protocol import FRAMES_PER_LATENT, latent_frame_count
+from xdub_core.vae.grid import LatentGrid
 
 MASKED_VALUE = 0.5
 """What hides the masked pixels: middle grey, the zero of the VAE's own range."""
@@ -23,15 +23,14 @@ def mask_out(frames: Tensor, mask: Tensor) -> Tensor:
     return frames * kept + MASKED_VALUE * (1 - kept)
 
 
-def latent_mask(mask: Tensor, spatial: int, temporal: int = FRAMES_PER_LATENT) -> Tensor:
+def latent_mask(mask: Tensor, grid: LatentGrid) -> Tensor:
     """A pixel mask [frames, H, W] at the latents' resolution: [1, f, h, w], the mean over each latent's pixels.
 
-    The first latent frame shows one frame, every other one `temporal`.
     Raises SamplingError when the number of frames is none of a causal VAE's.
     """
-    latent_frame_count(len(mask), temporal)
-    cells = F.avg_pool2d(mask.float().unsqueeze(1), spatial).squeeze(1)  # [frames, h, w]
-    later = cells[1:].unflatten(0, (-1, temporal)).mean(1) if len(cells) > 1 else cells[:0]
+    count = grid.latents(len(mask))
+    cells = F.avg_pool2d(mask.float().unsqueeze(1), grid.spatial).squeeze(1)  # [frames, h, w]
+    later = cells[1:].unflatten(0, (-1, grid.temporal)).mean(1) if count > 1 else cells[:0]
     return torch.cat([cells[:1], later]).unsqueeze(0)
 
 

@@ -21,6 +21,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from xdub_core.dub.clip_plan import RELEASED_GEOMETRY
 from xdub_core.errors import SettingsError
 from xdub_core.model.config import TIMESTEPS
 from xdub_core.model.dit import XDubDiT
@@ -45,7 +46,7 @@ from xdub_core.training.rewards import (
     sync_loss,
 )
 from xdub_core.training.timesteps import HIGH_NOISE, TimestepDistribution
-from xdub_core.vae.protocol import FRAMES_PER_LATENT
+from xdub_core.vae.grid import WAN_GRID, LatentGrid
 
 
 class Predict(Protocol):
@@ -74,7 +75,7 @@ class FlowSettings:
     """
 
     timesteps: TimestepDistribution = HIGH_NOISE
-    motion_latents: int = 2
+    motion_latents: int = RELEASED_GEOMETRY.motion_latents
     motion_probability: float = 0.5
     motion_noise: float = 0.0
     audio_noise: float = 0.0
@@ -94,14 +95,14 @@ class FlowSettings:
 class PixelLosses:
     """Supervision of single-step decoded pixels: by a sync scorer (lip expert), by embedders (texture expert).
 
-    `temporal`: frames that each latent of `decode`'s VAE holds after the first.
+    `grid`: that of `decode`'s VAE.
     """
 
     decode: FrameDecoder
     sync: SyncScorer | None = None
     identity: tuple[Embedder, ...] = ()
     settings: PixelLossSettings = field(default_factory=PixelLossSettings)
-    temporal: int = FRAMES_PER_LATENT
+    grid: LatentGrid = WAN_GRID
 
 
 class Objective(nn.Module):
@@ -216,16 +217,16 @@ class Objective(nn.Module):
             segment = draw_segment(target.clean.shape[2], settings.segment_latents, generator)
             estimate = single_step_latents(target, predicted, settings.threshold)
             frames = pixels.decode(estimate[:, :, segment])
-            held = pixels.temporal * (segment.stop - segment.start - 1) + 1
+            held = pixels.grid.frames(segment.stop - segment.start)
             if frames.shape[1] != held:
                 raise SettingsError(
                     f"{segment.stop - segment.start} latents were decoded to {frames.shape[1]} frames, but with "
-                    f"{pixels.temporal} frames a latent they hold {held}: say the VAE's own number"
+                    f"{pixels.grid.temporal} frames a latent they hold {held}: say the VAE's own number"
                 )
             if pixels.sync is not None and audio_attention:
                 if "rows" not in batch:
                     raise SettingsError('a sync loss needs the "rows" that its scorer hears in every batch')
-                rows = segment_rows(batch["rows"].float(), segment, pixels.temporal)
+                rows = segment_rows(batch["rows"].float(), segment, pixels.grid)
                 each = sync_loss(pixels.sync, frames, rows, min(settings.sync_window, frames.shape[1]))
                 parts.append(("sync", settings.sync_weight, _mean_of(each, kept.audio)))
             if pixels.identity and not audio_attention:

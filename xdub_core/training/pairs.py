@@ -78,7 +78,7 @@ class Redubber:
                 f"{list(frames.shape)} frames, {list(masks.shape)} masks and {len(speech)} recordings: "
                 "give one mask per frame and one recording per clip"
             )
-        geometry, length = self.settings.segment.for_vae(self.vae.temporal), frames.shape[1]
+        geometry, length = self.settings.segment.on_grid(self.vae.grid), frames.shape[1]
         extra = padded_frames(length, geometry) - length
         frames, masks = (
             torch.cat([x, x[:, -1:].expand(-1, extra, *x.shape[2:])], dim=1) for x in (frames, masks)
@@ -90,7 +90,7 @@ class Redubber:
             dubbed = self._segment(segment, frames, masks, speech, motion)
             made.append(dubbed[:, segment.motion_frames :])
             if on_segment is not None:
-                on_segment(segment.index + 1, len(segments))
+                on_segment(segment.number + 1, len(segments))
         return torch.cat(made, dim=1)[:, :length]
 
     def _segment(
@@ -103,10 +103,10 @@ class Redubber:
     ) -> Tensor:
         span = slice(segment.start, segment.stop)
         original, mask = frames[:, span], masks[:, span]
-        temporal = self.vae.temporal
-        latents = self.settings.segment.for_vae(temporal).latents
+        grid = self.vae.grid
+        latents = grid.latents(original.shape[1])
         audio = torch.stack(
-            [audio_windows(s.features, s.start + segment.start, latents, temporal) for s in speech]
+            [audio_windows(s.features, s.start + segment.start, latents, grid) for s in speech]
         )
         stills = even_frames(original.shape[1], self.settings.references)
         references = torch.cat([self._encode(original[:, i : i + 1]) for i in stills], dim=2)

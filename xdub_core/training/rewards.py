@@ -12,6 +12,7 @@ from torch import Tensor
 from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.errors import SettingsError
 from xdub_core.training.flow import TRUNCATION
+from xdub_core.vae.grid import LatentGrid
 
 
 class FrameDecoder(Protocol):
@@ -103,12 +104,11 @@ def draw_segment(latents: int, length: int, generator: torch.Generator) -> slice
     return slice(start, start + length)
 
 
-def segment_rows(rows: Tensor, segment: slice, temporal: int) -> Tensor:
+def segment_rows(rows: Tensor, segment: slice, grid: LatentGrid) -> Tensor:
     """The feature rows [batch, 2 n, width] of the n frames that a segment of latents decodes to.
 
-    Latents from k on, decoded by themselves, begin with the single frame `temporal` k of the clip (its own first frame
-    for k = 0, else the last one of latent k).
+    Latents from k on, decoded by themselves, begin with a single frame of the clip, the last one of latent k.
     """
-    first = temporal * segment.start
-    frames = temporal * (segment.stop - segment.start - 1) + 1
+    first = grid.span(segment.start)[-1]
+    frames = grid.frames(segment.stop - segment.start)
     return rows[:, ROWS_PER_FRAME * first : ROWS_PER_FRAME * (first + frames)]

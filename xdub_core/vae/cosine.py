@@ -15,7 +15,8 @@ from itertools import product
 import torch
 
 from xdub_core.errors import SettingsError
-from xdub_core.vae.protocol import StreamingDecoder, check_frames, check_latents
+from xdub_core.vae.grid import WAN_GRID, LatentGrid
+from xdub_core.vae.protocol import StreamingDecoder
 
 MID_GREY = 0.5
 
@@ -38,16 +39,19 @@ class CosineVAE:
     """
 
     def __init__(
-        self, channels: int = 48, spatial: int = 16, temporal: int = 4, *, clamp: bool = True
+        self,
+        channels: int = WAN_GRID.channels,
+        spatial: int = WAN_GRID.spatial,
+        temporal: int = WAN_GRID.temporal,
+        *,
+        clamp: bool = True,
     ) -> None:
         if min(channels, spatial, temporal) < 1 or channels > 3 * spatial * spatial * temporal:
             raise SettingsError(
                 f"a cosine VAE of {temporal} frames x {spatial} x {spatial} pixels has "
                 f"1 to {3 * spatial * spatial * temporal} channels, not {channels}"
             )
-        self.channels = channels
-        self.spatial = spatial
-        self.temporal = temporal
+        self.grid = LatentGrid(channels, temporal, spatial)
         self.clamp = clamp
         chosen, sizes = _choose_coefficients(channels, spatial, temporal)
         basis = _block_basis(chosen, spatial, temporal)  # [C, temporal * spatial * spatial * 3]
@@ -58,11 +62,11 @@ class CosineVAE:
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames [F, H, W, 3] in 0..1 -> latents [1, C, f, h, w]; see `VideoVAE.encode`."""
-        check_frames(frames, self.spatial, self.temporal)
-        height, width = (side // self.spatial for side in frames.shape[1:3])
-        first = frames[:1].expand(self.temporal, -1, -1, -1)
+        self.grid.check_frames(frames)
+        temporal, spatial = self.grid.temporal, self.grid.spatial
+        first = frames[:1].expand(temporal, -1, -1, -1)
         blocks = torch.cat([first, frames[1:]]).float() - MID_GREY
-        blocks = blocks.reshape(-1, self.temporal, height, self.spatial, width, self.spatial, 3)
+        blocks = blocks.unflatten(2, (-1, spatial)).unflatten(1, (-1, spatial)).unflatten(0, (-1, temporal))
         blocks = blocks.permute(0, 2, 4, 1, 3, 5, 6).flatten(3)  # [f, h, w, temporal * spatial * spatial * 3]
         latents = blocks @ self._analysis.to(frames.device).T  # [f, h, w, C]
         return latents.permute(3, 0, 1, 2)[None].contiguous()
@@ -77,17 +81,15 @@ class CosineVAE:
 
     def decode_from(self, latents: torch.Tensor, first: bool) -> torch.Tensor:
         """Decode a piece of a stream; `first` says that its first latent holds a single frame."""
-        check_latents(latents, self.channels)
+        self.grid.check_latents(latents)
         z = latents[0].float().permute(1, 2, 3, 0)  # [f, h, w, C]
-        f, height, width, _ = z.shape
+        temporal, spatial = self.grid.temporal, self.grid.spatial
         blocks = z @ self._synthesis.to(z.device)
-        if first and f:
+        if first and len(z):
             blocks[0] = (z[0] * self._still.to(z.device)) @ self._synthesis.to(z.device)
-        blocks = blocks.reshape(f, height, width, self.temporal, self.spatial, self.spatial, 3)
-        frames = blocks.permute(0, 3, 1, 4, 2, 5, 6).reshape(
-            f * self.temporal, height * self.spatial, width * self.spatial, 3
-        )
-        frames = frames[self.temporal - 1 :] if first and f else frames
+        blocks = blocks.unflatten(3, (temporal, spatial, spatial, 3))
+        frames = blocks.permute(0, 3, 1, 4, 2, 5, 6).flatten(4, 5).flatten(2, 3).flatten(0, 1)
+        frames = frames[temporal - 1 :] if first and len(z) else frames
         frames = frames + MID_GREY
         return frames.clamp_(0, 1) if self.clamp else frames
 

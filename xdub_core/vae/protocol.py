@@ -1,19 +1,15 @@
 """What the engine asks of a VAE: frames to latents and back, also piece by piece.
 
 A host hands one of these to the pipeline: ComfyUI wraps the user's own VAE, the command line the Wan2.2 VAE
-(`wan.py`) or the weight-free `cosine.py`. All of them are causal in time: the first latent frame of a stream holds one
-video frame and every later one holds `temporal` frames, so that F video frames make f = (F - 1) / temporal + 1 latent
-frames (released model §1). A dub's geometry comes from its VAE; the numbers below are Wan2.2's.
+(`wan.py`) or the weight-free `cosine.py`. All of them are causal in time; how many frames, rows and columns a latent
+holds is the VAE's `grid`, which everything else is derived from. The numbers below are Wan2.2's.
 """
 
 from typing import Protocol
 
 import torch
 
-from xdub_core.errors import SamplingError
-
-FRAMES_PER_LATENT = 4
-"""`VideoVAE.temporal` of the released model's VAE."""
+from xdub_core.vae.grid import LatentGrid
 
 
 class StreamingDecoder(Protocol):
@@ -50,18 +46,8 @@ class VideoVAE(Protocol):
     """Turns video frames into latents and back. Latents are normalised: about zero mean, unit variance."""
 
     @property
-    def channels(self) -> int:
-        """Latent channels C (48 for Wan2.2)."""
-        ...
-
-    @property
-    def spatial(self) -> int:
-        """Pixels per latent row and column (16 for Wan2.2)."""
-        ...
-
-    @property
-    def temporal(self) -> int:
-        """Video frames per latent frame after the first (4 for Wan2.2)."""
+    def grid(self) -> LatentGrid:
+        """How frames and latents are counted."""
         ...
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
@@ -78,35 +64,3 @@ class VideoVAE(Protocol):
     def stream(self) -> StreamingDecoder:
         """Start a new stream; its first latent frame holds a single video frame."""
         ...
-
-
-def latent_frame_count(frames: int, temporal: int) -> int:
-    """Latent frames that `frames` video frames make; raises SamplingError unless frames = temporal k + 1."""
-    if frames < 1 or (frames - 1) % temporal:
-        raise SamplingError(
-            f"the VAE takes {temporal}k + 1 frames (1, {temporal + 1}, {2 * temporal + 1}, ...), "
-            f"but got {frames}: repeat the last frame to fill up"
-        )
-    return (frames - 1) // temporal + 1
-
-
-def check_frames(frames: torch.Tensor, spatial: int, temporal: int) -> None:
-    """Raise SamplingError unless `frames` is [temporal k + 1, H, W, 3] with H and W multiples of `spatial`."""
-    if frames.ndim != 4 or frames.shape[-1] != 3:
-        raise SamplingError(f"the VAE takes frames [F, H, W, 3], but got {list(frames.shape)}")
-    latent_frame_count(frames.shape[0], temporal)
-    height, width = frames.shape[1:3]
-    if height % spatial or width % spatial or not height or not width:
-        raise SamplingError(
-            f"the VAE takes frames whose sides are multiples of {spatial}, but got {width}x{height}: "
-            "choose another crop size"
-        )
-
-
-def check_latents(latents: torch.Tensor, channels: int) -> None:
-    """Raise SamplingError unless `latents` is [1, channels, f, h, w]."""
-    if latents.ndim != 5 or latents.shape[0] != 1 or latents.shape[1] != channels:
-        raise SamplingError(
-            f"the VAE takes latents [1, {channels}, f, h, w], but got {list(latents.shape)}: "
-            "the model and the VAE do not belong together"
-        )

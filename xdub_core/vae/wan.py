@@ -22,8 +22,8 @@ import torch
 from torch import nn
 
 from xdub_core.errors import MissingModelError
-from xdub_core.released.manifest import missing_file_message, released_file
-from xdub_core.vae.protocol import StreamingDecoder, check_frames, check_latents
+from xdub_core.vae.grid import WAN_GRID
+from xdub_core.vae.protocol import StreamingDecoder
 from xdub_core.weights.strict import load_strictly
 from xdub_core.weights.tensor_file import open_tensors
 
@@ -58,9 +58,7 @@ class WanVAE:
     latents or frames that ask for them. Build it with `load_wan_vae`.
     """
 
-    channels = 48
-    spatial = 16
-    temporal = 4
+    grid = WAN_GRID
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -79,13 +77,10 @@ class WanVAE:
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames [F, H, W, 3] in 0..1 -> latents [1, 48, f, h, w]; see `VideoVAE.encode`."""
-        check_frames(frames, self.spatial, self.temporal)
+        self.grid.check_frames(frames)
         video = frames.permute(3, 0, 1, 2)[None].to(self.device, torch.float32) * 2 - 1  # [1, 3, F, H, W]
-        nothing = [
-            torch.zeros(self.channels),
-            torch.ones(self.channels),
-        ]  # mean and 1 / std that change nothing
-        raw = self.network.encode(video.to(self.dtype), nothing)  # type: ignore[operator]
+        as_it_is = [torch.zeros(self.grid.channels), torch.ones(self.grid.channels)]  # mean and 1 / std
+        raw = self.network.encode(video.to(self.dtype), as_it_is)  # type: ignore[operator]
         return ((raw.float().to(frames.device) - self._mean_on(frames)) / self._std_on(frames)).contiguous()
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
@@ -136,9 +131,8 @@ class WanStream:
 
     def _run(self, latents: torch.Tensor) -> tuple[torch.Tensor, list[Any] | None]:
         vae = self._vae
-        check_latents(latents, vae.channels)
-        height, width = (vae.spatial * side for side in latents.shape[3:])
-        pieces = [torch.empty(0, height, width, 3, device=latents.device)]
+        vae.grid.check_latents(latents)
+        pieces = [torch.empty(0, *vae.grid.pixels(latents), 3, device=latents.device)]
         self._cache = cache = _moved(self._cache, vae.device)
         for z in latents.split(1, dim=2) if latents.shape[2] else ():
             first = cache is None
@@ -156,19 +150,16 @@ def load_wan_vae(
 ) -> WanVAE:
     """The Wan2.2 VAE from `path` (.safetensors or .pth, in any float type), ready on `device` in `dtype`.
 
-    Raises MissingModelError where the file or diffsynth is missing (the message has the command that gets it),
-    CheckpointError where the file is not exactly this VAE.
+    Raises MissingModelError, with the command that gets it, where diffsynth is missing, CheckpointError where the file
+    is not exactly this VAE, or not there.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingModelError(missing_file_message(released_file("vae"), path.parent))
     network_class = wan_network_class()
     file = open_tensors(path)
     with torch.device("meta"):
         network: nn.Module = network_class()
     names = {name.removeprefix("model."): name for name in file.shapes}
     what = "the Wan2.2 VAE with 48 channels"
-    advice = f"choose {released_file('vae').name} or ComfyUI's wan2.2_vae.safetensors"
+    advice = "choose Wan2.2_VAE.safetensors or ComfyUI's wan2.2_vae.safetensors"
     load_strictly(network, file, names, what=what, advice=advice, dtype=dtype, device=device)
     return WanVAE(network)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.dub.pipeline import FrameSource
+from xdub_core.dub.scene import FrameSource
 from xdub_core.errors import MediaError
 from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
 from xdub_core.media.video.video_info import VideoInfo

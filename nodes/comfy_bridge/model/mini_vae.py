@@ -8,8 +8,8 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from xdub_core.mini.vae import MiniVAE
-from xdub_core.mini.vae_net import SPATIAL, TEMPORAL, VAENet
+from xdub_core.mini.vae import PIECE, MiniVAE
+from xdub_core.mini.vae_net import VAENet
 
 from .latent_format import latent_format
 
@@ -31,8 +31,9 @@ class MiniVaeNetwork(nn.Module):
     def encode(self, video: Tensor) -> Tensor:
         """Videos to latents [B, C, f, h, w]."""
         video_vae = MiniVAE(self.network)
+        surplus = (video.shape[2] - 1) % video_vae.grid.temporal  # cut off, as core's Wan VAE does
         frames = (video.movedim(1, -1) + 1) / 2
-        latents = torch.cat([video_vae.encode(_whole(one)) for one in frames])
+        latents = torch.cat([video_vae.encode(one[: len(one) - surplus]) for one in frames])
         return self._format.process_out(latents)
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -49,16 +50,18 @@ class MiniVae(comfy.sd.VAE):
     def __init__(self, network: VAENet) -> None:
         # Core's own constructor recognises files; what it would set is set here.
         self.first_stage_model = MiniVaeNetwork(network).eval()
-        self.latent_channels = network.config.channels
+        grid = network.config.grid
+        temporal, spatial = grid.temporal, grid.spatial
+        self.latent_channels = grid.channels
         self.latent_dim = 3
         self.output_channels = 3
-        self.upscale_ratio = (lambda f: max(0, TEMPORAL * f - 3), SPATIAL, SPATIAL)
-        self.upscale_index_formula = (TEMPORAL, SPATIAL, SPATIAL)
-        self.downscale_ratio = (lambda f: max(0, (f + 3) // TEMPORAL), SPATIAL, SPATIAL)
-        self.downscale_index_formula = (TEMPORAL, SPATIAL, SPATIAL)
-        self.memory_used_encode = lambda shape, _: _BYTES_A_PIXEL * 16 * TEMPORAL * shape[3] * shape[4]
+        self.upscale_ratio = (grid.frames, spatial, spatial)
+        self.upscale_index_formula = (temporal, spatial, spatial)
+        self.downscale_ratio = (lambda f: max(0, (f + temporal - 1) // temporal), spatial, spatial)
+        self.downscale_index_formula = (temporal, spatial, spatial)
+        self.memory_used_encode = lambda shape, _: _BYTES_A_PIXEL * PIECE * temporal * shape[3] * shape[4]
         self.memory_used_decode = lambda shape, _: (
-            _BYTES_A_PIXEL * TEMPORAL * shape[3] * shape[4] * SPATIAL**2
+            _BYTES_A_PIXEL * temporal * shape[3] * shape[4] * spatial**2
         )
         self.process_input = lambda image: image * 2.0 - 1.0
         self.process_output = lambda image: image.add_(1.0).div_(2.0).clamp_(0.0, 1.0)
@@ -78,8 +81,3 @@ class MiniVae(comfy.sd.VAE):
         self.patcher = ModelPatcher(
             self.first_stage_model, load_device=self.device, offload_device=management.vae_offload_device()
         )
-
-
-def _whole(frames: Tensor) -> Tensor:
-    """Frames cut to 4n + 1, as core's Wan VAE does with what it is given."""
-    return frames[: (len(frames) - 1) // TEMPORAL * TEMPORAL + 1]

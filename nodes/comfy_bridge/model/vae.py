@@ -22,7 +22,8 @@ from comfy.ldm.wan import vae2_2
 from torch import Tensor
 
 from xdub_core.errors import SettingsError
-from xdub_core.vae.protocol import StreamingDecoder, check_frames, check_latents
+from xdub_core.vae.grid import LatentGrid
+from xdub_core.vae.protocol import StreamingDecoder
 
 from .latent_format import latent_format
 
@@ -81,10 +82,10 @@ class ComfyVAE:
     def __init__(self, vae: Any, channels: int | None = None) -> None:
         check_vae(vae, channels)
         self.vae = vae
-        self.channels: int = vae.latent_channels
-        self.spatial: int = vae.spacial_compression_encode()
-        self._format = latent_format(self.channels)
-        self.temporal: int = self._format.temporal_downscale_ratio
+        self._format = latent_format(vae.latent_channels)
+        self.grid = LatentGrid(
+            vae.latent_channels, self._format.temporal_downscale_ratio, vae.spacial_compression_encode()
+        )
         self._streams: WeakSet[WanStream] = WeakSet()
 
     def encode(self, frames: Tensor) -> Tensor:
@@ -98,12 +99,12 @@ class ComfyVAE:
         """
         for stream in self._streams:
             stream.rest()
-        check_frames(frames, self.spatial, self.temporal)
+        self.grid.check_frames(frames)
         return self.vae.encode(frames)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Normalised latents [1, C, f, h, w] -> frames [4 (f - 1) + 1, H, W, 3]; see `VideoVAE.decode`."""
-        check_latents(latents, self.channels)
+        self.grid.check_latents(latents)
         return self.vae.decode(self.raw(latents))[0].float().to(latents.device)
 
     def stream(self) -> StreamingDecoder:
@@ -156,9 +157,8 @@ class WanStream:
 
     def _run(self, latents: Tensor) -> tuple[Tensor, list[Any] | None]:
         video_vae, vae = self._vae, self._vae.vae
-        check_latents(latents, video_vae.channels)
-        height, width = (video_vae.spatial * side for side in latents.shape[3:])
-        pieces = [torch.empty(0, height, width, 3, device=latents.device)]
+        video_vae.grid.check_latents(latents)
+        pieces = [torch.empty(0, *video_vae.grid.pixels(latents), 3, device=latents.device)]
         self._cache = cache = _moved(self._cache, vae.device)
         for latent in latents.split(1, dim=2) if latents.shape[2] else ():
             with video_vae.loaded(latent.shape) as network:
@@ -189,14 +189,14 @@ class ContextStream:
 
     def peek(self, latents: Tensor) -> Tensor:
         """Decode the next latents without advancing; see `StreamingDecoder.peek`."""
-        check_latents(latents, self._vae.channels)
+        grid = self._vae.grid
+        grid.check_latents(latents)
         if not latents.shape[2]:
-            height, width = (self._vae.spatial * side for side in latents.shape[3:])
-            return torch.empty(0, height, width, 3, device=latents.device)
+            return torch.empty(0, *grid.pixels(latents), 3, device=latents.device)
         if self._before is None:
             return self._vae.decode(latents)
         frames = self._vae.decode(torch.cat([self._before, latents], dim=2))
-        return frames[-self._vae.temporal * latents.shape[2] :]
+        return frames[-grid.temporal * latents.shape[2] :]
 
     def rest(self) -> None:
         """A few latents are all that is kept, and weigh nothing."""

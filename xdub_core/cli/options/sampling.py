@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from xdub_core.dub.clip_plan import ClipGeometry
-from xdub_core.dub.pipeline import DubSettings
+from xdub_core.dub.settings import DubSettings
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.samplers import SAMPLERS

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xdub_core.dub.pipeline import DubModel
+from xdub_core.dub.model import DubModel
 from xdub_core.errors import MissingModelError
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit import XDubDiT

@@ -189,7 +189,7 @@ class MiniMaker:
             decode=vae.decode_batch,
             sync=MiniSyncScorer(networks.sync.to(self.device)) if kind == "lip" else None,
             identity=(networks.identity.to(self.device),) if kind == "texture" else (),
-            temporal=vae.temporal,
+            grid=vae.grid,
         )
         path = self._stage(kind, ExampleFolder(self.folder / "pairs"), editor, pixels)
         save_expert(load_expert(path).to(SHIPPED_DTYPE), shipped)

@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xdub_core.errors import SettingsError
-from xdub_core.mini.vae_net import TEMPORAL, VAEConfig, VAENet, blocks_of
+from xdub_core.mini.vae_net import VAEConfig, VAENet, blocks_of
 from xdub_core.progress import ProgressCallback, ignore_progress
 from xdub_core.training.batches import Batch, pick
 from xdub_core.training.mini.small_network import NetworkSettings, seeded, train_network
-from xdub_core.vae.protocol import latent_frame_count
 
 _CHARBONNIER = 0.04
 """Below about this error (of 0..1) the pixel loss is quadratic, which is what PSNR counts."""
@@ -74,7 +73,7 @@ def train_vae(
     `examples` may render themselves when they are indexed; a step indexes as many as its batch has.
     Raises what `train` raises, SettingsError for an impossible window or no examples.
     """
-    latent_frame_count(training.window, TEMPORAL)
+    training.network.grid.latents(training.window)
     if not examples:
         raise SettingsError("training a VAE needs at least one example, but there are none")
     network = seeded(training.trainer.seed, lambda: VAENet(training.network))

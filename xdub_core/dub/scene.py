@@ -1,0 +1,83 @@
+"""What is dubbed: a video, the people in it whose lips change, and what each of them shall say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.errors import SettingsError
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.picture.frame import SourceFrame
+from xdub_core.media.timeline import Timeline, ping_pong
+
+
+class FrameSource(Protocol):
+    """The source video, by the number of its frames. Several passes may run at once, each with its own position."""
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The asked frames, in the asked order: uint8 or uint16 [height, width, 3] RGB."""
+        ...
+
+
+@runtime_checkable
+class StoredFrameSource(FrameSource, Protocol):
+    """A source that also knows how its file stores each frame: what is not dubbed can be written without any loss."""
+
+    def source_frames(self, indices: Iterable[int]) -> Iterator[SourceFrame]:
+        """The asked frames, in the asked order."""
+        ...
+
+
+def source_frames(source: FrameSource, indices: Iterable[int]) -> Iterator[SourceFrame]:
+    """Frames of any source, with the pictures that its file stores where there is one."""
+    if isinstance(source, StoredFrameSource):
+        return source.source_frames(indices)
+    return (SourceFrame(frame) for frame in source.frames(indices))
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A person whose lips change: the face in each slot of the scene's timeline, and the speech from frame 0 on."""
+
+    track: FaceTrack
+    features: AudioFeatures
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A video on its 25-fps timeline, and who speaks in it; where faces overlap, the later speaker covers the earlier.
+
+    `frames`: how many frames to make; the video is played to and fro (ping-pong) where it is shorter.
+
+    Raises SettingsError where nobody speaks, or a face was tracked through another timeline.
+    """
+
+    source: FrameSource
+    timeline: Timeline
+    speakers: tuple[Speaker, ...]
+    frames: int
+
+    def __post_init__(self) -> None:
+        if not self.speakers:
+            raise SettingsError("a scene without a speaker: say whose lips shall change")
+        for number, speaker in enumerate(self.speakers, 1):
+            if len(speaker.track) != len(self.timeline):
+                raise SettingsError(
+                    f"speaker {number}'s face was tracked through {len(speaker.track)} frames, but the video has "
+                    f"{len(self.timeline)}: track it through this video"
+                )
+
+    @property
+    def slots(self) -> np.ndarray:
+        """The timeline's slot that each output frame shows, int64 [frames]."""
+        return ping_pong(len(self.timeline), self.frames)
+
+    def boxes(self) -> Iterator[list[np.ndarray]]:
+        """For each output frame the boxes of the speakers' faces that are there."""
+        tracks = [speaker.track for speaker in self.speakers]
+        for slot in self.slots:
+            yield [track.boxes[slot] for track in tracks if track.present[slot]]
