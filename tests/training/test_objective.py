@@ -11,7 +11,7 @@ from xdub_core.experts.adapters import Adapters, new_adapters
 from xdub_core.experts.expert import ExpertInfo, load_expert, save_expert
 from xdub_core.model.attention import torch_attention
 from xdub_core.sampling.denoiser import DiTDenoiser
-from xdub_core.training.audio_use import probe_audio
+from xdub_core.training.audio_sensitivity import audio_sensitivity
 from xdub_core.training.batches import shuffled
 from xdub_core.training.channelwise import ChannelwiseDenoiser, edit_channelwise
 from xdub_core.training.conditions import ConditionDropout, Kept
@@ -74,10 +74,10 @@ def test_loss_of_one_batch_falls(stage):
 def test_what_was_learnt_depends_on_the_audio(stage):
     trained = objective(stage)
     batch = tiny_batch(8, background=stage == "generator")
-    assert abs(probe_audio(trained, batch).gain) < 0.05
+    assert abs(audio_sensitivity(trained, batch).gain) < 0.05
     fit(trained, batch, steps=120)
-    probe = probe_audio(trained, batch)
-    assert probe.right < 0.7 * probe.wrong
+    sensitivity = audio_sensitivity(trained, batch)
+    assert sensitivity.right < 0.7 * sensitivity.wrong
 
 
 def predicted(stage, batch, kept=None, audio_attention=True, motion=0):

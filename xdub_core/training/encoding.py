@@ -29,15 +29,14 @@ def generator_example(
     """An example for stage I.
 
     `frames`: the segment [F, S, S, 3] in 0..1, at `start_frame` of its recording's `features`; `mask` [F, S, S]: what
-    is to be painted; `references`: N frames of other segments [N, S, S, 3]; `face`, `lip`:
-    loss masks [F, S, S].
+    is to be painted; `references`: N frames of other segments [N, S, S, 3]; `face`, `lip`: loss masks [F, S, S].
     """
     stills = torch.cat([vae.encode(still[None]) for still in references], dim=2)
     return {
         "target": _stored(vae.encode(frames)),
         "background": _stored(vae.encode(mask_out(frames, mask))),
         "reference": _stored(stills),
-        **_heard_and_weighted(vae, len(frames), features, start_frame, face, lip),
+        **_audio_and_masks(vae, len(frames), features, start_frame, face, lip),
     }
 
 
@@ -54,7 +53,7 @@ def editor_example(
 ) -> dict[str, Tensor]:
     """An example for stage II: from the `synthetic` clip to the `real` one, [F, S, S, 3] in 0..1, whose speech it is.
 
-    `rows`: what the sync scorer hears of the clip, [2 F, width]; None: the features of the clip's own span.
+    `rows`: the sync scorer's audio features of the clip, [2 F, width]; None: the features of the clip's own span.
     """
     if rows is None:
         rows = features.read(ROWS_PER_FRAME * start_frame, ROWS_PER_FRAME * (start_frame + len(real)))
@@ -62,11 +61,11 @@ def editor_example(
         "target": _stored(vae.encode(real)),
         "reference": _stored(vae.encode(synthetic)),
         "rows": rows.to(STORED),
-        **_heard_and_weighted(vae, len(real), features, start_frame, face, lip),
+        **_audio_and_masks(vae, len(real), features, start_frame, face, lip),
     }
 
 
-def _heard_and_weighted(
+def _audio_and_masks(
     vae: VideoVAE, frames: int, features: AudioFeatures, start_frame: int, face: Tensor, lip: Tensor
 ) -> Example:
     return {

@@ -57,14 +57,13 @@ def load_start(
     """What a phase of `config` starts from: an X-Dub checkpoint, or the video model that X-Dub is built on.
 
     A generator's checkpoint becomes an editor and an editor's a generator, where `config` is of the other kind. A video
-    model's (Wan2.2-TI2V-5B in one file; paper section 3.1) has no part that hears: those start at random, their outputs
+    model's (Wan2.2-TI2V-5B in one file; paper section 3.1) has no audio layers: those start at random, their outputs
     at zero, so that training begins with the video model as it is.
 
     Raises CheckpointError for any other file.
     """
     found = describe_file(path)
-    heard = {name for name in found.shapes if _hears(name)}
-    if found.shapes and not heard and "blocks.0.self_attn.q.weight" in found.shapes:
+    if not any(map(_is_audio, found.shapes)) and "blocks.0.self_attn.q.weight" in found.shapes:
         dit = _from_video_model(found, replace(config, background=False), seed, attention)
         dit = dit.to(device=device, dtype=dtype)
     else:
@@ -76,7 +75,7 @@ def load_start(
     return dit
 
 
-def _hears(name: str) -> bool:
+def _is_audio(name: str) -> bool:
     return name.startswith("audio_embedding.") or ".audio_attn." in name or ".norm4." in name
 
 
@@ -89,7 +88,7 @@ def _from_video_model(
         if ".audio_attn.o." in name:
             nn.init.zeros_(tensor.detach())
     state = dit.state_dict()
-    names = {name for name in state if not _hears(name)}
+    names = {name for name in state if not _is_audio(name)}
     wrong = [
         name
         for name in names | found.shapes.keys()
@@ -106,10 +105,10 @@ def _from_video_model(
 
 
 def initialise(dit: XDubDiT, generator: torch.Generator) -> None:
-    """Random weights to train from nothing, in place: as in DiT, but the audio's output starts awake.
+    """Random weights to train from nothing, in place: as in DiT, but the audio's output starts at its full size.
 
     Linear layers are Xavier-uniform without bias; the modulations and the head start at zero, so that a block begins
-    as its residual path. Attention to the audio starts at its full size: begun at zero it stays unheard for long.
+    as its residual path. Audio attention whose output begins at zero is ignored for long.
     """
     for name, tensor in dit.named_parameters():
         parameter = tensor.detach()

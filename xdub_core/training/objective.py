@@ -10,7 +10,7 @@ A batch maps names to tensors, b samples at once:
     background   [b, C, f, h, w]      the masked clip (generator only)
     audio        [b, f, 8, audio_dim] windows of the real clip's speech
     face, lip    [b, 1, f, h, w]      loss masks in 0..1 (optional: none, no extra weight)
-    rows         [b, 2 F, width]      what a sync scorer hears, two rows for each of the clip's F frames (sync loss)
+    rows         [b, 2 F, width]      the sync scorer's audio features, two for each of the clip's F frames
 """
 
 from __future__ import annotations
@@ -132,15 +132,15 @@ class Objective(nn.Module):
 
     @property
     def skips_parameters(self) -> bool:
-        """Whether some steps give some of the trained parameters no gradient: silent ones leave out the audio's."""
+        """Whether some steps give some of the trained parameters no gradient: those without audio attention do."""
         return self.pixels is not None and bool(self.pixels.identity)
 
     def forward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """`loss` and its parts, each a scalar. Everything random comes from `generator` (on the CPU)."""
-        batch = self._misheard(batch, generator)
+        batch = self._noise_audio(batch, generator)
         target = self._draw_target(batch, generator)
         kept = draw_kept(len(target.clean), self.settings.dropout, generator)
-        audio_attention = not self._draw_silence(generator)
+        audio_attention = self._draw_audio_attention(generator)
         predicted = self.velocity(batch, target, kept, audio_attention)
         parts = {"flow": flow_loss(predicted, target, self._weights(batch, target))}
         loss = parts["flow"]
@@ -175,10 +175,10 @@ class Objective(nn.Module):
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         if not continues:
             return noise_target(clean, noise, t)
-        doubt = settings.motion_noise * torch.rand(len(clean), generator=generator)
-        return noise_target(clean, noise, t, settings.motion_latents, doubt)
+        motion_noise = settings.motion_noise * torch.rand(len(clean), generator=generator)
+        return noise_target(clean, noise, t, settings.motion_latents, motion_noise)
 
-    def _misheard(self, batch: Batch, generator: torch.Generator) -> Batch:
+    def _noise_audio(self, batch: Batch, generator: torch.Generator) -> Batch:
         """The batch with noise in its audio windows."""
         if not self.settings.audio_noise:
             return batch
@@ -187,10 +187,11 @@ class Objective(nn.Module):
         noise = deviation * torch.randn(audio.shape, generator=generator)
         return {**batch, "audio": audio + noise.to(audio)}
 
-    def _draw_silence(self, generator: torch.Generator) -> bool:
+    def _draw_audio_attention(self, generator: torch.Generator) -> bool:
+        """Whether a step attends to the audio: a share of those that supervise identity do not."""
         if self.pixels is None or not self.pixels.identity:
-            return False
-        return torch.rand((), generator=generator).item() < self.pixels.settings.silent
+            return True
+        return torch.rand((), generator=generator).item() >= self.pixels.settings.silent
 
     def _weights(self, batch: Batch, target: NoisedTarget) -> Tensor:
         none = torch.zeros_like(target.clean[:, :1])
@@ -208,7 +209,7 @@ class Objective(nn.Module):
         audio_attention: bool,
         generator: torch.Generator,
     ) -> list[tuple[str, float, Tensor]]:
-        """(name, weight, loss) of the pixel losses: sync with attention to audio, identity of silent branches."""
+        """(name, weight, loss) of the pixel losses: sync with audio attention, identity without."""
         pixels = self.pixels
         if pixels is None or (pixels.sync is None and audio_attention):
             return []
@@ -217,15 +218,15 @@ class Objective(nn.Module):
             segment = draw_segment(target.clean.shape[2], settings.segment_latents, generator)
             estimate = single_step_latents(target, predicted, settings.threshold)
             frames = pixels.decode(estimate[:, :, segment])
-            held = pixels.grid.frames(segment.stop - segment.start)
-            if frames.shape[1] != held:
+            expected = pixels.grid.frames(segment.stop - segment.start)
+            if frames.shape[1] != expected:
                 raise SettingsError(
                     f"{segment.stop - segment.start} latents were decoded to {frames.shape[1]} frames, but with "
-                    f"{pixels.grid.temporal} frames a latent they hold {held}: say the VAE's own number"
+                    f"{pixels.grid.temporal} frames a latent they hold {expected}: say the VAE's own number"
                 )
             if pixels.sync is not None and audio_attention:
                 if "rows" not in batch:
-                    raise SettingsError('a sync loss needs the "rows" that its scorer hears in every batch')
+                    raise SettingsError('a sync loss needs the "rows" of its scorer in every batch')
                 rows = segment_rows(batch["rows"].float(), segment, pixels.grid)
                 each = sync_loss(pixels.sync, frames, rows, min(settings.sync_window, frames.shape[1]))
                 parts.append(("sync", settings.sync_weight, _mean_of(each, kept.audio)))

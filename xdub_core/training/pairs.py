@@ -42,7 +42,7 @@ class RedubSettings:
 
 @dataclass(frozen=True)
 class Speech:
-    """A recording's features, heard from the video frame `start` (at 25 fps) on."""
+    """A recording's features, of which the clip's begin at the video frame `start` (at 25 fps)."""
 
     features: AudioFeatures
     start: int = 0

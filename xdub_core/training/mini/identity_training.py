@@ -1,4 +1,4 @@
-"""Training the network of looks: which of the people is it? With a margin, so that new people fall apart too."""
+"""Training the identity network: which of the people is it? With a margin, so that new people fall apart too."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class IdentityTraining:
     """Everything that decides what network comes out.
 
     `margin` by which the right person's cosine must win, and `scale` of the cosines (CosFace); `light`: largest
-    change of each colour's gain and of brightness, so that light is not taken for looks; `shift`: largest shift in
+    change of each colour's gain and of brightness, so that light is not taken for identity; `shift`: largest shift in
     pixels of the network's input.
     """
 

@@ -67,7 +67,7 @@ def train_landmarks(
     folder: Path | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> LandmarkFinder:
-    """Train both looks, one after the other; `folder`'s name goes on with .far and .near.
+    """Train both networks, one after the other; `folder`'s name goes on with .far and .near.
 
     Raises what `train` raises; SettingsError for no examples, or another number of landmarks.
     """

@@ -1,6 +1,6 @@
 """All the small networks, one after the other: what `train mini` does before the model's own two stages.
 
-    phonemes ─ sync          (the SyncNet hears the recogniser's features)
+    phonemes ─ sync          (the SyncNet's audio is the recogniser's features)
     VAE, landmarks, identity
 
 Each goes on where it was stopped; what is done is loaded from the bundle's folder, not made again.

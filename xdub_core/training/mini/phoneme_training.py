@@ -106,9 +106,9 @@ def phoneme_accuracy(network: PhonemeNet, examples: Sequence[SpeechExample]) -> 
     right, known = 0, 0
     for example in examples:
         log_mel, phonemes, _ = _learnt(example, network.config.mels)
-        heard = network(log_mel[None].to(network.mean.device))[0].argmax(1).cpu()
+        recognised = network(log_mel[None].to(network.mean.device))[0].argmax(1).cpu()
         counted = phonemes != UNKNOWN
-        right += int((heard == phonemes)[counted].sum())
+        right += int((recognised == phonemes)[counted].sum())
         known += int(counted.sum())
     return right / max(known, 1)
 

@@ -1,4 +1,4 @@
-"""The standing test of training: does the model listen?"""
+"""How much a model's error rises with another clip's audio: what tells early whether training uses the audio."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xdub_core.training.objective import Objective
 
 
 @dataclass(frozen=True)
-class AudioProbe:
+class AudioSensitivity:
     """Mean squared error of the clean latents, predicted in one step, with the right and with another clip's audio.
 
     Equal errors mean that the audio is ignored.
@@ -29,13 +29,15 @@ class AudioProbe:
 
 
 @torch.no_grad()
-def probe_audio(objective: Objective, batch: Batch, sigma: float = 0.7, seed: int = 0) -> AudioProbe:
-    """Probe on a batch of two samples or more; the wrong audio is the next sample's.
+def audio_sensitivity(
+    objective: Objective, batch: Batch, sigma: float = 0.7, seed: int = 0
+) -> AudioSensitivity:
+    """Measured on a batch of two samples or more; the wrong audio is the next sample's.
 
     Errors are taken where the batch's "lip" mask is, or everywhere without one.
     """
     shuffled = {**batch, "audio": batch["audio"].roll(1, dims=0)}
-    return AudioProbe(*(_clean_error(objective, some, sigma, seed) for some in (batch, shuffled)))
+    return AudioSensitivity(*(_clean_error(objective, some, sigma, seed) for some in (batch, shuffled)))
 
 
 def _clean_error(objective: Objective, batch: Batch, sigma: float, seed: int) -> float:
