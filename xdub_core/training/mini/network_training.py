@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -108,103 +108,80 @@ def train_networks(
     person is kept aside to calibrate and measure with. `workers` processes synthesise the nonsense speech. Quality is
     logged. Raises what `train` raises, MissingModelError without espeak-ng.
     """
-    chosen = trainings or NetworkTrainings()
-    (folder / STATES).mkdir(parents=True, exist_ok=True)
-    clips = _Clips(heads)
-
-    def made(name: str, make: Callable[[Path], nn.Module]) -> Any:
-        if not (folder / f"{name}.safetensors").exists():
-            network = make(folder / STATES / f"{name}.state")
-            save_network(name, network, folder)
-        return load_network(name, folder)
-
-    phonemes: PhonemeNet = made(
-        "phonemes", lambda state: _phonemes(clips, chosen, state, on_progress, device, workers)
-    )
-    sync = made(
-        "sync",
-        lambda state: train_sync(
-            [sync_example(clip, phonemes) for clip in clips.seen], chosen.sync, state, on_progress, device
-        ),
-    )
-    vae = made("codec", lambda state: _vae(clips, chosen.vae, state, on_progress, device))
-    landmarks = _landmarks(clips, chosen.landmarks, folder, on_progress)
-    identity = made("identity", lambda state: _identity(clips, chosen.identity, state, on_progress, device))
-    return MiniNetworks(vae, phonemes, sync, landmarks, identity)
+    return _Networks(heads, folder, trainings or NetworkTrainings(), on_progress, device, workers).all()
 
 
-class _Clips:
-    """The clips, read when first needed: `seen` by the networks, and `aside` of people that they do not meet."""
+@dataclass(frozen=True)
+class _Networks:
+    heads: TalkingHeads
+    folder: Path
+    trainings: NetworkTrainings
+    on_progress: ProgressCallback
+    device: torch.device | str
+    workers: int
 
-    def __init__(self, heads: TalkingHeads) -> None:
-        self._heads = heads
+    def all(self) -> MiniNetworks:
+        phonemes: PhonemeNet = self._made("phonemes", self._phonemes)
+        sync = self._made("sync", partial(self._sync, phonemes))
+        vae = self._made("codec", self._vae)
+        return MiniNetworks(vae, phonemes, sync, self._landmarks(), self._made("identity", self._identity))
+
+    def _made(self, name: str, make: Callable[[Path], nn.Module]) -> Any:
+        if not (self.folder / f"{name}.safetensors").exists():
+            save_network(name, make(self.folder / STATES / f"{name}.state"), self.folder)
+        return load_network(name, self.folder)
 
     @cached_property
-    def all(self) -> Sequence[AnnotatedClip]:
-        return [self._heads[number] for number in range(len(self._heads))]
+    def clips(self) -> Sequence[AnnotatedClip]:
+        return [self.heads[number] for number in range(len(self.heads))]
 
     @property
     def seen(self) -> Sequence[AnnotatedClip]:
-        return [clip for clip in self.all if clip.identity % _KEPT_ASIDE]
+        """The clips to train on."""
+        return [clip for clip in self.clips if clip.identity % _KEPT_ASIDE]
 
     @property
     def aside(self) -> Sequence[AnnotatedClip]:
-        return [clip for clip in self.all if not clip.identity % _KEPT_ASIDE]
+        """Those of the people who are kept aside."""
+        return [clip for clip in self.clips if not clip.identity % _KEPT_ASIDE]
 
+    def _phonemes(self, state: Path) -> PhonemeNet:
+        """Never trained on the clips, so that it recognises their speech no better than anyone's."""
 
-def _phonemes(
-    clips: _Clips,
-    trainings: NetworkTrainings,
-    state: Path,
-    on_progress: ProgressCallback,
-    device: torch.device | str,
-    workers: int,
-) -> PhonemeNet:
-    """Never trained on the clips, so that it recognises their speech no better than anyone's."""
+        def count(done: int, total: int) -> None:
+            self.on_progress(Progress("speaking", done, total))
 
-    def count(done: int, total: int) -> None:
-        on_progress(Progress("speaking", done, total))
+        recordings = make_recordings(self.trainings.chatter, self.workers, count)
+        network = train_phonemes(recordings, self.trainings.phonemes, state, self.on_progress, self.device)
+        accuracy = phoneme_accuracy(network, [speech_example(clip) for clip in self.clips])
+        logger.info("phonemes: %.1f%% of the rows of the clips' speech are recognised", 100 * accuracy)
+        return network
 
-    recordings = make_recordings(trainings.chatter, workers, count)
-    network = train_phonemes(recordings, trainings.phonemes, state, on_progress, device)
-    accuracy = phoneme_accuracy(network, [speech_example(clip) for clip in clips.all])
-    logger.info("phonemes: %.1f%% of the rows of the clips' speech are recognised", 100 * accuracy)
-    return network
+    def _sync(self, phonemes: PhonemeNet, state: Path) -> nn.Module:
+        examples = [sync_example(clip, phonemes) for clip in self.seen]
+        return train_sync(examples, self.trainings.sync, state, self.on_progress, self.device)
 
+    def _vae(self, state: Path) -> nn.Module:
+        seen = [vae_example(clip) for clip in self.seen]
+        network = train_vae(seen, self.trainings.vae, state, self.on_progress, self.device)
+        quality = vae_quality(network, [vae_example(clip) for clip in self.aside], self.trainings.vae.window)
+        logger.info(
+            "VAE: %.1f dB, %.1f dB at the mouth, of people kept aside", quality.psnr, quality.mouth_psnr
+        )
+        return network
 
-def _vae(
-    clips: _Clips,
-    training: VAETraining,
-    state: Path,
-    on_progress: ProgressCallback,
-    device: torch.device | str,
-) -> nn.Module:
-    network = train_vae([vae_example(c) for c in clips.seen], training, state, on_progress, device)
-    quality = vae_quality(network, [vae_example(c) for c in clips.aside], training.window)
-    logger.info("VAE: %.1f dB, %.1f dB at the mouth, of people kept aside", quality.psnr, quality.mouth_psnr)
-    return network
+    def _identity(self, state: Path) -> nn.Module:
+        seen, aside = ([identity_example(clip) for clip in clips] for clips in (self.seen, self.aside))
+        return train_identity(seen, self.trainings.identity, state, self.on_progress, self.device, aside)
 
-
-def _identity(
-    clips: _Clips,
-    training: IdentityTraining,
-    state: Path,
-    on_progress: ProgressCallback,
-    device: torch.device | str,
-) -> nn.Module:
-    seen, aside = ([identity_example(clip) for clip in some] for some in (clips.seen, clips.aside))
-    return train_identity(seen, training, state, on_progress, device, calibration=aside)
-
-
-def _landmarks(
-    clips: _Clips, training: LandmarkTraining, folder: Path, on_progress: ProgressCallback
-) -> LandmarkFinder:
-    names = ("landmarks_far", "landmarks_near")
-    if not all((folder / f"{name}.safetensors").exists() for name in names):
-        examples = [landmark_example(clip) for clip in clips.seen]
-        finder = train_landmarks(examples, training, folder / STATES / "landmarks.state", on_progress)
-        error = landmark_error(finder, [landmark_example(clip) for clip in clips.aside])
-        logger.info("landmarks: off by %.1f%% of the face, of people kept aside", 100 * error)
-        for name, network in zip(names, (finder.far, finder.near), strict=True):
-            save_network(name, network, folder)
-    return LandmarkFinder(*(load_network(name, folder) for name in names))
+    def _landmarks(self) -> LandmarkFinder:
+        names = ("landmarks_far", "landmarks_near")
+        if not all((self.folder / f"{name}.safetensors").exists() for name in names):
+            seen = [landmark_example(clip) for clip in self.seen]
+            state = self.folder / STATES / "landmarks.state"
+            finder = train_landmarks(seen, self.trainings.landmarks, state, self.on_progress)
+            error = landmark_error(finder, [landmark_example(clip) for clip in self.aside])
+            logger.info("landmarks: off by %.1f%% of the face, of people kept aside", 100 * error)
+            for name, network in zip(names, (finder.far, finder.near), strict=True):
+                save_network(name, network, self.folder)
+        return LandmarkFinder(*(load_network(name, self.folder) for name in names))
