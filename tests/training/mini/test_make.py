@@ -26,7 +26,7 @@ from xdub_core.model.dit_file import load_dit
 from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.training.example_files import ExampleFolder
 from xdub_core.training.mini.ablations import BASELINE, CHANNELS, UNIFORM_T
-from xdub_core.training.mini.make import MiniMaker
+from xdub_core.training.mini.make import RECIPE_FILE, MiniMaker
 from xdub_core.training.mini.recipe import GEOMETRY, NOISE_SHIFT, pairs_of_takes, recipe
 
 STAGES = ("speaking", "phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
@@ -214,6 +214,30 @@ def test_a_folder_that_another_recipe_began_is_refused(made, tmp_path):
         other.make()
     with pytest.raises(SettingsError, match="begun with start"):
         replace(maker, start=shutil.copytree(maker.shipped, tmp_path / "mini")).make()
+
+
+def test_a_folder_that_an_older_version_began_is_gone_on_with(tmp_path):
+    """What it called otherwise is not compared; what it called the same is."""
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(progress):
+        raise StoppedError
+
+    maker = MiniMaker(recipe("tiny"), tmp_path, on_progress=stop)
+    with pytest.raises(StoppedError):
+        maker.make()
+    begun = json.loads((tmp_path / RECIPE_FILE).read_text())
+    begun["networks"]["codec"] = begun["networks"].pop("vae")
+    begun["networks"]["sync"]["fit"] = {"steps": 4, "batch": 2}
+    (tmp_path / RECIPE_FILE).write_text(json.dumps(begun))
+    with pytest.raises(StoppedError):
+        maker.make()
+    begun["networks"]["sync"]["frames"] += 1
+    (tmp_path / RECIPE_FILE).write_text(json.dumps(begun))
+    with pytest.raises(SettingsError, match="begun with networks"):
+        maker.make()
 
 
 @needs_speech
