@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -17,6 +18,9 @@ import dit_forward
 import engine
 import paste_oracle
 import peak_memory
+import unchanged
+
+from xdub_core.media.output.writer import VideoWriter
 
 SMALL = dit_forward.Case(48, 2, 2, frames=3, size=8)
 
@@ -60,6 +64,18 @@ def test_the_oracle_sees_the_old_mouth_where_the_difference_is_added_and_not_in_
     assert now["dB"] > max(added["dB"], whole["dB"]) + 1
     assert now["grain"] == pytest.approx(1, abs=0.15)
     assert now["kept"] > 0.98
+
+
+def test_a_changed_frame_is_told(tmp_path):
+    for name, last in (("before", 90), ("same", 90), ("after", 91)):
+        with VideoWriter(tmp_path / f"{name}.mp4", 32, 32, 25) as writer:
+            for level in (80, 85, last):
+                writer.write(np.full((32, 32, 3), level, np.uint8))
+    before, same, after = (unchanged.hashes(tmp_path / f"{name}.mp4") for name in ("before", "same", "after"))
+    assert unchanged.difference(before, same) == "identical"
+    assert unchanged.difference(before, after) == "frame 2 differs"
+    assert unchanged.difference(before, {**after, "frames": before["frames"]}) != "identical"
+    assert unchanged.difference(before, None) == "missing now"
 
 
 def test_the_full_size_case_is_the_released_model():
