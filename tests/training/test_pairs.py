@@ -18,7 +18,7 @@ from xdub_core.sampling.guidance import UNGUIDED
 from xdub_core.training import pairs as pairs_module
 from xdub_core.training.augmentation import AugmentationRates, augment_pair, draw_occlusion, draw_relighting
 from xdub_core.training.encoding import editor_example, generator_example
-from xdub_core.training.pairs import Redubber, RedubSettings, Speech, even_frames, other_frames
+from xdub_core.training.pairs import Redubber, RedubSettings, SpeechFeatures, even_frames, other_frames
 from xdub_core.vae.cosine import CosineVAE
 
 SIDE = 32
@@ -43,7 +43,8 @@ def clips(frames, samples=2):
 def speech(seed, samples=2):
     random = torch.Generator().manual_seed(seed)
     return [
-        Speech(TensorFeatures(torch.randn(80, TINY.audio_dim, generator=random)), 2) for _ in range(samples)
+        SpeechFeatures(TensorFeatures(torch.randn(80, TINY.audio_dim, generator=random)), 2)
+        for _ in range(samples)
     ]
 
 

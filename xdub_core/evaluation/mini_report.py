@@ -37,7 +37,7 @@ from xdub_core.mini.phonemes import waveform_features
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.model.dit_file import load_dit
 from xdub_core.progress import ProgressCallback, ignore_progress
-from xdub_core.training.pairs import Redubber, RedubSettings, Speech
+from xdub_core.training.pairs import Redubber, RedubSettings, SpeechFeatures
 
 MINI, GENERATOR = "xdub-mini", "mask-based generator"
 _EDITORS: dict[str, tuple[ExpertName, ...]] = {
@@ -142,7 +142,7 @@ class MiniEvaluation:
         redubber = Redubber(dit, context, MiniVAE(self.networks.vae), settings)
 
         def dub(case: DubCase) -> Tensor:
-            speech = [Speech(TensorFeatures(case.features))]
+            speech = [SpeechFeatures(TensorFeatures(case.features))]
             frames = redubber.redub(case.source[None].float() / 255, case.mask[None].float(), speech)[0]
             return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
 

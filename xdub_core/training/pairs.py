@@ -41,7 +41,7 @@ class RedubSettings:
 
 
 @dataclass(frozen=True)
-class Speech:
+class SpeechFeatures:
     """A recording's features, of which the clip's begin at the video frame `start` (at 25 fps)."""
 
     features: AudioFeatures
@@ -62,7 +62,7 @@ class Redubber:
         self,
         frames: Tensor,
         masks: Tensor,
-        speech: Sequence[Speech],
+        speech: Sequence[SpeechFeatures],
         on_segment: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """Clips with other speech, shaped like `frames` [batch, T, S, S, 3] in 0..1, all sampled as one batch.
@@ -98,7 +98,7 @@ class Redubber:
         segment: Clip,
         frames: Tensor,
         masks: Tensor,
-        speech: Sequence[Speech],
+        speech: Sequence[SpeechFeatures],
         motion: Tensor | None,
     ) -> Tensor:
         span = slice(segment.start, segment.stop)

@@ -28,7 +28,7 @@ from xdub_core.training.encoding import editor_example, generator_example
 from xdub_core.training.example_files import collate
 from xdub_core.training.mini.network_examples import vae_example
 from xdub_core.training.mini.recipe import GEOMETRY, MiniRecipe
-from xdub_core.training.pairs import Redubber, RedubSettings, Speech, other_frames
+from xdub_core.training.pairs import Redubber, RedubSettings, SpeechFeatures, other_frames
 
 CLIP_BATCH = 8
 LEAST_MOUTH_CHANGE = 0.01
@@ -164,7 +164,7 @@ class MiniExamples:
         sources = [self.clips.dubbed(number, takes[0]) for number in numbers]
         first = sources[0].audio_start // SAMPLES_PER_FRAME
         speech = [
-            Speech(
+            SpeechFeatures(
                 waveform_features(self.clips.speech(number, takes[1]).samples, self.networks.phonemes), first
             )
             for number in numbers
