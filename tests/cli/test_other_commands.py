@@ -183,17 +183,20 @@ def test_a_mistyped_command(run):
     assert "dubb" in outcome.err
 
 
-def test_without_typer_the_command_line_says_what_to_install(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("lacking", "extra", "command"), [("typer", "cli", ["info"]), ("yaml", "train", ["train", "mini"])]
+)
+def test_what_is_not_installed_is_told_with_how_to_install_it(run, monkeypatch, lacking, extra, command):
     real_import = builtins.__import__
 
-    def no_typer(name, *args, **kwargs):
-        if name == "typer":
-            raise ModuleNotFoundError("No module named 'typer'", name="typer")
+    def without(name, *args, **kwargs):
+        if name == lacking:
+            raise ModuleNotFoundError(f"No module named '{lacking}'", name=lacking)
         return real_import(name, *args, **kwargs)
 
-    for name in [name for name in sys.modules if name.startswith("xdub_core.cli.")]:
+    for name in [name for name in sys.modules if name.startswith(("xdub_core.cli.", "xdub_core.training"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(builtins, "__import__", no_typer)
-    outcome = run("info")
+    monkeypatch.setattr(builtins, "__import__", without)
+    outcome = run(*command)
     assert outcome.code == 2
-    assert 'error: the command line needs typer: pip install "comfyui-x-dub[cli]"' in outcome.err
+    assert f'error: the command line needs {lacking}: pip install "comfyui-x-dub[{extra}]"' in outcome.err

@@ -245,7 +245,8 @@ def test_example_folders_grow_by_whole_shards(tmp_path):
     loaded = folder.load()
     assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in batch.tensors.items())
     with pytest.raises(SettingsError, match="no examples"):
-        ExampleFolder(tmp_path / "empty").load()
+        ExampleFolder(tmp_path / "mistyped").load()
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path, settings):

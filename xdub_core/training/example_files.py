@@ -52,7 +52,6 @@ class ExampleFolder:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
         return sum(int(path.stem.split("-")[-1]) for path in self.shards())
@@ -72,6 +71,7 @@ class ExampleFolder:
         `number`: the shard's, so that one that is made again replaces itself, however many examples it has now; None:
         the one after the last. Without tensors, there is no shard of that number any more.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         if number is None:
             number = max((int(path.stem.split("-")[1]) for path in self.shards()), default=-1) + 1
         count = len(next(iter(tensors.values()), ()))
