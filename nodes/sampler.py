@@ -86,15 +86,14 @@ class DubSampler(io.ComfyNode):
     ) -> io.NodeOutput:
         from xdub_core.dub.crops import crop_finisher
 
-        from .comfy_bridge.clip_sampler import SamplingChoices
+        from .comfy_bridge.clip_sampler import ComfyClipSampler
         from .comfy_bridge.dub_video import own_settings
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.sampler import sample_shots
 
         own = own_settings(model).sampler
         settings = replace(own, guidance=guidance or own.guidance, seed=seed, border=border)
-        choices = SamplingChoices.of(settings, sampler, sigmas, seed_per_clip)
-        finish = crop_finisher(match_colors, as_released)
-        context = context_for(model, empty_prompt)
-        clips = sample_shots(model, reference, audio_features, context, choices, finish, as_released)
+        context, finish = context_for(model, empty_prompt), crop_finisher(match_colors, as_released)
+        clip_sampler = ComfyClipSampler(model, context, settings, sampler, sigmas, seed_per_clip)
+        clips = sample_shots(clip_sampler, reference, audio_features, finish, as_released)
         return io.NodeOutput([{"samples": shot} for shot in clips])

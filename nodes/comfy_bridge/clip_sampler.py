@@ -22,7 +22,6 @@ from xdub_core.sampling.clip_sampling import (
     clip_noise,
 )
 from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
-from xdub_core.sampling.guidance import Guidance
 from xdub_core.vae.protocol import VideoVAE
 
 from .guider import ClipGuider
@@ -32,56 +31,32 @@ SHOW = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True)
-class SamplingChoices:
-    """How every clip is sampled. With `seed_per_clip`, the clips of the dub count the seed up."""
-
-    sigmas: Tensor
-    guidance: Guidance
-    sampler: Any
-    seed: int
-    seed_per_clip: bool
-    border: int
-
-    @classmethod
-    def of(
-        cls,
-        settings: SamplerSettings,
-        sampler: Any = None,
-        sigmas: Tensor | None = None,
-        seed_per_clip: bool = False,
-    ) -> SamplingChoices:
-        """As the settings say, but for a SAMPLER or SIGMAS."""
-        return cls(
-            settings.sigmas if sigmas is None else sigmas,
-            settings.guidance,
-            sampler_object(settings.sampler) if sampler is None else sampler,
-            settings.seed,
-            seed_per_clip,
-            settings.border,
-        )
-
-
-@dataclass(frozen=True)
 class ComfyClipSampler:
-    """A `ClipSampler` around a MODEL. `context`: the empty prompt [1, rows, width]; `show` is for previews.
+    """A `ClipSampler` around a MODEL: it goes by the `settings`, but for a SAMPLER or SIGMAS of ComfyUI's.
+
+    `context`: the empty prompt [1, rows, width]; `show` is for previews. With `seed_per_clip`, the clips of the dub
+    count the seed up.
 
     Raises SettingsError for a model that is not X-Dub, SamplingError where numbers or sizes do not fit.
     """
 
     model: Any
     context: Tensor
-    choices: SamplingChoices
+    settings: SamplerSettings
+    sampler: Any = None
+    sigmas: Tensor | None = None
+    seed_per_clip: bool = False
     show: SHOW | None = None
 
     @property
     def steps(self) -> int:
-        return len(self.choices.sigmas) - 1
+        return self.settings.steps if self.sigmas is None else len(self.sigmas) - 1
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """Sample clip `number` of the dub; see `ClipSampler`."""
-        choices = self.choices
-        seed = (choices.seed + number) % SEEDS.stop if choices.seed_per_clip else choices.seed
-        guider = ClipGuider(self.model, choices.guidance, clip, self.context, choices.border)
+        settings = self.settings
+        seed = (settings.seed + number) % SEEDS.stop if self.seed_per_clip else settings.seed
+        guider = ClipGuider(self.model, settings.guidance, clip, self.context, settings.border)
 
         def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:
             if self.show is not None:
@@ -92,8 +67,8 @@ class ComfyClipSampler:
         raw = guider.sample(
             clip_noise(clip.reference.shape, seed),
             torch.zeros_like(clip.reference),
-            choices.sampler,
-            choices.sigmas,
+            sampler_object(settings.sampler) if self.sampler is None else self.sampler,
+            settings.sigmas if self.sigmas is None else self.sigmas,
             callback=callback,
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=seed,
@@ -125,7 +100,7 @@ class ComfyDubbingModel:
 
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""
-        return ComfyClipSampler(self.model, self.context, SamplingChoices.of(settings), self.show)
+        return ComfyClipSampler(self.model, self.context, settings, show=self.show)
 
 
 class StepPreview:

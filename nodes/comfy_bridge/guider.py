@@ -78,6 +78,7 @@ class ClipGuider(CFGGuider):
             )
         latent_image, denoise_mask = self._with_motion(latent_image, denoise_mask)
         try:
+            sigmas = sigmas.clone()  # UniPC overwrites the last, which the next clip needs
             return super().sample(noise, latent_image, sampler, sigmas, denoise_mask, *args, **kwargs)
         finally:
             self._known = None

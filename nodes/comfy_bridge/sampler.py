@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.crops import FinishCrop
 
-from .clip_sampler import ComfyClipSampler, SamplingChoices, StepPreview
+from .clip_sampler import ComfyClipSampler, StepPreview
 from .guider import require_fit
 from .host.progress import interruptible
 from .mini import warn_of_real_crops
@@ -21,11 +21,9 @@ from .types import ReferenceLatents, ShotReference, SpeechFeatures
 
 
 def sample_shots(
-    model: Any,
+    sampler: ComfyClipSampler,
     reference: ReferenceLatents,
     speech: SpeechFeatures,
-    context: Tensor,
-    choices: SamplingChoices,
     finish: FinishCrop,
     as_released: bool = False,
 ) -> list[Tensor]:
@@ -34,10 +32,10 @@ def sample_shots(
     `finish` is done to the frames that the next clip goes on from. Raises SettingsError where the parts are not of one
     model.
     """
+    model = sampler.model
     require_fit(model, reference, speech)
     warn_of_real_crops(model, reference)
-    preview = StepPreview(model, reference.clips * (len(choices.sigmas) - 1))
-    sampler = ComfyClipSampler(model, context, choices, preview)
+    sampler = replace(sampler, show=StepPreview(model, reference.clips * sampler.steps))
     chain = ClipChain(reference.vae, sampler, reference.geometry, finish, as_released=as_released)
     return [
         model.model.process_latent_out(torch.cat(_sampled(chain, speech.features, shot, reference.crops)))

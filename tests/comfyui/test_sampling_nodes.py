@@ -95,6 +95,18 @@ def test_any_sampler_and_sigmas(pack, model, reference, speech):
     assert relative_error(results[0], run_sampler(pack, model, reference, speech)[0]) > 1e-3
 
 
+def test_sigmas_are_the_same_for_every_clip_with_a_sampler_that_overwrites_them(
+    pack, model, reference, speech
+):
+    from comfy.samplers import sampler_object
+
+    sigmas = flow_sigmas(4)
+    results = run_sampler(pack, model, reference, speech, sampler=sampler_object("uni_pc"), sigmas=sigmas)
+    assert torch.equal(sigmas, flow_sigmas(4))
+    border = reference.shots[1].latents[1][:, :, 2:, ..., 0]
+    torch.testing.assert_close(results[1][1:, :, 2:, ..., 0], border, rtol=0, atol=1e-4)
+
+
 def test_seed_per_clip_gives_every_clip_of_the_dub_its_own(pack, model, reference, speech):
     same, own = (run_sampler(pack, model, reference, speech, seed_per_clip=own) for own in (False, True))
     assert torch.equal(same[0], own[0])

@@ -1,1 +1,1 @@
-"""Schedules, guidance, border lock, motion frames, the clip plan and the sampling loop."""
+"""Noise schedules, guidance, samplers, and one clip sampled with them, its known latents kept."""
