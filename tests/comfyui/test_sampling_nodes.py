@@ -65,13 +65,16 @@ def engine_shot(reference, speech, shot, as_released=False):
     chain = ClipChain(
         reference.vae,
         DenoiserSampler(DiTDenoiser(dit, CONTEXT), SamplerSettings(3, seed=7)),
-        speech.features,
         GEOMETRY,
         crop_finisher(True, as_released),
         as_released=as_released,
     )
     crops = (reference.crops[slot].numpy() for slot in shot.slots)
-    list(chain.run(crops, shot.clips, on_latents=lambda clip, sampled: latents.append(sampled)))
+    list(
+        chain.run(
+            speech.features, crops, shot.clips, on_latents=lambda clip, sampled: latents.append(sampled)
+        )
+    )
     return torch.cat(latents)
 
 
