@@ -131,7 +131,8 @@ def blurred(crops: list[np.ndarray]) -> list[np.ndarray]:
 
 def through_mini(crops: list[np.ndarray]) -> list[np.ndarray]:
     """Through the mini's VAE; the last crop is repeated where a latent is not full."""
-    vae, missing = _mini_vae(), -(len(crops) - 1) % MiniVAE.temporal
+    vae = _mini_vae()
+    missing = vae.grid.filled(len(crops)) - len(crops)
     with torch.no_grad():
         latents = vae.encode(torch.from_numpy(np.stack(crops + crops[-1:] * missing)))
         return list(vae.decode(latents).numpy()[: len(crops)])

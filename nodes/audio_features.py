@@ -55,7 +55,7 @@ class AudioFeatures(io.ComfyNode):
         length: str,
         face_track: TrackedFace | None = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub.clip_plan import Length
+        from xdub_core.dub.length import Length
 
         from .comfy_bridge.audio_features import speech_features
         from .comfy_bridge.host.progress import NodeProgress

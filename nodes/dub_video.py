@@ -90,7 +90,7 @@ class DubVideo(io.ComfyNode):
         guidance: Any = None,
         empty_prompt: Any = None,
     ) -> io.NodeOutput:
-        from xdub_core.dub.clip_plan import Length
+        from xdub_core.dub.length import Length
         from xdub_core.dub.pipeline import dub
         from xdub_core.dub.scene import Scene, Speaker
         from xdub_core.dub.settings import check_sizes

@@ -33,7 +33,8 @@ from xdub_core.audio.windows import audio_windows
 from xdub_core.compose.border_blend import blend_border
 from xdub_core.compose.color_match import match_color
 from xdub_core.compose.paste_back import paste_back, truncated
-from xdub_core.dub.clip_plan import ClipGeometry, frames_of_audio, padded_frames
+from xdub_core.dub.clip_plan import ClipGeometry, padded_frames
+from xdub_core.dub.length import frames_of_audio
 from xdub_core.dub.stitch import stitch
 from xdub_core.face.crop import crop_frame
 from xdub_core.face.detector import FACE_POINTS

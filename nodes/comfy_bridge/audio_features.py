@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from xdub_core.dub.clip_plan import AUDIO_RATE, FPS, Length, frames_of_audio, output_frames
+from xdub_core.audio.recording import SAMPLE_RATE
+from xdub_core.dub.length import Length, frames_of_audio, output_frames
+from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.progress import ProgressCallback
 
 from .media.sound import open_sound
@@ -31,5 +33,5 @@ def speech_features(
         if check is not None:
             check(frames)
         if frames > spoken:
-            recording = recording.padded(round(frames / FPS * AUDIO_RATE))
+            recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
         return SpeechFeatures(encoders.features(recording, on_progress), frames)

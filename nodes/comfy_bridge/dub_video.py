@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xdub_core.dub.clip_plan import Length
+from xdub_core.dub.length import Length
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector

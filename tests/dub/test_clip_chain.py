@@ -200,7 +200,7 @@ def test_reference_latents_that_exist_are_not_encoded_again():
 
 
 def test_streams_rest_while_a_clip_is_sampled():
-    """Both of them: the generated frames' and the reference's. What they keep is of no use to the sampler."""
+    """All that are open: the generated frames' and the reference's, of every shot. They are of no use to the sampler."""
     log = []
 
     class Stream(CosineStream):
@@ -227,7 +227,10 @@ def test_streams_rest_while_a_clip_is_sampled():
     made = chain(Copying())
     sampler = Sampler(made.sampler.denoiser, made.sampler.settings)
     made = replace(made, vae=VAE(48), sampler=sampler, source_through_vae=True)
+    another = made.run(FEATURES, iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY))
+    next(another)  # of another speaker: its streams are open, and rest as well
+    log.clear()
     list(made.run(FEATURES, iter(smooth_crops(29)), plan_clips(29, geometry=GEOMETRY)))
     assert log.count("sample") == 3
     places = [place for place, what in enumerate(log) if what == "sample"]
-    assert all(log[place - 2 : place] == ["rest", "rest"] for place in places)
+    assert all(log[place - 4 : place] == ["rest"] * 4 for place in places)

@@ -6,12 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.golden import golden_metadata
-from xdub_core.dub.clip_plan import (
-    ClipGeometry,
-    frames_of_audio,
-    padded_frames,
-    plan_clips,
-)
+from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
+from xdub_core.dub.length import frames_of_audio
 from xdub_core.errors import SettingsError
 from xdub_core.vae.grid import LatentGrid
 
@@ -64,11 +60,6 @@ def test_total_frames_equal_the_release(goldens):
     frames = frames_of_audio(samples)
     assert padded_frames(frames) == int(sizes["total_frames"])
     assert padded_frames(frames, ClipGeometry(25, 5)) == int(sizes["total_frames_25_5"])
-
-
-@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (640, 1), (641, 2), (160000, 250)])
-def test_frames_of_audio_are_rounded_up(samples, frames):
-    assert frames_of_audio(samples) == frames
 
 
 @pytest.mark.parametrize(("frames", "motion"), [(76, 5), (77, 4), (5, 5), (0, 1), (77, -3)])

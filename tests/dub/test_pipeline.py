@@ -5,95 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.dub.fakes import HEIGHT, SETTINGS, WIDTH, Copying, Inventing, run_dub, scene, source_of
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
-from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings
-from xdub_core.dub.shots import plan_shots, shots_of, slots_of_shot
 from xdub_core.errors import FaceError, SamplingError, SettingsError
-from xdub_core.face.track import FaceTrack
-from xdub_core.media.timeline import Timeline, ping_pong
 from xdub_core.progress import Stage
 from xdub_core.released.untrained import untrained_model
-from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.cosine import CosineVAE
 from xdub_core.vae.grid import LatentGrid
-
-WIDTH, HEIGHT = 80, 64
-BOX = np.array([20.0, 8, 60, 48])
-SETTINGS = DubSettings(
-    crop_size=32,
-    geometry=ClipGeometry(13, 5),
-    sampler=SamplerSettings(steps=2),
-    match_colors=False,
-    keep_unchanged=False,  # the sources are noise, which the VAE greys as the denoiser does
-)
-
-
-class Frames:
-    """A source in memory. Each frame's top left pixel holds its number."""
-
-    def __init__(self, count):
-        random = np.random.default_rng(0)
-        self.pictures = random.integers(60, 190, (count, HEIGHT, WIDTH, 3), dtype=np.uint8)
-        self.pictures[:, 0, 0, 0] = np.arange(count)
-
-    def frames(self, indices):
-        yield from (self.pictures[index].copy() for index in indices)
-
-
-class Inventing:
-    """A denoiser that turns every crop into a picture of its own (grey)."""
-
-    def __init__(self):
-        self.clips = 0
-
-    def for_clip(self, reference, audio, motion_latents):
-        self.clips += 1
-
-        def denoise(latents, sigma, *_):
-            velocity = latents / sigma
-            return Velocities(velocity, velocity, velocity)
-
-        return denoise
-
-
-class Copying:
-    """A denoiser that changes nothing."""
-
-    def for_clip(self, reference, audio, motion_latents):
-        def denoise(latents, sigma, *_):
-            velocity = (latents - reference) / sigma
-            return Velocities(velocity, velocity, velocity)
-
-        return denoise
-
-
-def scene(source_frames=20, frames=30, present=None, shot=None):
-    present = np.ones(source_frames, bool) if present is None else np.asarray(present, bool)
-    shot = np.where(present, 0, -1) if shot is None else np.asarray(shot)
-    track = FaceTrack(np.tile(BOX, (source_frames, 1)), present, shot, (WIDTH, HEIGHT))
-    return Scene(
-        source=Frames(source_frames),
-        timeline=Timeline(np.arange(source_frames)),
-        speakers=(Speaker(track, TensorFeatures(torch.zeros(500, 3))),),
-        frames=frames,
-    )
-
-
-def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progress: None):
-    model = DubModel(CosineVAE(48), denoiser or Inventing())
-    return [frame.rgb for frame in dub(a_scene, model, settings, on_progress)]
-
-
-def source_of(a_scene):
-    return a_scene.source.pictures[ping_pong(len(a_scene.timeline), a_scene.frames)]
 
 
 @pytest.mark.parametrize("frames", [1, 13, 30, 47])
@@ -277,42 +201,8 @@ def test_nan_from_the_model_is_told():
         run_dub(scene(), denoiser=Broken())
 
 
-def test_shots_are_read_off_their_numbers():
-    assert shots_of(np.array([-1, 0, 0, 1, 1, -1, -1, 2])) == (range(1, 3), range(3, 5), range(7, 8))
-    assert shots_of(np.array([-1, -1])) == ()
-
-
 def test_a_face_that_appears_after_the_end_of_the_dub_is_told():
     shot = np.repeat([-1, 0], [20, 14])
     with pytest.raises(FaceError, match=r"no face in the first 20 frames.*set length to source"):
         run_dub(scene(34, 20, shot >= 0, shot))
     assert len(run_dub(scene(34, 21, shot >= 0, shot))) == 21
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(-1, 2), min_size=1, max_size=40), st.integers(1, 90), st.integers(0, 3))
-def test_clips_only_ever_see_their_own_shot(shot, frames, longer):
-    shot = np.sort(np.array(shot))
-    a_scene = scene(len(shot), frames, shot >= 0, shot)
-    for part in shots_of(shot[a_scene.slots]):
-        slots = slots_of_shot(a_scene.speakers[0].track, a_scene.frames, part, len(part) + 13 * longer)
-        assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
-        assert len(set(shot[slots])) == 1
-
-
-def test_a_shot_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
-    a_scene = scene(20, 15)
-    assert (
-        slots_of_shot(a_scene.speakers[0].track, a_scene.frames, range(15), 25).tolist()
-        == ping_pong(20, 25).tolist()
-    )
-
-
-def test_every_shot_is_planned_as_a_chain_of_its_own():
-    shot = np.repeat([0, -1, 1], [20, 5, 9])
-    a_scene = scene(34, 34, shot >= 0, shot)
-    first, second = plan_shots(a_scene.speakers[0].track, 34, SETTINGS.geometry)
-    assert (first.frames, second.frames) == (range(20), range(25, 34))
-    assert (len(first.clips), len(second.clips)) == (2, 1)
-    assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 13)
-    assert set(shot[first.slots]) == {0} and set(shot[second.slots]) == {1}

@@ -5,13 +5,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from xdub_core.dub.clip_plan import FPS
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation import behaviour
 from xdub_core.evaluation.behaviour import SPAN, check_drift, drift_between, measure_drift
-from xdub_core.media.timeline import ping_pong
+from xdub_core.media.timeline import MODEL_FPS, ping_pong
 
-FRAMES = round(2 * SPAN * FPS)
+FRAMES = round(2 * SPAN * MODEL_FPS)
 
 
 def drift_of(dubbed, source, mouth):

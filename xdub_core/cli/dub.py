@@ -19,7 +19,7 @@ from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import RELEASED, ModelOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.outputs import outputs
-from xdub_core.dub.clip_plan import FPS, frames_of_audio, output_frames
+from xdub_core.dub.length import frames_of_audio, output_frames
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.errors import SettingsError
@@ -27,6 +27,7 @@ from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.output.encode_format import source_format
 from xdub_core.media.output.encode_settings import plan_encoding
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
+from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import VideoInfo, scan_video
 from xdub_core.mini.card import BUILT_IN
@@ -68,7 +69,7 @@ def run_dub(job: DubJob) -> None:
         track = _track(source, job.face, model, settings.as_released, scanned.info, on_progress)
         _warn_of_strange_heads(source, files, model, track)
         if frames > spoken_frames:
-            recording = recording.padded(round(frames / FPS * SAMPLE_RATE))
+            recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
         features, dub_model = model.load(recording, files.out.parent, stack, on_progress)
         scene = Scene(source, source.timeline, (Speaker(track, features),), frames)
         sound = replace(sound, intact=recording.intact)
@@ -77,17 +78,17 @@ def run_dub(job: DubJob) -> None:
         for frame in dub(scene, dub_model, settings, on_progress):
             write(frame)
     answer.print(
-        f"[green]{escape(str(files.out))}[/]: {frames} frames, {frames / FPS:.2f} s",
+        f"[green]{escape(str(files.out))}[/]: {frames} frames, {frames / MODEL_FPS:.2f} s",
         highlight=False,
         soft_wrap=True,
     )
 
 
 def _check_something_is_said(sound: AudioTrack, frames: int) -> None:
-    if sound.delay >= frames / FPS:
+    if sound.delay >= frames / MODEL_FPS:
         raise SettingsError(
             f"{sound.path}: its sound would begin at {sound.delay:.2f} s, when the output has ended already, at "
-            f"{frames / FPS:.2f} s; make --audio-offset smaller, or --length audio"
+            f"{frames / MODEL_FPS:.2f} s; make --audio-offset smaller, or --length audio"
         )
 
 

@@ -8,7 +8,6 @@ from functools import partial
 
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.compose.preview import side_by_side
-from xdub_core.dub.clip_plan import FPS
 from xdub_core.dub.scene import Scene
 from xdub_core.errors import MediaError
 from xdub_core.media.output.encode_settings import EncodeSettings
@@ -16,6 +15,7 @@ from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.sound.sound_place import AudioTrack
+from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import VideoInfo
 
 
@@ -25,11 +25,11 @@ def outputs(
 ) -> Iterator[Callable[[FinishedFrame], None]]:
     """Write frames into the output and, where asked for, the preview: both are finished before either appears."""
     first_pass = min(len(scene.timeline), scene.frames)
-    tracks = None if info.stream is None else SourceTracks(info, first_pass / FPS)
+    tracks = None if info.stream is None else SourceTracks(info, first_pass / MODEL_FPS)
     write_to = partial(
         VideoWriter,
         height=info.height,
-        fps=FPS,
+        fps=MODEL_FPS,
         settings=encoding,
         audio=sound,
         like=info,

@@ -8,13 +8,10 @@ frames. How many frames a latent holds is the VAE's to say.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from xdub_core.errors import SettingsError
 from xdub_core.vae.grid import WAN_GRID, LatentGrid
 
-FPS = 25.0
-AUDIO_RATE = 16000
 CLIP_FRAMES = 77
 MOTION_FRAMES = 5
 
@@ -81,30 +78,6 @@ class Clip:
     def new_start(self) -> int:
         """The first frame that no earlier clip made."""
         return self.start + self.motion_frames
-
-
-def frames_of_audio(samples: int, sample_rate: int = AUDIO_RATE, fps: float = FPS) -> int:
-    """Frames that a recording lasts, rounded up."""
-    return -int(-samples * fps // sample_rate)
-
-
-class Length(str, Enum):
-    """How long the output is."""
-
-    AUDIO = "audio"
-    SOURCE = "source"
-    SHORTEST = "shortest"
-    LONGEST = "longest"
-
-
-def output_frames(video_frames: int, audio_frames: int, length: Length) -> int:
-    """Frames at 25 fps that the output has."""
-    return {
-        Length.AUDIO: audio_frames,
-        Length.SOURCE: video_frames,
-        Length.SHORTEST: min(video_frames, audio_frames),
-        Length.LONGEST: max(video_frames, audio_frames),
-    }[length]
 
 
 def padded_frames(frames: int, geometry: ClipGeometry = RELEASED_GEOMETRY) -> int:

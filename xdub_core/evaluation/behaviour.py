@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from xdub_core.audio.features import TensorFeatures
-from xdub_core.dub.clip_plan import FPS
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
@@ -20,7 +19,7 @@ from xdub_core.evaluation.judges import LandmarkFinder
 from xdub_core.evaluation.measure import DubCase
 from xdub_core.evaluation.mouth import SilenceTest, silence_test
 from xdub_core.evaluation.pictures import psnr
-from xdub_core.media.timeline import ping_pong
+from xdub_core.media.timeline import MODEL_FPS, ping_pong
 
 SPAN = 10.0
 """Seconds at either end of a long dub that are compared."""
@@ -59,7 +58,7 @@ def measure_drift(case: DubCase, model: DubModel, settings: DubSettings, seconds
     """
     check_drift(seconds)
     turn = max(1, 2 * len(case.source) - 2)
-    turns, span = math.ceil(seconds * FPS / turn), turn * max(1, int(SPAN * FPS / turn))
+    turns, span = math.ceil(seconds * MODEL_FPS / turn), turn * max(1, int(SPAN * MODEL_FPS / turn))
     spoken = case.features.repeat(2, 1)[: 2 * turn].repeat(turns, 1)
     length = turn * turns
     dubbed = dub_frames(case.source, TensorFeatures(spoken), model, settings, length)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from xdub_core.errors import CheckpointError, SettingsError
+from xdub_core.vae.grid import WAN_GRID
 from xdub_core.weights.stated import stated
 
 TIMESTEPS = 1000.0
@@ -37,7 +38,7 @@ class DiTConfig:
     audio_inner_dim: int = 1536
     audio_head_dim: int = 64
     audio_layers: int = 4
-    latent_channels: int = 48
+    latent_channels: int = WAN_GRID.channels
     patch: tuple[int, int, int] = (1, 2, 2)
     eps: float = 1e-6
     background: bool = False

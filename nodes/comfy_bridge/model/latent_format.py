@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import comfy.latent_formats
 
-WAN22_CHANNELS = 48
+from xdub_core.vae.grid import WAN_GRID
 
 
 class PlainVideoLatents(comfy.latent_formats.LatentFormat):
@@ -16,7 +16,7 @@ class PlainVideoLatents(comfy.latent_formats.LatentFormat):
 
     scale_factor = 1.0
     latent_dimensions = 3
-    temporal_downscale_ratio = 4
+    temporal_downscale_ratio = WAN_GRID.temporal
 
     def __init__(self, channels: int) -> None:
         self.latent_channels = channels
@@ -24,6 +24,6 @@ class PlainVideoLatents(comfy.latent_formats.LatentFormat):
 
 def latent_format(channels: int) -> comfy.latent_formats.LatentFormat:
     """Wan2.2's format for 48 channels, else one that changes nothing."""
-    if channels == WAN22_CHANNELS:
+    if channels == WAN_GRID.channels:
         return comfy.latent_formats.Wan22()
     return PlainVideoLatents(channels)

@@ -22,7 +22,7 @@ from comfy.ldm.wan import vae2_2
 from torch import Tensor
 
 from xdub_core.errors import SettingsError
-from xdub_core.vae.grid import LatentGrid
+from xdub_core.vae.grid import WAN_GRID, LatentGrid
 from xdub_core.vae.protocol import StreamingDecoder
 
 from .latent_format import latent_format
@@ -50,7 +50,7 @@ def check_vae(vae: Any, channels: int | None = None) -> None:
     if channels is not None and found != channels:
         raise SettingsError(
             f"the VAE makes latents of {found} channels, but the model takes {channels}: connect the VAE that belongs "
-            f"to the model ({'wan2.2_vae.safetensors' if channels == 48 else 'of the same loader'})"
+            f"to the model ({'wan2.2_vae.safetensors' if channels == WAN_GRID.channels else 'of the same loader'})"
         )
 
 

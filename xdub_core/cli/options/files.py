@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xdub_core.dub.clip_plan import Length
+from xdub_core.dub.length import Length
 from xdub_core.media.output.output_file import check_output
 
 _option = partial(typer.Option, rich_help_panel="Files")

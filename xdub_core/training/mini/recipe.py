@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.heads.dataset import HeadsConfig
 from xdub_core.heads.visemes import VISEMES
+from xdub_core.mini.card import MiniCard
 from xdub_core.mini.phonemes import PhonemeConfig
 from xdub_core.mini.vae_net import VAEConfig
 from xdub_core.model.config import DiTConfig
@@ -31,7 +31,7 @@ from xdub_core.training.timesteps import (
     shift_timestep,
 )
 
-GEOMETRY = ClipGeometry(frames=13, motion_frames=5)
+GEOMETRY = MiniCard().geometry
 NOISE_SHIFT = 3.0
 """The experts' noise levels are the paper's, shifted (Eq. 2) by this much; the editor's lie higher in their own way.
 

@@ -1,0 +1,139 @@
+"""Several speakers in one scene: who is where, whose pixels are whose, and in which order."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.dub.fakes import HEIGHT, SETTINGS, WIDTH, Copying, run_dub, scene, source_of, speaker, track_of
+from xdub_core.dub.model import DubModel
+from xdub_core.dub.pipeline import dub
+from xdub_core.errors import SettingsError
+from xdub_core.progress import Stage
+from xdub_core.sampling.clip_sampling import SamplerSettings
+from xdub_core.sampling.guidance import Velocities
+from xdub_core.vae.cosine import CosineVAE
+
+LEFT, RIGHT, MIDDLE = (np.array(box) for box in ([0.0, 4, 40, 44], [40.0, 22, 80, 62], [18.0, 14, 58, 54]))
+FRAMES = 40
+COMES_AND_GOES = np.repeat([-1, 0, -1, 1], [3, 20, 5, 12])
+UNLOCKED = replace(SETTINGS, sampler=SamplerSettings(steps=2, border=0))
+
+
+class Painting:
+    """A denoiser that paints every crop as bright as the speech is loud."""
+
+    def for_clip(self, reference, audio, motion_latents):
+        def denoise(latents, sigma, *_):
+            painted = latents.new_zeros(latents.shape)
+            painted[:, 0] = audio.mean()
+            velocity = (latents - painted) / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
+def pair(box, other_box):
+    """Somebody who is always there, and somebody who comes and goes and says something else."""
+    return speaker(track_of(np.zeros(FRAMES, int), box=box), -2), speaker(
+        track_of(COMES_AND_GOES, box=other_box), 2
+    )
+
+
+def dubbed(*speakers, settings=UNLOCKED):
+    return np.stack(run_dub(scene(FRAMES, FRAMES, speakers=speakers), settings, Painting()))
+
+
+def inside(*boxes):
+    """Pixels of the frame that any of the boxes touches, bool [height, width]."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    for x0, y0, x1, y1 in np.array(boxes).astype(int):
+        mask[y0:y1, x0:x1] = True
+    return mask
+
+
+@pytest.mark.parametrize("as_released", [False, True])
+@pytest.mark.parametrize("other_box", [RIGHT, MIDDLE], ids=["disjoint", "overlapping"])
+def test_pixels_outside_of_all_boxes_are_the_source_s_and_each_face_changes_where_it_is(
+    other_box, as_released
+):
+    both = pair(LEFT, other_box)
+    result = dubbed(*both, settings=replace(UNLOCKED, as_released=as_released))
+    source = source_of(scene(FRAMES, FRAMES))
+    assert np.array_equal(result[:, ~inside(LEFT, other_box)], source[:, ~inside(LEFT, other_box)])
+    there = COMES_AND_GOES >= 0
+    assert np.array_equal(result[~there][:, ~inside(LEFT)], source[~there][:, ~inside(LEFT)])
+    changed = (result != source).any(axis=3)
+    assert changed[:, inside(LEFT)].any(axis=1).all()
+    assert changed[there][:, inside(other_box) & ~inside(LEFT)].any(axis=1).all()
+
+
+def test_apart_from_each_other_speakers_are_dubbed_as_if_they_were_alone():
+    first, second = pair(LEFT, RIGHT)
+    together = dubbed(first, second)
+    assert np.array_equal(together[:, inside(LEFT)], dubbed(first)[:, inside(LEFT)])
+    assert np.array_equal(together[:, inside(RIGHT)], dubbed(second)[:, inside(RIGHT)])
+
+
+def test_where_faces_overlap_the_later_speaker_covers_the_earlier():
+    first, second = pair(LEFT, MIDDLE)
+    there, core = COMES_AND_GOES >= 0, np.zeros((HEIGHT, WIDTH), bool)
+    core[24:34, 26:34] = True  # within both, where the edges are not soft
+    alone = [dubbed(one)[there][:, core] for one in (first, second)]
+    assert alone[0].mean() + 50 < alone[1].mean()
+    assert np.array_equal(dubbed(first, second)[there][:, core], alone[1])
+    assert np.array_equal(dubbed(second, first)[there][:, core], alone[0])
+
+
+def test_frames_name_the_rectangles_of_all_faces_and_no_pixel_beside_them():
+    a_scene = scene(FRAMES, FRAMES, speakers=pair(LEFT, RIGHT))
+    for number, frame in enumerate(dub(a_scene, DubModel(CosineVAE(48), Painting()), UNLOCKED)):
+        assert len(frame.changed) == 1 + (COMES_AND_GOES[number] >= 0)
+        outside = ~inside(*frame.changed)
+        assert outside.any()
+        assert np.array_equal(frame.rgb[outside], frame.source.rgb[outside])
+
+
+def test_every_clip_has_a_number_of_its_own_and_progress_goes_on():
+    numbers, seen = [], []
+
+    class Sampler:
+        steps = 1
+
+        def __call__(self, number, clip, on_step=None):
+            numbers.append(number)
+            on_step(1, 1, clip.reference)
+            return clip.reference
+
+    class Host(DubModel):
+        def sampler(self, settings):
+            return Sampler()
+
+    a_scene = scene(FRAMES, FRAMES, speakers=pair(LEFT, RIGHT))
+    list(dub(a_scene, Host(CosineVAE(48), None), SETTINGS, seen.append))
+    assert sorted(numbers) == list(range(len(numbers)))
+    assert numbers != sorted(numbers)  # they take turns, frame by frame
+    steps = [progress for progress in seen if progress.stage is Stage.CLIPS]
+    assert [step.done for step in steps] == list(range(1, len(numbers) + 1))
+    named = [f"clip {number + 1} of {len(numbers)}, step 1 of 1" for number in numbers]
+    assert [step.detail for step in steps] == named
+
+
+def test_a_model_that_changes_nothing_gives_the_source_back_with_two_speakers():
+    a_scene = scene(FRAMES, FRAMES, speakers=pair(LEFT, MIDDLE))
+    result = run_dub(a_scene, replace(SETTINGS, keep_unchanged=True), Copying())
+    assert np.array_equal(np.stack(result), source_of(a_scene))
+
+
+def test_boxes_are_those_of_the_faces_that_are_there():
+    boxes = list(scene(FRAMES, 60, speakers=pair(LEFT, RIGHT)).boxes())
+    assert [len(each) for each in boxes[:FRAMES]] == (1 + (COMES_AND_GOES >= 0)).tolist()
+    assert len(boxes) == 60
+    assert np.array_equal(boxes[5], [LEFT, RIGHT])
+
+
+def test_a_scene_needs_somebody_tracked_through_its_own_video():
+    with pytest.raises(SettingsError, match="without a speaker"):
+        scene(FRAMES, speakers=[])
+    with pytest.raises(SettingsError, match=r"speaker 2's face.* through 40 frames, but the video has 41"):
+        scene(41, speakers=[speaker(track_of(np.zeros(41, int))), speaker(track_of(np.zeros(40, int)))])
