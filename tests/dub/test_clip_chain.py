@@ -200,7 +200,7 @@ def test_reference_latents_that_exist_are_not_encoded_again():
 
 
 def test_streams_rest_while_a_clip_is_sampled():
-    """All that are open: the generated frames' and the reference's, of every shot. They are of no use to the sampler."""
+    """All that are open: the generated frames' and the reference's, of every shot. The sampler has no use for them."""
     log = []
 
     class Stream(CosineStream):
