@@ -34,9 +34,9 @@ class TowardsZero:
         return denoise
 
 
-def clip(motion=None, seed=0):
+def clip(seed=0):
     reference = torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
-    return ClipInputs(reference, torch.zeros(1, SHAPE[2], 8, 2), motion)
+    return ClipInputs(reference, torch.zeros(1, SHAPE[2], 8, 2))
 
 
 def golden_clips(goldens):
@@ -76,17 +76,6 @@ def test_inside_follows_the_model_and_the_rim_is_the_reference():
     rim = result.clone()
     rim[..., 1:-1, 1:-1] = inputs.reference[..., 1:-1, 1:-1]
     assert torch.equal(rim, inputs.reference)
-
-
-def test_motion_latents_come_out_as_they_went_in():
-    motion = torch.full((1, 4, 2, 6, 5), 7.0)
-    result = sample_clip(TowardsZero(), clip(motion), SamplerSettings(steps=3))
-    assert torch.equal(result[:, :, :2], motion)
-
-
-def test_without_border_lock_the_whole_crop_is_the_models():
-    result = sample_clip(TowardsZero(), clip(), SamplerSettings(steps=5, border=0))
-    assert torch.allclose(result, torch.zeros_like(result), atol=1e-6)
 
 
 def test_every_sampler_and_schedule_makes_another_clip():

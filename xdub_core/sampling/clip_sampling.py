@@ -116,18 +116,15 @@ def sample_clip(
     clip: ClipInputs,
     settings: SamplerSettings,
     on_step: StepCallback | None = None,
-    noise: Tensor | None = None,
 ) -> Tensor:
-    """Sample a clip's latents, float32, shaped like `clip.reference`. `noise` overrides the seed's.
+    """Sample a clip's latents, float32, shaped like `clip.reference`.
 
     Motion latents and the border come out as they are known: see `KnownLatents`.
 
     Raises SamplingError when latents become NaN or infinite, or sizes do not fit the model.
     """
     reference = _finite(clip.reference.float(), "the reference latents")
-    if noise is None:
-        noise = clip_noise(reference.shape, settings.seed)
-    noise = noise.to(reference)
+    noise = clip_noise(reference.shape, settings.seed).to(reference)
     known = KnownLatents(reference, noise, settings.border, clip.motion)
     denoise = denoiser.for_clip(reference, _finite(clip.audio, "the audio features"), clip.motion_latents)
     guidance, sigmas = settings.guidance, settings.sigmas
