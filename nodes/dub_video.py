@@ -121,9 +121,7 @@ class DubVideo(io.ComfyNode):
             Length(length),
             len(face.timeline),
             progress,
-            lambda frames: plan_shots(
-                face.track, frames, geometry
-            ),  # raises as early as this where there is no face
+            check=lambda frames: plan_shots(face.track, frames, geometry),  # raises where there is no face
         )
         speaker = Speaker(face.track, speech.features)
         scene = Scene(source.source, face.timeline, (speaker,), speech.frames)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import comfy.utils
-import latent_preview
 import torch
 from comfy.samplers import sampler_object
 from torch import Tensor
@@ -101,20 +100,3 @@ class ComfyDubbingModel:
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""
         return ComfyClipSampler(self.model, self.context, settings, show=self.show)
-
-
-class StepPreview:
-    """Moves the node's bar by one step and shows what the clip looks like so far, as ComfyUI's samplers do."""
-
-    def __init__(self, model: Any, total_steps: int) -> None:
-        self._previewer = latent_preview.get_previewer(model.load_device, model.model.latent_format)
-        self._bar = comfy.utils.ProgressBar(total_steps)
-        self._total = total_steps
-        self._done = 0
-
-    def __call__(self, prediction: Tensor) -> None:
-        self._done += 1
-        picture = None
-        if self._previewer is not None:
-            picture = self._previewer.decode_latent_to_preview_image("JPEG", prediction)
-        self._bar.update_absolute(self._done, self._total, picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.crops import FinishCrop
+from xdub_core.progress import Progress, Stage
 
-from .clip_sampler import ComfyClipSampler, StepPreview
+from .clip_sampler import ComfyClipSampler
 from .guider import require_fit
-from .host.progress import interruptible
+from .host.progress import NodeProgress, interruptible
 from .mini import warn_of_real_crops
 from .types import ReferenceLatents, ShotReference, SpeechFeatures
 
@@ -35,7 +37,16 @@ def sample_shots(
     model = sampler.model
     require_fit(model, reference, speech)
     warn_of_real_crops(model, reference)
-    sampler = replace(sampler, show=StepPreview(model, reference.clips * sampler.steps))
+    progress = NodeProgress()
+    progress.preview_with(model)
+    steps = reference.clips * sampler.steps
+    done = count(1)
+
+    def show(prediction: Tensor) -> None:
+        progress.show(prediction)
+        progress(Progress(Stage.CLIPS, next(done), steps))
+
+    sampler = replace(sampler, show=show)
     chain = ClipChain(reference.vae, sampler, reference.geometry, finish, as_released=as_released)
     return [
         model.model.process_latent_out(torch.cat(_sampled(chain, speech.features, shot, reference.crops)))
