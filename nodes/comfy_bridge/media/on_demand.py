@@ -1,4 +1,4 @@
-"""An IMAGE that is made when somebody looks into it.
+"""An IMAGE that is made when somebody looks into it. Needs no ComfyUI.
 
 ComfyUI makes all outputs of a node, connected or not. The crops of ten minutes are 47 GB, which nobody should hold who
 has not asked for them.
