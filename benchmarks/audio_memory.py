@@ -21,9 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch
+from feature_speed import rows_per_second
 from peak_memory import peak_bytes, reset_peak, resident_bytes
 
-from xdub_core.audio.encoded import EncodedAudio, measure_features, wav2vec_features, whisper_features
+from xdub_core.audio.encoded import EncodedAudio, wav2vec_features, whisper_features
+from xdub_core.audio.features import ROWS_PER_SECOND
 from xdub_core.audio.recording import Recording, recording_from_waveform
 from xdub_core.audio.wav2vec import Wav2VecEncoder
 from xdub_core.audio.whisper import WhisperAudioEncoder, WhisperSizes
@@ -93,8 +95,8 @@ def _every_window(features: EncodedAudio, frames: int) -> str:
 
 
 def _speed(features: Any) -> str:
-    speed = measure_features(features)
-    return f"{speed.rows_per_second:.0f} rows/s, {speed.times_real_time:.1f} times real time"
+    speed = rows_per_second(features)
+    return f"{speed:.0f} rows/s, {speed / ROWS_PER_SECOND:.1f} times real time"
 
 
 def _timed(stage: str, base_mb: float, work: Callable[[], Any]) -> Row:

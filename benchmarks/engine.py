@@ -16,11 +16,13 @@ import platform
 import compose_speed
 import dit_forward
 import torch
+from feature_speed import rows_per_second
 from rich.console import Console
 from rich.table import Table
 
 from xdub_core.audio.decode import SAMPLE_RATE
-from xdub_core.audio.encoded import ChunkedFeatures, measure_features, wav2vec_features, whisper_features
+from xdub_core.audio.encoded import ChunkedFeatures, wav2vec_features, whisper_features
+from xdub_core.audio.features import ROWS_PER_SECOND
 from xdub_core.audio.recording import recording_from_waveform
 from xdub_core.audio.wav2vec import Wav2VecEncoder
 from xdub_core.audio.whisper import WhisperAudioEncoder, WhisperSizes
@@ -46,8 +48,8 @@ def features_table(device: str, layers: int) -> Table:
             "wav2vec2-base": wav2vec_features(recording, wav2vec),
         }
         for name, features in encoders.items():
-            speed = measure_features(features)
-            table.add_row(name, f"{speed.rows_per_second:.0f}", f"{speed.times_real_time:.1f}")
+            speed = rows_per_second(features)
+            table.add_row(name, f"{speed:.0f}", f"{speed / ROWS_PER_SECOND:.1f}")
     return table
 
 

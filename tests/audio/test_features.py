@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdub_core.audio.encoded import log_mel_features, measure_features, spooled_features
+from xdub_core.audio.encoded import log_mel_features, spooled_features
 from xdub_core.audio.features import ChunkedFeatures, JoinedFeatures, TensorFeatures
 from xdub_core.errors import MediaError, SettingsError
 
@@ -106,9 +106,3 @@ def test_features_without_weights_follow_the_sound_and_the_seed(recording):
     assert torch.equal(rows, log_mel_features(recording, 32, seed=1).read(0, features.rows))
     assert not torch.equal(rows, log_mel_features(recording, 32, seed=2).read(0, features.rows))
     assert rows.std(dim=0).min() > 0.01
-
-
-def test_speed_counts_the_rows_that_were_read():
-    speed = measure_features(TensorFeatures(numbered(200)), rows=50)
-    assert speed.rows == 50
-    assert speed.times_real_time == pytest.approx(speed.rows_per_second / 50)

@@ -6,17 +6,13 @@ import sys
 import numpy as np
 import pytest
 
+from tests.espeak import needs_espeak
 from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.errors import MissingModelError
 from xdub_core.heads import espeak_worker, speech
 from xdub_core.heads.corpus import LINES
 from xdub_core.heads.speech import VOICES, Speech, Voice, joined, lines_of, silence
 from xdub_core.heads.visemes import PhonemeInterval
-
-needs_espeak = pytest.mark.skipif(
-    not speech.espeak_available(),
-    reason="espeak-ng is not installed: `apt-get install espeak-ng` to run this test",
-)
 
 
 def test_splits_share_neither_lines_nor_voices():

@@ -1,6 +1,7 @@
 """Configurations: the pack's own build the real model, and one step of it runs at one layer."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +9,9 @@ import torch
 from xdub_core.errors import SettingsError
 from xdub_core.experts.expert import LIP_RANGE, TEXTURE_RANGE, ExpertInfo
 from xdub_core.model.config import RELEASED
+from xdub_core.training import config
 from xdub_core.training.build import build_dit, build_objective, example_shapes
-from xdub_core.training.config import CONFIGS, TrainingConfig, load_config
+from xdub_core.training.config import TrainingConfig, load_config
 from xdub_core.training.objective import FlowSettings
 from xdub_core.training.rewards import PixelLossSettings
 from xdub_core.training.settings import TrainerSettings
@@ -18,7 +20,7 @@ STAGES = ("generator", "editor", "lip", "texture")
 
 
 def real(stage):
-    return load_config(CONFIGS / f"xdub-5b-{stage}.yaml")
+    return load_config(Path(config.__file__).parent / f"configs/xdub-5b-{stage}.yaml")
 
 
 def write(tmp_path, text):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import torch
 
 from xdub_core.audio.features import (
-    ROWS_PER_SECOND,
     AudioFeatures,
     ChunkedFeatures,
     JoinedFeatures,
@@ -146,30 +143,3 @@ def spooled_features(
         spool.close()
         raise
     return SpooledFeatures(spool)
-
-
-@dataclass(frozen=True)
-class FeatureSpeed:
-    """How fast features were computed."""
-
-    rows: int
-    seconds: float
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows computed per second of work."""
-        return self.rows / self.seconds
-
-    @property
-    def times_real_time(self) -> float:
-        """Seconds of sound per second of work."""
-        return self.rows_per_second / ROWS_PER_SECOND
-
-
-def measure_features(features: AudioFeatures, rows: int | None = None) -> FeatureSpeed:
-    """Read the first `rows` rows (None: all) in order and take the time. Give it fresh features: chunks are kept."""
-    stop = features.rows if rows is None else min(rows, features.rows)
-    begin = time.perf_counter()
-    for start in range(0, stop, _BLOCK_ROWS):
-        features.read(start, min(start + _BLOCK_ROWS, stop))
-    return FeatureSpeed(stop, time.perf_counter() - begin)

@@ -114,16 +114,6 @@ def lines_of(split: str, language: str) -> tuple[str, ...]:
     return tuple(line for index, line in enumerate(lines) if (index % 5 == 4) == held_out)
 
 
-@lru_cache(maxsize=1)
-def espeak_available() -> bool:
-    """Whether the espeak-ng library is on this machine."""
-    try:
-        _speak("a", Voice("en-us", "m1"))
-    except MissingModelError:
-        return False
-    return True
-
-
 @lru_cache(maxsize=4096)
 def synthesise(text: str, voice: Voice) -> Speech:
     """One sentence in one voice; the same arguments always give the same samples.

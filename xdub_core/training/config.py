@@ -20,7 +20,6 @@ from xdub_core.training.rewards import PixelLossSettings
 from xdub_core.training.settings import TrainerSettings
 
 Stage = Literal["generator", "editor", "lip", "texture"]
-CONFIGS = Path(__file__).parent / "configs"
 """The pack's own configurations, of the real model's sizes."""
 
 

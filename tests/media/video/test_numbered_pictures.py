@@ -40,7 +40,7 @@ def test_a_pattern_is_a_video(write_pictures, shown, name, numbers):
         order = [*range(len(numbers)), *reversed(range(len(numbers)))]
         assert [shown(frame) for frame in reader.frames(order)] == [numbers[place] for place in order]
         assert reader.info.frames == len(numbers) and reader.info.duration == pytest.approx(len(numbers) / 25)
-        assert reader.info.codec == "png" and reader.info.stream is None and not reader.info.has_audio
+        assert reader.info.codec == "png" and reader.info.stream is None and reader.info.audio_start is None
         assert reader.timeline.source_index.tolist() == list(range(len(numbers)))
 
 

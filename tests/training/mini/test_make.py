@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.espeak import needs_espeak
 from xdub_core.cli import main
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.evaluation.pictures import BEST_PSNR
@@ -15,7 +16,6 @@ from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING
 from xdub_core.experts.expert import load_expert
 from xdub_core.heads.dataset import TalkingHeads
 from xdub_core.heads.drawn_head import SAMPLE_BOX, write_sample
-from xdub_core.heads.speech import espeak_available
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.mini.card import CARD, is_mini
 from xdub_core.mini.loading import EXPERT_FILES, load_mini
@@ -30,7 +30,6 @@ from xdub_core.training.mini.make import RECIPE_FILE, MiniMaker
 from xdub_core.training.mini.recipe import GEOMETRY, NOISE_SHIFT, pairs_of_takes, recipe
 
 STAGES = ("speaking", "phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
-needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +41,14 @@ def made(tmp_path_factory):
     return maker, list(dict.fromkeys(seen))
 
 
-@needs_speech
+@needs_espeak
 def test_every_stage_of_the_paper_comes_in_its_order(made):
     _, seen = made
     assert [name for name in seen if name in STAGES] == list(STAGES)
     assert seen.index("generator") < seen.index("making pairs") < seen.index("editor")
 
 
-@needs_speech
+@needs_espeak
 def test_what_is_shipped_samples(made):
     maker, _ = made
     mini = load_mini(maker.shipped)
@@ -63,7 +62,7 @@ def test_what_is_shipped_samples(made):
     assert torch.isfinite(frames).all()
 
 
-@needs_speech
+@needs_espeak
 def test_the_command_line_dubs_with_it(made, tmp_path, monkeypatch, capfd):
     """The folder is given as the model; crops and clips take the sizes that its card tells."""
     maker, _ = made
@@ -87,7 +86,7 @@ def test_a_folder_that_is_no_mini_is_refused(tmp_path):
         load_mini(tmp_path)
 
 
-@needs_speech
+@needs_espeak
 def test_nothing_is_made_twice(made):
     maker, _ = made
     again = []
@@ -95,7 +94,7 @@ def test_nothing_is_made_twice(made):
     assert set(again) <= {"drawing heads"}
 
 
-@needs_speech
+@needs_espeak
 def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
     class StoppedError(Exception):
         pass
@@ -114,7 +113,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
     assert [path.stat().st_mtime_ns for path in drawn] == before
 
 
-@needs_speech
+@needs_espeak
 def test_training_goes_on_from_a_mini(made, tmp_path):
     """Its networks are taken over; generator and editor start from its DiT."""
     maker, _ = made
@@ -135,7 +134,7 @@ def test_training_goes_on_from_a_mini(made, tmp_path):
             torch.testing.assert_close(new[name].float(), old[name].float(), atol=1e-3, rtol=0)
 
 
-@needs_speech
+@needs_espeak
 def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     """So a network made anew is what training goes on with."""
     maker, _ = made
@@ -149,7 +148,7 @@ def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     assert path.read_bytes() == kept != (maker.shipped / path.name).read_bytes()
 
 
-@needs_speech
+@needs_espeak
 def test_a_phase_is_trained_in_several_processes(made, tmp_path):
     """The texture expert, with its pixel losses; two processes of a sample each."""
     maker, _ = made
@@ -165,7 +164,7 @@ def test_a_phase_is_trained_in_several_processes(made, tmp_path):
     assert expert.read_bytes() != alone  # other random draws
 
 
-@needs_speech
+@needs_espeak
 def test_pairs_are_dubbed_with_the_takes_asked_for(made, tmp_path):
     maker, _ = made
     takes = pairs_of_takes([2, 3])
@@ -192,7 +191,7 @@ def test_takes_are_paired_two_by_two():
             pairs_of_takes(unfit)
 
 
-@needs_speech
+@needs_espeak
 def test_pairs_are_the_same_however_many_processes_make_them(made, tmp_path):
     maker, _ = made
     folder = shutil.copytree(maker.folder, tmp_path / "work")
@@ -205,7 +204,7 @@ def test_pairs_are_the_same_however_many_processes_make_them(made, tmp_path):
         torch.testing.assert_close(together[name], tensor)
 
 
-@needs_speech
+@needs_espeak
 def test_a_folder_that_another_recipe_began_is_refused(made, tmp_path):
     """Or else pairs of other takes would be passed over without a word, or mixed."""
     maker, _ = made
@@ -240,7 +239,7 @@ def test_a_folder_that_an_older_version_began_is_gone_on_with(tmp_path):
         maker.make()
 
 
-@needs_speech
+@needs_espeak
 def test_a_mini_of_other_sizes_is_nothing_to_go_on_from(made, tmp_path):
     maker, _ = made
     other = replace(maker.recipe, dit=replace(maker.recipe.dit, layers=2))
@@ -252,7 +251,7 @@ def test_a_mini_of_other_sizes_is_nothing_to_go_on_from(made, tmp_path):
         MiniMaker(maker.recipe, tmp_path, start=tmp_path).make()
 
 
-@needs_speech
+@needs_espeak
 def test_the_bundle_stays_small(made):
     maker, _ = made
     assert sum(path.stat().st_size for path in maker.shipped.glob("*.safetensors")) < 20_000_000
@@ -293,7 +292,7 @@ def test_unknown_recipes_are_refused():
         recipe("huge")
 
 
-@needs_speech
+@needs_espeak
 def test_the_command_line_evaluates_it(made, tmp_path, monkeypatch, capfd):
     """Every row stands beside its floor and ceiling, and the trials say what they found."""
     maker, _ = made
@@ -322,7 +321,7 @@ def test_the_command_line_evaluates_it(made, tmp_path, monkeypatch, capfd):
     assert "same seed, same dub: yes" in printed.out
 
 
-@needs_speech
+@needs_espeak
 def test_the_ablations_come_in_one_table(made, tmp_path, monkeypatch, capfd):
     maker, _ = made
     arguments = ["evaluate", "ablations", "--folder", maker.folder, "--scale", "tiny"]

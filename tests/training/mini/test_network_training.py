@@ -3,18 +3,18 @@
 import pytest
 import torch
 
+from tests.espeak import needs_espeak
 from xdub_core.evaluation.measure import measure, through_vae
 from xdub_core.evaluation.mini_cases import dub_cases
 from xdub_core.evaluation.mini_judges import mini_judges
 from xdub_core.evaluation.report import CEILING, FLOOR, VAE_CEILING, make_report
 from xdub_core.heads.dataset import HeadsConfig, TalkingHeads
-from xdub_core.heads.speech import espeak_available
 from xdub_core.mini.network_files import load_networks
 from xdub_core.mini.vae import MiniVAE
 from xdub_core.training.mini.network_examples import clip_features, landmark_example, vae_example
 from xdub_core.training.mini.network_training import STATES, tiny_trainings, train_networks
 
-pytestmark = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
+pytestmark = needs_espeak
 
 SMALL = HeadsConfig(size=48, frames=24, train_identities=6, held_out_identities=2)
 

@@ -1,15 +1,14 @@
 """Speech without sense in voices that are not held out, the same for the same number."""
 
 import numpy as np
-import pytest
 
-from xdub_core.heads.speech import VOICES, espeak_available
+from tests.espeak import needs_espeak
+from xdub_core.heads.speech import VOICES
 from xdub_core.heads.visemes import VISEMES
 from xdub_core.mini.labels import MOUTH_PARAMETERS
 from xdub_core.training.mini import nonsense_speech
 from xdub_core.training.mini.nonsense_speech import NonsenseSpeech, make_recordings, recording
 
-needs_speech = pytest.mark.skipif(not espeak_available(), reason="espeak-ng is not installed")
 FEW = NonsenseSpeech(recordings=4, words=(3, 5))
 
 
@@ -32,7 +31,7 @@ def test_words_come_in_no_order_and_from_the_training_lines_alone():
         assert set(words) <= known
 
 
-@needs_speech
+@needs_espeak
 def test_a_recording_is_words_between_silences():
     example = recording(FEW, 0)
     assert len(example.phonemes) == round(len(example.waveform) / 320)
@@ -43,7 +42,7 @@ def test_a_recording_is_words_between_silences():
     assert len(set(example.phonemes.tolist())) > 5
 
 
-@needs_speech
+@needs_espeak
 def test_the_mouth_that_says_it_is_known():
     example = recording(FEW, 0)
     assert example.mouth.shape == (len(example.phonemes), len(MOUTH_PARAMETERS))
@@ -52,7 +51,7 @@ def test_the_mouth_that_says_it_is_known():
     assert example.mouth[~silent, 0].mean() > 0.15
 
 
-@needs_speech
+@needs_espeak
 def test_recordings_are_the_same_in_any_number_of_processes():
     seen = []
     alone = make_recordings(FEW)

@@ -40,15 +40,6 @@ class FrameIndex:
             return float((len(self) - 1) / self.seconds[-1])
         return 1 / self.last_duration
 
-    @property
-    def is_variable(self) -> bool:
-        """Whether frames come at uneven times."""
-        gaps = np.diff(self.seconds)
-        if len(gaps) < 2:
-            return False
-        typical = float(np.median(gaps))
-        return bool(np.any(np.abs(gaps - typical) > 0.1 * typical + 0.0011))
-
     def number(self, pts: int | None) -> int | None:
         """The frame shown at `pts`; a timestamp that a decoder moved a little counts for the nearest frame."""
         if self.pts is None or pts is None:

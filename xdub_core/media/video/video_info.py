@@ -47,7 +47,7 @@ class VideoInfo:
 
     Attributes:
         width, height: pixels as displayed, after rotation (not stretched by `sample_aspect_ratio`).
-        fps: average frames a second; variable_rate: whether frames come at uneven times.
+        fps: average frames a second.
         duration: seconds from the first frame's appearance to the end of the last one.
         frames: how many frames there are, counted.
         start: seconds of the first frame on the container's own clock.
@@ -75,17 +75,11 @@ class VideoInfo:
     rotation: int = 0
     mirrored: bool = False
     sample_aspect_ratio: Fraction = Fraction(1)
-    variable_rate: bool = False
     interlaced: bool = False
     has_alpha: bool = False
     start: float = 0.0
     stream: int | None = 0
     audio_start: float | None = None
-
-    @property
-    def has_audio(self) -> bool:
-        """Whether the file has sound of its own."""
-        return self.audio_start is not None
 
 
 @dataclass(frozen=True)
@@ -240,7 +234,6 @@ def _scanned(
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
         sample_aspect_ratio=1 / stated.pixel_shape if orientation.transpose else stated.pixel_shape,
-        variable_rate=index.is_variable,
         interlaced=frame.interlaced_frame,
         has_alpha=has_alpha,
         start=index.start,
