@@ -118,7 +118,7 @@ def per_token_forward(
         x = x + block.self_attn(block.norm1(x) * (1 + v[1]) + v[0], constants.tables) * v[2]
         reference_half, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
         target = target + block.cross_attn(block.norm3(target), text)
-        target = target + block.hear(block.norm4(target), audio)
+        target = target + block.attend_to_audio(block.norm4(target), audio)
         x = torch.cat([reference_half, target], dim=1)
         x = x + block.feed_forward(block.norm2(x) * (1 + v[4]) + v[3]) * v[5]
     shift, scale = (model.head.modulation.unsqueeze(1) + embedding[:, reference_tokens:, None]).unbind(2)

@@ -232,7 +232,7 @@ def test_too_short_for_a_row_is_an_error(folder, monkeypatch):
         recording_from_waveform(np.zeros((1, 399), np.float32), 16000) as recording,
         pytest.raises(MediaError, match="399 samples"),
     ):
-        load_wav2vec(folder).listen(recording)
+        load_wav2vec(folder).sound_norm(recording)
 
 
 def test_base_sizes_are_the_released_ones():

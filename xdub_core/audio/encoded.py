@@ -64,7 +64,7 @@ def wav2vec_features(
 
     def compute(start: int, stop: int) -> torch.Tensor:
         if not norm:
-            norm.append(encoder.listen(recording))
+            norm.append(encoder.sound_norm(recording))
         return encoder.encode(recording, norm[0], start, stop, plan.context_rows)
 
     return ChunkedFeatures(rows, encoder.width, plan.chunk_rows(rows), compute)

@@ -117,7 +117,7 @@ class Wav2VecEncoder(nn.Module):
         """Rows of features of so many samples."""
         return max(0, (samples - self.receptive_field) // self.stride + 1)
 
-    def listen(self, recording: Recording) -> SoundNorm:
+    def sound_norm(self, recording: Recording) -> SoundNorm:
         """Gather what later calls need to know of the whole recording, in one streaming pass over it.
 
         Raises:
@@ -151,7 +151,7 @@ class Wav2VecEncoder(nn.Module):
         """Features of rows [start, stop) as the transformer hears them with `context` more rows on either side.
 
         Args:
-            recording: the sound, and `norm` what `listen` found in it.
+            recording: the sound, and `norm` its `sound_norm`.
             start, stop: rows within 0..rows(samples).
             context: rows heard before and after, as far as the recording goes.
 

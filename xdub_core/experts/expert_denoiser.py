@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from xdub_core.experts.adapters import Adapters
-from xdub_core.sampling.denoiser import ALL, ClipDenoiser, Denoiser, LatentNeeds, Weights, needs_of
+from xdub_core.sampling.denoiser import ALL, BranchWeights, ClipDenoiser, Denoiser, LatentNeeds, needs_of
 from xdub_core.sampling.guidance import Velocities
 
 _CLIP_CONSTANT_LAYERS = re.compile(
@@ -50,7 +50,7 @@ class _ExpertClip:
     experts: tuple[Adapters, ...]
     prepared: dict[frozenset[int], ClipDenoiser] = field(default_factory=dict)
 
-    def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
+    def __call__(self, latents: Tensor, sigma: float, weights: BranchWeights = ALL) -> Velocities:
         acting = frozenset(i for i, expert in enumerate(self.experts) if expert.info.acts_at(sigma))
         changing = frozenset(i for i in acting if changes_clip_constants(self.experts[i]))
         if changing not in self.prepared:

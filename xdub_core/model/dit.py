@@ -331,13 +331,13 @@ class Block(nn.Module):
         reference, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
         target = target + self.cross_attn(self.norm3(target), text)
         if audio is not None:
-            target = target + self.hear(self.norm4(target), audio)
+            target = target + self.attend_to_audio(self.norm4(target), audio)
         x = torch.cat([reference, target], dim=1)
         del reference, target
         fed = self.feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))
         return x + gate(fed, gate_ffn, clean)
 
-    def hear(self, target: Tensor, audio: Attended) -> Tensor:
+    def attend_to_audio(self, target: Tensor, audio: Attended) -> Tensor:
         """Each latent frame's tokens attend to the audio tokens of that frame only."""
         frames = len(audio.keys if isinstance(audio, KeysValues) else audio) // len(target)
         by_frame = target.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch * frames, rows * columns, dim]

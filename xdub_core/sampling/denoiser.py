@@ -15,9 +15,9 @@ from xdub_core.model.dit import ClipConstants, XDubDiT
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.grid import LatentGrid
 
-Weights = tuple[float, float, float]
+BranchWeights = tuple[float, float, float]
 """What each of the `Velocities` counts for in a step, in their order; see `Guidance.weights`."""
-ALL: Weights = (1.0, 1.0, 1.0)
+ALL: BranchWeights = (1.0, 1.0, 1.0)
 """All three are wanted."""
 
 
@@ -56,7 +56,7 @@ of some branches, one batch after the other. `XDubDiT` itself is called so."""
 class ClipDenoiser(Protocol):
     """Predicts the velocities of one clip, or of several that are sampled together."""
 
-    def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
+    def __call__(self, latents: Tensor, sigma: float, weights: BranchWeights = ALL) -> Velocities:
         """`latents`: [batch, channels, frames, height, width] at noise level `sigma`, float32 -> float32 velocities.
 
         `weights`: what each of them will count for (`Guidance.weights`). One of 0 may come back as zeros.
@@ -128,7 +128,7 @@ class ThreeBranches:
         self.prepared: dict[tuple[bool, ...], ClipConstants] = {}
 
     @torch.inference_mode()
-    def __call__(self, latents: Tensor, sigma: float, weights: Weights = ALL) -> Velocities:
+    def __call__(self, latents: Tensor, sigma: float, weights: BranchWeights = ALL) -> Velocities:
         velocities = [torch.zeros_like(latents)] * len(weights)
         wanted = tuple(number for number, weight in enumerate(weights) if weight)
         for group in [wanted] if self.batched else [(number,) for number in wanted]:
