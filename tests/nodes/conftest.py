@@ -14,7 +14,7 @@ NAME = "xdub_pack_outside_comfyui"
 
 @pytest.fixture(scope="session")
 def pack() -> Callable[[str], ModuleType]:
-    """pack("comfy_bridge.media.frames") is the pack's nodes/comfy_bridge/frames.py."""
+    """pack("comfy_bridge.media.frames") is the pack's nodes/comfy_bridge/media/frames.py."""
     if NAME not in sys.modules:
         package = ModuleType(NAME)
         package.__path__ = [str(PACK)]
