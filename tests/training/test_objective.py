@@ -25,6 +25,7 @@ from xdub_core.training.rewards import PixelLossSettings, draw_segment, segment_
 from xdub_core.training.settings import TrainerSettings
 from xdub_core.training.timesteps import UNIFORM
 from xdub_core.training.trainer import train
+from xdub_core.vae.grid import LatentGrid
 
 EVERYTHING = ConditionDropout(0, 0)
 GENERATOR = replace(TINY, background=True)
@@ -390,9 +391,10 @@ def test_a_sync_loss_without_rows_is_refused():
 
 def test_segments_of_latents_go_with_their_rows():
     rows = torch.arange(2 * 77).view(1, -1, 1)
-    assert segment_rows(rows, slice(0, 4), 4).flatten().tolist() == list(range(26))
-    assert segment_rows(rows, slice(2, 6), 4).flatten().tolist() == list(range(16, 42))
-    assert segment_rows(rows, slice(2, 4), 8).flatten().tolist() == list(range(32, 50))
+    four, eight = (LatentGrid(1, temporal, 8) for temporal in (4, 8))
+    assert segment_rows(rows, slice(0, 4), four).flatten().tolist() == list(range(26))
+    assert segment_rows(rows, slice(2, 6), four).flatten().tolist() == list(range(16, 42))
+    assert segment_rows(rows, slice(2, 4), eight).flatten().tolist() == list(range(32, 50))
     starts = {draw_segment(20, 4, torch.Generator().manual_seed(i)).start for i in range(300)}
     assert starts == set(range(17))
     assert draw_segment(3, PixelLossSettings().segment_latents, torch.Generator()) == slice(0, 3)
