@@ -191,3 +191,12 @@ def test_an_archive_that_was_packed_again_is_read(tmp_path: Path, state: dict) -
         for name in archive.namelist():
             packed.writestr(name, archive.read(name))
     assert_same(read(tmp_path / "packed.pth"), state)
+
+
+def test_a_number_that_has_changed_is_told(tmp_path: Path, state: dict) -> None:
+    path = tmp_path / "model.pth"
+    torch.save({"meta": np.float64(1), "state_dict": state}, path)
+    whole, eleven = path.read_bytes(), struct.pack("<f", 11.0)
+    path.write_bytes(whole.replace(eleven, struct.pack("<f", 12.0)))
+    with pytest.raises(CheckpointError, match="damaged"):
+        read(path)

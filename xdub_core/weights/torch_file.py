@@ -91,6 +91,8 @@ def load_torch_file(path: Path) -> Any:
             return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError:
             content.seek(0)
+            if mapped:
+                _check_sums(file)
             return torch.load(
                 source, map_location="cpu", weights_only=False, pickle_module=_RESTRICTED, mmap=mapped
             )
@@ -102,3 +104,10 @@ def _is_stored(file: BinaryIO) -> bool:
         return False
     with zipfile.ZipFile(file) as archive:
         return all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
+
+
+def _check_sums(file: BinaryIO) -> None:
+    """Raise BadZipFile where a zip archive's content is not what was put into it: torch does not look."""
+    with zipfile.ZipFile(file) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
