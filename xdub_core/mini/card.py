@@ -10,11 +10,15 @@ from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import CheckpointError, MissingModelError, SettingsError
 from xdub_core.files import write_text_whole
+from xdub_core.mini.vae_net import VAEConfig
+from xdub_core.model.config import DiTConfig
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.weights.stated import stated, stated_object
 
 CARD = "mini.json"
+CROP_STEP = VAEConfig().grid.crop_step(DiTConfig().patch)
+"""Every mini takes crops of multiples of this many pixels."""
 
 BUILT_IN = Path(__file__).parent / "weights"
 """The mini that comes with the package."""
@@ -59,7 +63,8 @@ def is_mini(folder: Path) -> bool:
 
 
 def load_card(folder: Path) -> MiniCard:
-    """Raises MissingModelError where there is no mini, CheckpointError where its card is damaged."""
+    """Raises MissingModelError where there is no mini, CheckpointError where its card is damaged, or asks for what its
+    networks cannot do."""
     path = folder / CARD
     if not path.is_file():
         raise MissingModelError(
@@ -74,6 +79,10 @@ def load_card(folder: Path) -> MiniCard:
         card.settings  # noqa: B018 (every value in its range)
     except SettingsError as error:
         raise CheckpointError(f"{path} states {error}") from None
+    if card.crop % CROP_STEP:
+        raise CheckpointError(
+            f"{path} states a crop size of {card.crop}: a mini takes multiples of {CROP_STEP}"
+        )
     return card
 
 
