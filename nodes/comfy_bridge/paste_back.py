@@ -16,6 +16,7 @@ from xdub_core.dub.frames import DubbedFace, pasted_frames
 from xdub_core.dub.stitch import stitched
 from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.media.timeline import shown_slots
 from xdub_core.vae.counted_stream import CountedStream
 
 from .media.frames import Footage
@@ -66,7 +67,8 @@ def pasted(
         (shot.frames, _dubbed(crops, shot, plan, through_vae))
         for crops, shot in zip(shots, plan.shots, strict=True)
     )
-    return pasted_frames(footage.source, face.timeline, plan.frames, [DubbedFace(face.track, made)], mode)
+    slots = shown_slots(len(face.timeline), plan.frames)
+    return pasted_frames(footage.source, face.timeline, slots, [DubbedFace(face.track, made)], mode)
 
 
 def _dubbed(

@@ -12,7 +12,7 @@ from xdub_core.dub.pipeline import dub
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings
 from xdub_core.face.track import FaceTrack
-from xdub_core.media.timeline import Timeline, ping_pong
+from xdub_core.media.timeline import Extend, Timeline
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.cosine import CosineVAE
@@ -79,12 +79,12 @@ def speaker(track, says=0.0):
     return Speaker(track, TensorFeatures(torch.full((500, 3), float(says))))
 
 
-def scene(source_frames=20, frames=30, present=None, shot=None, speakers=None):
+def scene(source_frames=20, frames=30, present=None, shot=None, speakers=None, extend=Extend.BOUNCE):
     if speakers is None:
         present = np.ones(source_frames, bool) if present is None else np.asarray(present, bool)
         speakers = [speaker(track_of(np.where(present, 0, -1) if shot is None else shot, present))]
     timeline = Timeline(np.arange(source_frames))
-    return Scene(Frames(source_frames), timeline, tuple(speakers), frames)
+    return Scene(Frames(source_frames), timeline, tuple(speakers), frames, extend)
 
 
 def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progress: None):
@@ -93,4 +93,4 @@ def run_dub(a_scene, settings=SETTINGS, denoiser=None, on_progress=lambda progre
 
 
 def source_of(a_scene):
-    return a_scene.source.pictures[ping_pong(len(a_scene.timeline), a_scene.frames)]
+    return a_scene.source.pictures[a_scene.slots]

@@ -13,6 +13,7 @@ from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import FaceError, SamplingError, SettingsError
+from xdub_core.media.timeline import Extend
 from xdub_core.progress import Stage
 from xdub_core.released.untrained import untrained_model
 from xdub_core.sampling.guidance import Velocities
@@ -21,9 +22,11 @@ from xdub_core.vae.grid import LatentGrid
 
 
 @pytest.mark.parametrize("frames", [1, 13, 30, 47])
-@pytest.mark.parametrize("as_released", [False, True])
-def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, as_released):
-    a_scene = scene(frames=frames)
+@pytest.mark.parametrize(
+    ("as_released", "extend"), [(True, Extend.BOUNCE), *((False, extend) for extend in Extend)]
+)
+def test_output_has_the_asked_length_and_follows_the_extended_source(frames, as_released, extend):
+    a_scene = scene(frames=frames, extend=extend)
     result = np.stack(run_dub(a_scene, replace(SETTINGS, as_released=as_released)))
     assert len(result) == frames
     outside = np.ones((HEIGHT, WIDTH), bool)
@@ -31,6 +34,25 @@ def test_output_has_the_asked_length_and_follows_the_ping_ponged_source(frames, 
     source = source_of(a_scene)
     assert np.array_equal(result[:, outside], source[:, outside])
     assert (result[:, 20:36, 32:48] != source[:, 20:36, 32:48]).any(axis=(1, 2, 3)).all()
+
+
+def test_every_pass_of_a_loop_is_dubbed_as_if_it_were_the_first():
+    """Silent speech and every clip with the noise of the first: nothing that a pass leaves behind reaches the next."""
+
+    class NumberZero:
+        def __init__(self, sampler):
+            self.steps, self._sampler = sampler.steps, sampler
+
+        def __call__(self, number, clip, on_step=None):
+            return self._sampler(0, clip, on_step)
+
+    class Host(DubModel):
+        def sampler(self, settings):
+            return NumberZero(super().sampler(settings))
+
+    made = dub(scene(20, 60, extend=Extend.LOOP), Host(CosineVAE(48), Inventing()), SETTINGS)
+    first, second, third = np.split(np.stack([frame.rgb for frame in made]), 3)
+    assert np.array_equal(first, second) and np.array_equal(first, third)
 
 
 def test_what_the_model_does_not_change_stays_bit_by_bit_whatever_the_vae_loses():

@@ -1,12 +1,13 @@
-"""Timelines: any frame rate to 25 fps by timestamps; ping-pong."""
+"""Timelines: any frame rate to 25 fps by timestamps; how a video is made longer."""
 
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdub_core.media.timeline import ping_pong, timeline_from_timestamps
+from xdub_core.media.timeline import Extend, jumps, ping_pong, shown_slots, timeline_from_timestamps
 
 
 def constant_rate(frames, fps):
@@ -31,6 +32,35 @@ def test_ping_pong_never_jumps(frames, length):
     assert np.all((indices >= 0) & (indices < frames))
     if frames > 1:
         assert np.all(np.abs(np.diff(indices)) == 1)
+
+
+@given(st.integers(1, 50), st.integers(0, 300), st.sampled_from(Extend))
+def test_every_way_to_make_a_video_longer_begins_with_the_whole_of_it(slots, length, extend):
+    shown = shown_slots(slots, length, extend)
+    assert (len(shown), shown.dtype) == (length, np.int64)
+    assert shown[:slots].tolist() == list(range(min(slots, length)))
+
+
+@given(st.integers(1, 50), st.integers(0, 300))
+def test_frames_after_the_first_pass_are_those_of_the_chosen_way(slots, length):
+    def after(extend):
+        return shown_slots(slots, length, extend)[slots:].tolist()
+
+    assert after(Extend.BOUNCE) == ping_pong(slots, length)[slots:].tolist()
+    assert after(Extend.LOOP) == [frame % slots for frame in range(slots, length)]
+    assert after(Extend.HOLD) == [slots - 1] * max(0, length - slots)
+
+
+@given(st.integers(1, 50), st.integers(1, 300), st.sampled_from(Extend))
+def test_only_a_loop_jumps_and_at_each_restart(slots, length, extend):
+    expected = [extend is Extend.LOOP and slots > 2 and frame % slots == 0 for frame in range(1, length)]
+    assert jumps(shown_slots(slots, length, extend)).tolist() == expected
+
+
+@pytest.mark.parametrize("extend", Extend)
+def test_nothing_cannot_be_made_longer(extend):
+    with pytest.raises(ValueError):
+        shown_slots(0, 3, extend)
 
 
 @given(st.integers(1, 400))

@@ -24,7 +24,7 @@ def outputs(
     files: FileOptions, encoding: EncodeSettings, info: VideoInfo, scene: Scene, sound: AudioTrack
 ) -> Iterator[Callable[[FinishedFrame], None]]:
     """Write frames into the output and, where asked for, the preview: both are finished before either appears."""
-    first_pass = min(len(scene.timeline), scene.frames)
+    first_pass = min(len(scene.timeline), scene.frames)  # however the video is extended, its clock ends there
     tracks = None if info.stream is None else SourceTracks(info, first_pass / MODEL_FPS)
     write_to = partial(
         VideoWriter,

@@ -14,7 +14,7 @@ from xdub_core.dub.crops import DubbedCrop
 from xdub_core.dub.scene import FrameSource, source_frames
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.picture.frame import FinishedFrame, Rectangle, untouched
-from xdub_core.media.timeline import Timeline, ping_pong
+from xdub_core.media.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,15 @@ class DubbedFace:
 
 
 def pasted_frames(
-    source: FrameSource, timeline: Timeline, frames: int, faces: Sequence[DubbedFace], mode: PasteMode
+    source: FrameSource, timeline: Timeline, slots: np.ndarray, faces: Sequence[DubbedFace], mode: PasteMode
 ) -> Iterator[FinishedFrame]:
-    """The `frames` frames of the dub: the source's, with every face that is there pasted in.
+    """The frames of the dub, which show these slots of the timeline: the source's, with every face there pasted in.
 
     One face goes in after the other: where they overlap, what a later one changes covers the earlier. Every pixel
     outside of all boxes is the source's, bit by bit.
     """
-    slots = ping_pong(len(timeline), frames)
     shown = source_frames(source, timeline.source_index[slots])
-    crops = zip(*(_for_every_frame(face, frames, mode) for face in faces), strict=True)
+    crops = zip(*(_for_every_frame(face, len(slots), mode) for face in faces), strict=True)
     for slot, frame, of_faces in zip(slots, shown, crops, strict=True):
         picture, changed = frame.rgb, list[Rectangle]()
         for face, made in zip(faces, of_faces, strict=True):

@@ -42,7 +42,8 @@ def dub(
     `on_progress` raises.
     """
     settings = replace(settings, geometry=check_sizes(settings, model))
-    plans = plan_dub((speaker.track for speaker in scene.speakers), scene.frames, settings.geometry)
+    tracks = (speaker.track for speaker in scene.speakers)
+    plans = plan_dub(tracks, scene.frames, settings.geometry, scene.extend)
     return _dub(scene, model, settings, plans, on_progress)
 
 
@@ -73,7 +74,7 @@ def _dub(
         return DubbedFace(speaker.track, made)
 
     faces = [face(speaker, shots) for speaker, shots in zip(scene.speakers, plans, strict=True)]
-    frames = pasted_frames(scene.source, scene.timeline, scene.frames, faces, settings.paste_mode)
+    frames = pasted_frames(scene.source, scene.timeline, scene.slots, faces, settings.paste_mode)
     for number, frame in enumerate(frames, 1):
         yield frame
         on_progress(Progress(Stage.FRAMES, number, scene.frames))

@@ -12,7 +12,7 @@ from xdub_core.audio.features import AudioFeatures
 from xdub_core.errors import SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.picture.frame import SourceFrame
-from xdub_core.media.timeline import Timeline, ping_pong
+from xdub_core.media.timeline import Extend, Timeline, shown_slots
 
 
 class FrameSource(Protocol):
@@ -51,7 +51,7 @@ class Speaker:
 class Scene:
     """A video on its 25-fps timeline, and who speaks in it; where faces overlap, the later speaker covers the earlier.
 
-    `frames`: how many frames to make; the video is played to and fro (ping-pong) where it is shorter.
+    `frames`: how many frames to make; `extend`: how the video is made longer where it is shorter.
 
     Raises SettingsError where nobody speaks, or a face was tracked through another timeline.
     """
@@ -60,6 +60,7 @@ class Scene:
     timeline: Timeline
     speakers: tuple[Speaker, ...]
     frames: int
+    extend: Extend = Extend.BOUNCE
 
     def __post_init__(self) -> None:
         if not self.speakers:
@@ -74,7 +75,7 @@ class Scene:
     @property
     def slots(self) -> np.ndarray:
         """The timeline's slot that each output frame shows, int64 [frames]."""
-        return ping_pong(len(self.timeline), self.frames)
+        return shown_slots(len(self.timeline), self.frames, self.extend)
 
     def boxes(self) -> Iterator[list[np.ndarray]]:
         """For each output frame the boxes of the speakers' faces that are there."""

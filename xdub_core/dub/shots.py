@@ -11,7 +11,7 @@ import numpy as np
 from xdub_core.dub.clip_plan import Clip, ClipGeometry, padded_frames, plan_clips
 from xdub_core.errors import FaceError
 from xdub_core.face.track import FaceTrack
-from xdub_core.media.timeline import ping_pong
+from xdub_core.media.timeline import Extend, jumps, ping_pong, shown_slots
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,18 @@ class ShotPlan:
 
 
 def plan_dub(
-    tracks: Iterable[FaceTrack], frames: int, geometry: ClipGeometry
+    tracks: Iterable[FaceTrack], frames: int, geometry: ClipGeometry, extend: Extend = Extend.BOUNCE
 ) -> tuple[tuple[ShotPlan, ...], ...]:
     """The plans of a dub of `frames` frames: for each speaker's track its shots, see `plan_shots`.
 
+    `extend`: how the video is made longer where it is shorter than that.
     All clips are numbered on, those of the first speaker first: whoever else speaks, theirs keep their numbers.
     Raises FaceError where none of the tracks has a face in those frames.
     """
     plans: list[tuple[ShotPlan, ...]] = []
     planned = 0
     for track in tracks:
-        plans.append(_plan(track, frames, geometry, planned))
+        plans.append(_plan(track, frames, geometry, planned, extend))
         planned += sum(len(shot.clips) for shot in plans[-1])
     if not any(plans):
         raise FaceError(
@@ -47,39 +48,50 @@ def plan_dub(
     return tuple(plans)
 
 
-def plan_shots(track: FaceTrack, frames: int, geometry: ClipGeometry) -> tuple[ShotPlan, ...]:
+def plan_shots(
+    track: FaceTrack, frames: int, geometry: ClipGeometry, extend: Extend = Extend.BOUNCE
+) -> tuple[ShotPlan, ...]:
     """The plan of a dub of one speaker: one chain of clips for each shot, all clips numbered on.
 
     Raises FaceError where there is none, since the face appears only after them.
     """
-    return plan_dub([track], frames, geometry)[0]
+    return plan_dub([track], frames, geometry, extend)[0]
 
 
-def _plan(track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int) -> tuple[ShotPlan, ...]:
+def _plan(
+    track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int, extend: Extend
+) -> tuple[ShotPlan, ...]:
     plans: list[ShotPlan] = []
-    for shot in shots_of(track.shot_numbers[ping_pong(len(track), frames)]):
+    for shot in shots_of(track, shown_slots(len(track), frames, extend)):
         clips = plan_clips(len(shot), shot.start, geometry, planned)
-        slots = slots_of_shot(track, frames, shot, padded_frames(len(shot), geometry))
+        slots = slots_of_shot(track, frames, shot, padded_frames(len(shot), geometry), extend)
         plans.append(ShotPlan(shot, clips, slots))
         planned += len(clips)
     return tuple(plans)
 
 
-def shots_of(shot_numbers: np.ndarray) -> tuple[range, ...]:
-    """Ranges of frames that belong to one shot each; `shot_numbers`: a track's, int64 [frames]."""
-    edges = np.flatnonzero(np.diff(shot_numbers, prepend=-1, append=-1)).tolist()
-    return tuple(range(start, stop) for start, stop in pairwise(edges) if shot_numbers[start] >= 0)
+def shots_of(track: FaceTrack, slots: np.ndarray) -> tuple[range, ...]:
+    """Ranges of frames that belong to one shot each, of an output that shows these slots.
+
+    A shot ends where the face's does, and where the output cuts to elsewhere in the video, as a loop does.
+    """
+    numbers = track.shot_numbers[slots]
+    changes = np.diff(numbers, prepend=-1, append=-1) != 0
+    changes[1:-1] |= jumps(slots)
+    edges = np.flatnonzero(changes).tolist()
+    return tuple(range(start, stop) for start, stop in pairwise(edges) if numbers[start] >= 0)
 
 
-def slots_of_shot(track: FaceTrack, frames: int, shot: range, covered: int) -> np.ndarray:
+def slots_of_shot(
+    track: FaceTrack, frames: int, shot: range, covered: int, extend: Extend = Extend.BOUNCE
+) -> np.ndarray:
     """Timeline slots of the `covered` frames that a shot's clips cover, in an output of `frames`; int64 [covered].
 
     The last clip mostly covers frames past the shot's end. They see what the video goes on with, where the shot lasts
-    to the end of the output and the face is still there; elsewhere the shot is played to and fro.
+    to the end of the output and would last longer; elsewhere the shot is played to and fro.
     """
-    slots = ping_pong(len(track), shot.start + covered)
-    stop = shot.stop
-    if stop == frames:
-        same_shot = track.shot_numbers[slots[stop:]] == track.shot_numbers[slots[shot.start]]
-        stop += len(same_shot) if same_shot.all() else int(np.argmin(same_shot))
-    return slots[shot.start + ping_pong(stop - shot.start, covered)]
+    if frames <= len(track):  # the video is long enough: how it would be extended must make no difference
+        extend = Extend.BOUNCE
+    slots = shown_slots(len(track), shot.start + covered, extend)
+    lasts = len(shots_of(track, slots[shot.start :])[0]) if shot.stop == frames else len(shot)
+    return slots[shot.start + ping_pong(lasts, covered)]

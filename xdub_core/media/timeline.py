@@ -1,8 +1,9 @@
-"""Timelines: which source frame is shown in each slot of a constant frame rate (the model's 25 fps)."""
+"""Timelines: which source frame each slot of a constant frame rate shows (the model's 25 fps), and what comes after."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -10,6 +11,14 @@ MODEL_FPS = 25.0
 
 # Containers round timestamps to a millisecond: both the frame's own and the first one's may be off by half of it.
 _TOLERANCE_SECONDS = 0.002
+
+
+class Extend(str, Enum):
+    """How a video is made longer: played to and fro, from its start again, or with its last frame standing."""
+
+    BOUNCE = "bounce"
+    LOOP = "loop"
+    HOLD = "hold"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +61,27 @@ def timeline_from_timestamps(seconds: np.ndarray, duration: float, fps: float = 
         return Timeline(np.minimum(np.arange(length, dtype=np.int64), frames - 1), fps)
     shown = np.searchsorted(times, np.arange(slots) / fps + _TOLERANCE_SECONDS, side="right") - 1
     return Timeline(shown.astype(np.int64), fps)
+
+
+def shown_slots(slots: int, length: int, extend: Extend = Extend.BOUNCE) -> np.ndarray:
+    """The slot, of a timeline's `slots`, that each of the `length` frames of an output shows: int64 [length].
+
+    The first pass shows all of them in their order, however the video is extended after it.
+    """
+    if extend is Extend.BOUNCE:
+        return ping_pong(slots, length)
+    if slots < 1:
+        raise ValueError("a video without frames cannot be made longer")
+    numbers = np.arange(length, dtype=np.int64)
+    return numbers % slots if extend is Extend.LOOP else np.minimum(numbers, slots - 1)
+
+
+def jumps(shown: np.ndarray) -> np.ndarray:
+    """Whether each frame but the first cuts to elsewhere, bool [frames - 1]; `shown`: the slots, see `shown_slots`.
+
+    A loop cuts at each restart, unless it has no more than two slots: then it shows what `Extend.BOUNCE` does.
+    """
+    return np.abs(np.diff(shown)) > 1
 
 
 def ping_pong(frames: int, length: int) -> np.ndarray:

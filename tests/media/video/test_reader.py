@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xdub_core.media.timeline import ping_pong
+from xdub_core.media.timeline import Extend, ping_pong, shown_slots
 from xdub_core.media.video.decoder import FrameDecoder
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.media.video.video_info import scan_video
@@ -56,6 +56,30 @@ def test_going_back_keeps_few_frames_and_decodes_in_chunks(long_group, shown, de
             most = max(most, len(reader._kept))
     assert most <= 30
     assert len(decoded_frames) <= 120 + 90 + 60 + 30 + 4
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_loop_decodes_every_pass_once_and_keeps_nothing(name, request, shown, decoded_frames):
+    order = shown_slots(120, 300, Extend.LOOP).tolist()
+    with VideoReader(request.getfixturevalue(name)) as reader:
+        for picture, number in zip(reader.frames(order), order, strict=True):
+            assert shown(picture) == number
+            assert not reader._kept
+    assert len(decoded_frames) == 300
+
+
+def test_a_loop_back_over_a_few_frames_keeps_none_that_is_not_asked_for(long_group, shown, decoded_frames):
+    order = [*range(60, 111)] * 3
+    with VideoReader(long_group) as reader:
+        for picture, number in zip(reader.frames(order), order, strict=True):
+            assert shown(picture) == number
+            assert len(reader._kept) <= 1
+
+
+def test_a_frame_that_is_held_is_decoded_once(long_group, shown, decoded_frames):
+    with VideoReader(long_group) as reader:
+        assert numbers(reader, [119] * 900, shown) == [119] * 900
+    assert len(decoded_frames) <= 120
 
 
 def test_a_jump_far_ahead_seeks(short_groups, shown, decoded_frames):

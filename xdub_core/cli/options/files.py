@@ -11,6 +11,7 @@ import typer
 
 from xdub_core.dub.length import Length
 from xdub_core.media.output.output_file import check_output
+from xdub_core.media.timeline import Extend
 
 _option = partial(typer.Option, rich_help_panel="Files")
 
@@ -58,10 +59,17 @@ class FileOptions:
     length: Annotated[
         Length,
         _option(
-            help="How long the output is. Where the video is shorter it is played to and fro; where the speech is "
-            "shorter, silence follows it."
+            help="How long the output is. Where the video is shorter, see --extend; where the speech is shorter, "
+            "silence follows it."
         ),
     ] = Length.AUDIO
+    extend: Annotated[
+        Extend,
+        _option(
+            help="How a video that is too short is made longer: bounce plays it to and fro; loop begins it again, "
+            "which is a cut; hold lets the last frame stand, and the face in it speak on."
+        ),
+    ] = Extend.BOUNCE
 
     @property
     def preview_path(self) -> Path:

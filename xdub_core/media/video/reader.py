@@ -27,6 +27,7 @@ from xdub_core.media.video.video_info import ScannedVideo, VideoInfo, scan_video
 _KEPT_BYTES = 200 * 2**20
 _MOST_KEPT = 512
 _WORTH_A_SEEK = 16  # frames
+_LARGEST_STEP_BACK = 64  # frames between two of a backward run: what a source of 1600 fps shows at 25
 
 
 class VideoReader:
@@ -110,16 +111,17 @@ class VideoReader:
             return replace(self._last[1], rgb=self._last[1].rgb.copy())
         stored = self._kept.pop(wanted, None)
         if stored is None:
-            stored = self._decode(wanted, _lowest_of_backward_run(ahead))
+            stored = self._decode(wanted, _backward_run(ahead))
         frame = self._converted(stored, wanted)
         # A copy is only needed when the frame is asked for again.
         again = len(ahead) > 1 and ahead[1] == wanted
         self._last = (wanted, replace(frame, rgb=frame.rgb.copy())) if again else None
         return frame
 
-    def _decode(self, wanted: int, lowest: int) -> Any:
-        """Decode up to `wanted`, keeping the frames from `lowest` on."""
+    def _decode(self, wanted: int, run: set[int]) -> Any:
+        """Decode up to `wanted`, keeping the other frames of the `run` that begins with it."""
         self._kept.clear()
+        lowest = max(0, min(run))
         position = self._decoder.position
         far = self._index.keyframe_before(lowest) > position + _WORTH_A_SEEK
         if lowest < position or far:
@@ -131,7 +133,7 @@ class VideoReader:
             number, frame = found
             if number == wanted:
                 return frame
-            if number >= lowest:
+            if number in run:
                 self._kept[number] = frame
 
     def _converted(self, frame: Any, number: int) -> SourceFrame:
@@ -170,15 +172,16 @@ class VideoReader:
         return sixteen_bits(picture) if info.bit_depth > 8 else eight_bits(picture)
 
 
-def _lowest_of_backward_run(ahead: Iterable[int]) -> int:
-    """The lowest index of the run at the beginning of `ahead` that does not ascend."""
-    lowest: int | None = None
+def _backward_run(ahead: Iterable[int]) -> set[int]:
+    """The frames of the run at the beginning of `ahead` that does not ascend, up to a jump to elsewhere."""
+    run: set[int] = set()
+    last: int | None = None
     for index in ahead:
-        if lowest is not None and index > lowest:
+        if last is not None and not 0 <= last - index <= _LARGEST_STEP_BACK:
             break
-        lowest = index
-    assert lowest is not None
-    return max(0, lowest)
+        run.add(index)
+        last = index
+    return run
 
 
 def _frames_in(kept_bytes: int, info: VideoInfo) -> int:
