@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
 from xdub_core.cli.streams import forgiving_streams
 from xdub_core.errors import XDubError
@@ -54,29 +53,30 @@ def _run(load_app: Callable[[], Callable[[], None]], debug: bool) -> None:
             level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s"
         )
         app()
-    except ModuleNotFoundError as error:
-        if debug or not (lacking := _lacking_part(error.name)):
-            raise
-        _refuse(lacking)
-    except XDubError as error:
-        if debug:
-            raise
-        _refuse(str(error))
-    except (RuntimeError, MemoryError) as error:
-        if debug or not (full := _full_memory(error)):
-            raise
-        _refuse(full)
-    except OSError as error:  # what no part of the program foresaw
-        if debug:
-            raise
-        _refuse(
-            f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}; --debug tells where"
-        )
     except (InterruptedCommandError, KeyboardInterrupt) as interruption:
         if debug:
             raise
         print(str(interruption) or "interrupted", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        if debug or not (line := one_line(error)):
+            raise
+        print(f"error: {line}", file=sys.stderr)  # noqa: T201
+        sys.exit(USER_ERROR)
+
+
+def one_line(error: Exception) -> str:
+    """What to say of an error that a user can mend; empty for a bug."""
+    told = ""
+    if isinstance(error, ModuleNotFoundError):
+        told = _lacking_part(error.name)
+    elif isinstance(error, XDubError):
+        told = str(error)
+    elif isinstance(error, (RuntimeError, MemoryError)):
+        told = _full_memory(error)
+    elif isinstance(error, OSError):  # what no part of the program foresaw
+        told = f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}; --debug tells where"
+    return " ".join(told.splitlines())
 
 
 def _lacking_part(module: str | None) -> str:
@@ -100,8 +100,3 @@ def _full_memory(error: RuntimeError | MemoryError) -> str:
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         return "the computer's memory is full: try --low-memory and --crop-size 384 (of dub), or close other programs"
     return ""
-
-
-def _refuse(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)  # noqa: T201
-    sys.exit(USER_ERROR)

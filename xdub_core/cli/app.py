@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from xdub_core import __version__
-from xdub_core.cli import interruptible
+from xdub_core.cli import USER_ERROR, interruptible
+from xdub_core.cli.batch.run import run_batch
 from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import DubJob, run_dub
 from xdub_core.cli.evaluate import evaluate_app
@@ -80,6 +81,37 @@ def dub_command(
 ) -> None:
     """Dub a video with a recording."""
     run_dub(DubJob(files, model, face, sampling, encoding))
+
+
+@app.command("batch")
+@interruptible("what is done is kept, and the same command goes on with the rest")
+def batch_command(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            help="A table with a header (.csv: UTF-8, separated by commas, semicolons or tabs), or a .json list of "
+            "objects. Columns are called as dub's options: video, audio, out, and any other; empty is the default. "
+            "Relative paths start in its folder; a switch is yes or no."
+        ),
+    ],
+    report: Annotated[
+        Path | None,
+        typer.Option(help="What became of each row, as JSON (default: beside the manifest, .report.json)."),
+    ] = None,
+    keep_going: Annotated[bool, typer.Option(help="Go on after a row that failed.")] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace outputs, in rows that do not say otherwise.")
+    ] = False,
+    debug: Debug = False,  # noqa: ARG001 (read by main)
+) -> None:
+    """Dub many videos, one after another: a row of a table each.
+
+    All rows are checked before any work. The same command skips what its report calls ok, so long as the row's options,
+    its inputs' sizes and times and its outputs are still the same. Exit code 1: a row failed; 2: the table is wrong.
+    """
+    result = run_batch(manifest, report, keep_going, overwrite)
+    if result is None or result.failed:
+        raise typer.Exit(USER_ERROR if result is None else 1)
 
 
 @app.command("info")

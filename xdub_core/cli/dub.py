@@ -22,10 +22,11 @@ from xdub_core.cli.outputs import outputs
 from xdub_core.dub.length import frames_of_audio, output_frames
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.output.encode_format import source_format
-from xdub_core.media.output.encode_settings import plan_encoding
+from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.passes import VideoPasses
@@ -51,9 +52,7 @@ class DubJob:
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
     files = job.files
-    model = choose_model(job.model, job.face.detector)
-    settings = job.sampling.settings(model.settings)
-    encoding = job.encoding.settings()
+    model, settings, encoding = check_options(job)
     files.check_outputs()
     scanned = scan_video(files.video, files.video_stream)
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
@@ -82,6 +81,12 @@ def run_dub(job: DubJob) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings]:
+    """What a dub's options say, looked at without its files. Raises what `choose_model` raises, and SettingsError."""
+    model = choose_model(job.model, job.face.detector)
+    return model, job.sampling.settings(model.settings), job.encoding.settings()
 
 
 def _check_something_is_said(sound: AudioTrack, frames: int) -> None:
