@@ -225,7 +225,7 @@ def test_a_row_killed_after_its_output_appeared_is_done(run, files, counted):
     [
         ({"steps": "x"}, ("column steps", "'x'", "integer")),
         ({"steps": "0"}, ("column steps", "1 or more")),
-        ({"seed": "-1"}, ("column seed",)),
+        ({"seed": "99999999999999999999"}, ("column seed",)),
         ({"length": "long"}, ("column length", "shortest")),
         ({"preview": "maybe"}, ("column preview", "yes or no")),
         ({"box": "16,8,80"}, ("column box", "four numbers")),

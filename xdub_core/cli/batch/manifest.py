@@ -75,6 +75,7 @@ def option_name(column: str) -> str:
 def _csv_rows(text: str, path: Path, faults: list[Fault]) -> list[Row]:
     rows: list[Row] = []
     header: list[str] | None = None
+    number = 0
     try:
         for line, record in _records(text):
             if header is None:
@@ -83,12 +84,13 @@ def _csv_rows(text: str, path: Path, faults: list[Fault]) -> list[Row]:
                 if faults:
                     break
                 continue
-            cells = {name: cell for name, cell in zip(header, record, strict=False) if cell}
-            nameless = cells.pop("", None)
-            rows.append(Row(len(rows) + 1, cells, line))
-            if nameless is not None or any(record[len(header) :]):
+            number += 1
+            row = Row(number, {name: cell for name, cell in zip(header, record, strict=False) if cell}, line)
+            if "" in row.cells or any(record[len(header) :]):  # its cells may be those of other columns
                 what = f"a cell under no column's name ({len(header)} columns); {_QUOTE}"
-                faults.append(Fault(rows[-1].place, (), what))
+                faults.append(Fault(row.place, (), what))
+            else:
+                rows.append(row)
     except csv.Error as error:
         raise SettingsError(f"{path}: this is not a table ({error}); save it again as CSV") from error
     return rows

@@ -43,6 +43,7 @@ def plan_rows(manifest: Path, report: BatchReport, overwrite: bool) -> tuple[lis
     """
     rows, faults = read_manifest(manifest)
     planned: list[PlannedRow] = []
+    writing: list[PlannedRow] = []
     for row in rows:
         if overwrite:
             row = replace(row, cells={"overwrite": "yes", **row.cells})
@@ -53,8 +54,10 @@ def plan_rows(manifest: Path, report: BatchReport, overwrite: bool) -> tuple[lis
             planned.append(plan)
             if not plan.done:
                 wrong |= check_row(row.cells, manifest.parent) | _file_faults(job)
+            if ("out",) not in wrong:
+                writing.append(plan)
         faults += [Fault(row.place, columns, what) for columns, what in wrong.items()]
-    return planned, [*faults, *_rivals(planned)]
+    return planned, [*faults, *_rivals(writing)]
 
 
 def outputs_of(files: FileOptions) -> list[Path]:

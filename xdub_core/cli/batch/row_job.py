@@ -128,7 +128,7 @@ def _arguments(option: Any, text: str) -> list[str]:
 
 
 def _blamed(cells: Mapping[str, str], refusal: str, check: Any) -> tuple[str, ...]:
-    """The columns without any one of which the refusal is another, or none."""
+    """The columns without any one of which the refusal is another, or none; of them those that it quotes, if any."""
 
     def without(name: str) -> str:
         try:
@@ -137,4 +137,5 @@ def _blamed(cells: Mapping[str, str], refusal: str, check: Any) -> tuple[str, ..
             return str(error)
         return ""
 
-    return tuple(name for name in cells if name not in REQUIRED and without(name) != refusal)
+    blamed = [name for name in cells if name not in REQUIRED and without(name) != refusal]
+    return tuple([name for name in blamed if cells[name] in refusal] or blamed)
