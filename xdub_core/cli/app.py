@@ -106,8 +106,9 @@ def batch_command(
 ) -> None:
     """Dub many videos, one after another: a row of a table each.
 
-    All rows are checked before any work. The same command skips what its report calls ok, so long as the row's options,
-    its inputs' sizes and times and its outputs are still the same. Exit code 1: a row failed; 2: the table is wrong.
+    All rows are checked before any work. Exit code 1: a row failed; 2: the table is wrong, and nothing was done.
+
+    The same command again skips what is done: the row's options, its inputs' sizes and times, its outputs are the same.
     """
     result = run_batch(manifest, report, keep_going, overwrite)
     if result is None or result.failed:
