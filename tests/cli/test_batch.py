@@ -238,6 +238,9 @@ def test_a_row_killed_after_its_output_appeared_is_done(run, files, counted):
         ({"video": "none.mp4"}, ("column video", "none.mp4", "no such file")),
         ({"video": "frames/%04d.png"}, ("column video", "frames")),
         ({"audio": "."}, ("column audio", "folder")),
+        ({"audio": "a\0b.wav"}, ("column audio", "null")),
+        ({"audio_offset": "nan"}, ("column audio_offset",)),
+        ({"audio": "a" * 400}, ("column audio", "too long")),
         ({"box": "", "boxes": "none.json"}, ("column boxes", "no such file")),
         ({"out": "a.mp4"}, ("column out", "row 1 (line 2)")),
         ({"out": "./x/../a.mp4"}, ("column out", "row 1 (line 2)")),
@@ -255,6 +258,11 @@ def test_a_wrong_row_is_told_by_row_and_column_before_any_work(run, files, undub
     if (files / "x").exists():
         (files / "x").rmdir()
     assert_refused(outcome, files, "jobs.csv: row 2 (line 3)", *words)
+
+
+def test_a_json_row_that_is_not_understood_is_told_once(run, files, undubbed):
+    outcome = run("batch", write_json(files, row(box=[16, 8, 80, 72])))
+    assert_refused(outcome, files, "row 1, column box", "give a text")
 
 
 def test_all_mistakes_are_told_at_once(run, files, undubbed):

@@ -132,7 +132,10 @@ def _json_rows(text: str, path: Path, faults: list[Fault]) -> list[Row]:
         if not isinstance(values, _Object):
             faults.append(Fault(f"row {number}", (), "this is no object {...} of columns and values"))
             continue
-        rows.append(Row(number, _json_cells(values, f"row {number}", faults)))
+        before = len(faults)
+        row = Row(number, _json_cells(values, f"row {number}", faults))
+        if len(faults) == before:
+            rows.append(row)
     return rows
 
 

@@ -20,6 +20,7 @@ from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.errors import XDubError
 from xdub_core.face.boxes import parse_box
 from xdub_core.media.output.encode_settings import plan_encoding
+from xdub_core.media.sound.sound_place import check_offset
 
 REQUIRED = ("video", "audio", "out")
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
@@ -59,7 +60,8 @@ def parse_row(cells: Mapping[str, str]) -> tuple[DubJob | None, Wrong]:
     wrong: Wrong = {(name,): what for name in cells if (what := unknown_column(name))}
     wrong |= {(name,): "this cell must not be empty" for name in REQUIRED if name not in cells}
     known = {name: text for name, text in cells.items() if name in _OPTIONS}
-    given = dict.fromkeys(REQUIRED, "empty") | known  # the other cells are looked at all the same
+    needed = dict.fromkeys(REQUIRED, "empty")
+    given = needed | known  # the other cells are looked at all the same
     job = None
     while job is None:
         try:
@@ -67,6 +69,7 @@ def parse_row(cells: Mapping[str, str]) -> tuple[DubJob | None, Wrong]:
         except typer.BadParameter as error:  # of the first cell that does not fit
             name = str(error.param.name if error.param else "")
             wrong[(name,)] = f"{given.pop(name)!r} does not fit: {error.message.rstrip('.')}"
+            given = needed | given
         except XDubError as error:  # cells that contradict each other
             wrong[_blamed(given, str(error), _job)] = str(error)
             break
@@ -79,6 +82,7 @@ def check_row(cells: Mapping[str, str], folder: Path) -> Wrong:
     def check(some: Mapping[str, str]) -> None:
         job = at_home(_job(some), folder)
         model, settings, encoding = check_options(job)
+        check_offset(job.files.audio_offset)
         if job.face.box is not None:
             parse_box(job.face.box)
         plan_encoding(job.files.out, encoding)

@@ -46,6 +46,14 @@ class AudioTrack:
     intact: bool | None = None
 
 
+def check_offset(offset: float) -> None:
+    """Raise SettingsError where an offset in seconds is no number, or beyond a day."""
+    if not abs(offset) <= LARGEST_OFFSET:
+        raise SettingsError(
+            f"an audio offset of {offset:g} seconds is not possible: give one within {LARGEST_OFFSET:.0f}, a day"
+        )
+
+
 def place_sound(
     path: str | Path,
     video: VideoInfo | None = None,
@@ -72,10 +80,7 @@ def place_sound(
         MediaError: no such file or stream, or no sound in it that can be decoded.
     """
     path = Path(path)
-    if not abs(offset) <= LARGEST_OFFSET:
-        raise SettingsError(
-            f"an audio offset of {offset:g} seconds is not possible: give one within {LARGEST_OFFSET:.0f}, a day"
-        )
+    check_offset(offset)
     number, first = _chosen(path, number)
     zero = _start_of_file(path, number, first)
     if video is not None and _same_file(path, video.path):
