@@ -114,6 +114,56 @@ def test_boxes_do_not_glide_through_a_cut():
     assert np.abs(centers(track)[20] - centers(track)[19])[0] > 100
 
 
+def scenes(*lengths):
+    """Frames of one picture after the other, each for so many frames."""
+    rng = np.random.default_rng(5)
+    for length in lengths:
+        tiles = rng.integers(0, 255, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
+        yield from (tiles.repeat(16, 0).repeat(16, 1) for _ in range(length))
+
+
+def test_a_cut_ends_a_shot_where_the_face_stays_in_its_place():
+    track = track_faces(scenes(10, 12), Points([(160, 120, 60)] * 22))
+    assert track.shot_numbers.tolist() == [0] * 10 + [1] * 12
+    assert track.present.all()
+    assert len(track.cases) == 2
+
+
+@pytest.mark.parametrize("lengths", [(10, 11), (11, 10), (12, 9), (13, 8), (14, 7)])
+def test_frames_between_detections_belong_to_their_side_of_a_cut(lengths):
+    faces = [(100 + t, 120, 60) for t in range(lengths[0])] + [(130 - t, 120, 70) for t in range(lengths[1])]
+    track = track_faces(scenes(*lengths), Points(faces), every=5)
+    assert track.shot_numbers.tolist() == [0] * lengths[0] + [1] * lengths[1]
+    assert track.present.all()
+    for shot in (0, 1):
+        inside = track.boxes[track.shot_numbers == shot]
+        assert np.ptp(inside[:, 2] - inside[:, 0]) < 1e-6
+
+
+def test_a_shot_between_two_detections_has_no_face():
+    track = track_faces(scenes(6, 3, 12), Points([(160, 120, 60)] * 21), every=5)
+    assert track.shot_numbers.tolist() == [0] * 6 + [-1] * 3 + [1] * 12
+    assert track.present.tolist() == [True] * 6 + [False] * 3 + [True] * 12
+
+
+def test_an_absence_is_not_bridged_across_a_cut():
+    faces = [(150, 120, 60)] * 8 + [None] * 6 + [(160, 120, 60)] * 8
+    track = track_faces(scenes(11, 11), Points(faces))
+    assert track.shot_numbers.tolist() == [0] * 8 + [-1] * 6 + [1] * 8
+    assert len(np.unique(track.boxes[:11], axis=0)) == len(np.unique(track.boxes[11:], axis=0)) == 1
+    assert np.abs(centers(track)[11] - centers(track)[10])[0] > 5
+
+
+def test_one_given_box_is_cut_with_the_pictures():
+    track = track_faces(scenes(5, 5), FixedBox([24, 46, 124, 146]))
+    assert track.shot_numbers.tolist() == [0] * 5 + [1] * 5
+
+
+def test_the_reference_knows_no_cuts_of_the_picture():
+    track = track_faces(scenes(10, 10), Points([(160, 120, 60)] * 20), as_released=True)
+    assert set(track.shot_numbers) == {0}
+
+
 def test_the_reference_knows_no_cuts():
     faces = [(80, 120, 50)] * 20 + [(240, 100, 90)] * 20
     track = track_faces(frames(40), Points(faces), as_released=True)

@@ -1,7 +1,8 @@
 """Following one face through a video: detections in, one calm square box a frame out (released model §6).
 
-A *shot* is a span of frames over which the face moves without a jump. Shots are smoothed on their own, so that no box
-glides through a cut. Frames without a face keep a box (for the crops that bridge short gaps) but are marked absent.
+A *shot* is a span of frames without a cut, over which the face moves without a jump. Shots are smoothed on their own,
+so that no box glides through a cut. Frames without a face keep a box (for the crops that bridge short gaps) but are
+marked absent.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from xdub_core.errors import FaceError
 from xdub_core.face.boxes import square_box
 from xdub_core.face.detector import FACE_POINT_COUNT, FACE_POINTS, Detection, FaceDetector
 from xdub_core.face.smoothing import SmoothingCase, integer_boxes, smooth_boxes
+from xdub_core.media.video.cuts import CutDetector
 
 BATCH = 8
 """Frames handed to the detector at once."""
@@ -60,8 +62,10 @@ def track_faces(
     """Track the face through `frames`, which are read once and not kept.
 
     The detector sees each `every`-th frame, the last one too, and `batch` of them at once; boxes between are
-    interpolated. `as_released`: whole-pixel boxes, and all frames as one shot, as in the release. `progress` is
-    called with the number of frames done.
+    interpolated, but not across a cut (see `media.video.cuts`), which ends a shot even where the face stays in its
+    place. A shot without a face in the frames that the detector sees has none. Cuts are found in what is passed
+    as `frames`: blank ones, for boxes that are given, have none. `as_released`: whole-pixel boxes, and all frames as
+    one shot, as in the release. `progress` is called with the number of frames done.
 
     Boxes from a detector that gives no keypoints are used as they are, not smoothed. One that is not square grows to
     a square around its centre, since crops must not be distorted, and is moved, or shrunk if it must be, into the
@@ -71,14 +75,16 @@ def track_faces(
     """
     if every < 1 or batch < 1:
         raise FaceError(f"every and batch must be 1 or more, but are {every} and {batch}")
-    found, count, size = _detect(frames, detector, every, batch, as_released, progress)
+    cutter = CutDetector()
+    watched = frames if as_released else cutter.watch(frames)
+    found, count, size = _detect(watched, detector, every, batch, as_released, progress)
     seen = found.seen
     if not seen:
         raise FaceError(
             f"no face in any of the {len(found.looked_at)} frames looked at: check that the video is upright and the "
             "face large enough, try another detector, or give the face box yourself"
         )
-    detections = [range(len(seen))] if as_released else _shots(seen, found.boxes)
+    detections = [range(len(seen))] if as_released else _shots(seen, found.boxes, cutter.cuts)
     values = found.values
     shots = [range(seen[part.start], seen[part.stop - 1] + 1) for part in detections]
     boxes, cases = np.empty((count, 4)), []
@@ -90,8 +96,9 @@ def track_faces(
             cases.append(case)
         else:
             boxes[shot.start : shot.stop] = integer_boxes(given, size) if as_released else given
-    present = np.isin(found.looked_at, seen)[_nearest(np.array(found.looked_at), count)]
-    return FaceTrack(*_spread(boxes, shots, present), size, tuple(cases))
+    nearest, same_scene = _nearest(np.array(found.looked_at), count, cutter.cuts)
+    present = np.isin(found.looked_at, seen)[nearest] & same_scene
+    return FaceTrack(*_spread(boxes, shots, present, cutter.cuts), size, tuple(cases))
 
 
 class _Found:
@@ -184,10 +191,18 @@ def _batches(
         yield numbers, images, count
 
 
-def _nearest(numbers: np.ndarray, count: int) -> np.ndarray:
-    """For each of `count` frames, the index of the nearest of the (ascending) `numbers`."""
-    middles = (numbers[1:] + numbers[:-1]) / 2
-    return np.searchsorted(middles, np.arange(count))
+def _nearest(numbers: np.ndarray, count: int, cuts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """For each of `count` frames, the index of the nearest of the (ascending) `numbers`, and whether no cut is between.
+
+    One without a cut between is taken where there is one.
+    """
+    frames = np.arange(count)
+    index = np.searchsorted((numbers[1:] + numbers[:-1]) / 2, frames)
+    scene = np.searchsorted(cuts, frames, side="right")
+    on_other_side = np.clip(index + np.where(numbers[index] > frames, -1, 1), 0, len(numbers) - 1)
+    better = (scene[numbers[index]] != scene) & (scene[numbers[on_other_side]] == scene)
+    index = np.where(better, on_other_side, index)
+    return index, scene[numbers[index]] == scene
 
 
 def _square(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -215,8 +230,8 @@ def _place_unknown(face: np.ndarray, box: np.ndarray) -> None:
     face[unknown] = (*middle, 0)
 
 
-def _shots(seen: Sequence[int], extents: np.ndarray) -> list[range]:
-    """The detections of each shot, as ranges of indices into `seen`: the face neither jumps nor is long away."""
+def _shots(seen: Sequence[int], extents: np.ndarray, cuts: Sequence[int]) -> list[range]:
+    """The detections of each shot, as ranges of indices into `seen`: no cut, no jump of the face, no long absence."""
     steps = np.diff(seen)
     centers = (extents[:, :2] + extents[:, 2:]) / 2
     sides = np.maximum((extents[:, 2:] - extents[:, :2]).max(axis=1), 1e-6)
@@ -226,6 +241,7 @@ def _shots(seen: Sequence[int], extents: np.ndarray) -> list[range]:
     allowed = np.minimum(steps, 4)
     cut = (moved > JUMP * larger * allowed**0.5) | (larger > GROWTH**allowed**0.5 * smaller)
     cut |= steps > GAP_FRAMES + usual
+    cut |= np.diff(np.searchsorted(cuts, seen, side="right")) > 0
     edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(seen)]
     return [range(start, stop) for start, stop in pairwise(edges)]
 
@@ -242,12 +258,12 @@ def _interpolated(at: np.ndarray, numbers: Sequence[int], values: np.ndarray) ->
 
 
 def _spread(
-    boxes: np.ndarray, shots: Sequence[range], present: np.ndarray
+    boxes: np.ndarray, shots: Sequence[range], present: np.ndarray, cuts: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Boxes, presence and shot numbers of all frames: those outside the shots take the nearest shot's nearest box."""
     known = np.concatenate([np.asarray(shot) for shot in shots])
     number = np.repeat(np.arange(len(shots)), [len(shot) for shot in shots])
-    nearest = _nearest(known, len(boxes))
+    nearest, _ = _nearest(known, len(boxes), cuts)
     inside = np.zeros(len(boxes), bool)
     inside[known] = True
     return boxes[known[nearest]], present, np.where(inside | present, number[nearest], -1)
