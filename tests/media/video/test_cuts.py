@@ -134,6 +134,10 @@ def test_a_pan_that_begins_and_ends_at_once_is_no_cut():
     assert cuts_of([wide[:, x : x + WIDTH] for x in places]) == []
 
 
+def test_motion_too_fast_to_follow_is_no_cut():
+    assert cuts_of([*shots(8), *(scene(n) for n in range(20, 30)), *shots(8)]) == []
+
+
 def test_the_same_blank_again_has_no_cuts():
     blank = np.broadcast_to(np.uint8(0), (1080, 1920, 3))
     assert cuts_of(repeat(blank, 500)) == []

@@ -47,7 +47,6 @@ STAYED, ENOUGH = 0.7, 0.05
 the second, tells the colour of the light."""
 OVERLAP = 0.3
 """Share of the picture that two frames of a pan must have in common."""
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 BEHIND, AHEAD = 3, 2
 """Frames to know before and after one, to tell whether it begins a shot."""
 
@@ -146,6 +145,10 @@ def _shrunk(frame: np.ndarray) -> np.ndarray:
     return mean / 257 if frame.dtype == np.uint16 else mean
 
 
+def _luma(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+
+
 def _unlikeness(one: _Known, other: _Known) -> float:
     """How unlike two frames are, 0 to 1: at rest, or moved as the picture has moved if that is less."""
     if one.shrunk.shape != other.shrunk.shape:
@@ -153,7 +156,7 @@ def _unlikeness(one: _Known, other: _Known) -> float:
     at_rest = _in_tiles(one.tiles, other.tiles)
     if at_rest < CUT:
         return at_rest
-    down, right = _motion(one.shrunk @ LUMA, other.shrunk @ LUMA)
+    down, right = _motion(_luma(one.shrunk), _luma(other.shrunk))
     common, moved = _overlap(one.shrunk, -down, -right), _overlap(other.shrunk, down, right)
     if common.size < OVERLAP * one.shrunk.size:
         return at_rest
@@ -184,10 +187,10 @@ def _tiles(picture: np.ndarray) -> _Tiles:
     rows, columns = picture.shape[:2]
     height, width = min(TILE, rows), min(TILE, columns)
     down, across = rows // height, columns // width
-    tiles = picture[: down * height, : across * width].reshape(down, height, across, width, 3)
-    colors = tiles.mean(axis=(1, 3)).reshape(-1, 3)
-    luma = (tiles @ LUMA).swapaxes(1, 2).reshape(down * across, height * width)
-    pattern = luma - (colors @ LUMA)[:, None]
+    whole = picture[: down * height, : across * width]
+    colors = cv2.resize(whole, (across, down), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    luma = _luma(whole).reshape(down, height, across, width).swapaxes(1, 2).reshape(-1, height * width)
+    pattern = luma - luma.mean(axis=1, keepdims=True)
     return _Tiles(colors, pattern, np.sqrt(np.einsum("tc,tc->t", pattern, pattern) / (height * width)))
 
 
