@@ -85,7 +85,7 @@ def jumps(shown: np.ndarray) -> np.ndarray:
 
 
 def ping_pong(frames: int, length: int) -> np.ndarray:
-    """Indices (int64) of frames played there and back, `length` of them: 0..n-1, n-2..1, 0.. (X-Dub facts §5)."""
+    """Indices (int64) of frames played there and back, `length` of them: 0..n-1, n-2..1, 0.. (released model §5)."""
     if frames < 1:
         raise ValueError("ping-pong needs at least one frame")
     if frames == 1:

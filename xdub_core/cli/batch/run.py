@@ -10,7 +10,7 @@ from pathlib import Path
 from xdub_core.cli import one_line
 from xdub_core.cli.batch.manifest import Fault
 from xdub_core.cli.batch.planned import PlannedRow, outputs_of, plan_rows
-from xdub_core.cli.batch.report import BatchReport, RowResult, State, report_table, stamp
+from xdub_core.cli.batch.report import BatchReport, RowResult, Stamp, State, report_table, stamp
 from xdub_core.cli.console import answer, progress_console
 from xdub_core.cli.dub import run_dub
 
@@ -52,8 +52,7 @@ def _known(plan: PlannedRow, before: RowResult | None) -> RowResult:
     result = RowResult(plan.row.number, plan.out, plan.key)
     if not plan.done:
         return result
-    stamps = [found for path in outputs_of(plan.job.files) if (found := stamp(path)) is not None]
-    return replace(before or result, row=result.row, out=result.out, state=State.OK, outputs=stamps)
+    return replace(before or result, row=result.row, out=result.out, state=State.OK, outputs=_stamps(plan))
 
 
 def _dub_row(plan: PlannedRow, report: BatchReport) -> bool:
@@ -71,9 +70,13 @@ def _dub_row(plan: PlannedRow, report: BatchReport) -> bool:
         _tell(f"error: {plan.row.place}: {line}")
         report.note(replace(result, state=State.FAILED, seconds=_since(begun), error=line))
         return False
-    stamps = [found for path in outputs_of(plan.job.files) if (found := stamp(path)) is not None]
-    report.note(replace(result, state=State.OK, seconds=_since(begun), outputs=stamps))
+    report.note(replace(result, state=State.OK, seconds=_since(begun), outputs=_stamps(plan)))
     return True
+
+
+def _stamps(plan: PlannedRow) -> list[Stamp]:
+    """What is there of the row's outputs."""
+    return [found for path in outputs_of(plan.job.files) if (found := stamp(path)) is not None]
 
 
 def _since(begun: float) -> float:

@@ -113,9 +113,8 @@ def _begins_shot(near: list[_Known | None]) -> bool:
     third, second, first, this, following, next_but_one = near
     if second is None or first is None or this is None or following is None:
         return False
-    calm = min(
-        following.unlike, next_but_one.unlike if next_but_one else 0.0
-    )  # a flash may follow the cut at once
+    # A flash may follow the cut at once.
+    calm = min(following.unlike, next_but_one.unlike if next_but_one else 0.0)
     if this.unlike < max(CUT, OUTLIER * first.unlike, OUTLIER * calm):
         return False
     if _alike(second, this) or _alike(first, following):  # a single frame differs
