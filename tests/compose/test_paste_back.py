@@ -67,6 +67,23 @@ def test_pixels_outside_the_box_are_never_touched(box, mode):
     assert (result != frame).any()
 
 
+@pytest.mark.parametrize("mode", ["change", "crop", "as_released"])
+def test_strength_fades_from_what_is_beneath_to_the_whole_change(mode):
+    frame, box = noise_frame(), np.array([20.0, 30, 140, 150])
+    crop = crop_frame(frame, box, SIZE)
+    beneath = noise_frame(seed=1)
+    none, half, full = (
+        paste_back(frame, 1 - crop, crop, box, mode, onto=beneath, strength=strength)
+        for strength in (0.0, 0.5, 1.0)
+    )
+    assert np.array_equal(none, beneath)
+    assert np.array_equal(full, paste_back(frame, 1 - crop, crop, box, mode, onto=beneath))
+    assert (full != beneath).any()
+    expected = (beneath.astype(float) + full) / 2
+    unclipped = (full > 0) & (full < 255)
+    assert np.abs(half - expected)[unclipped].max() <= 1
+
+
 @pytest.mark.parametrize("mode", ["change", "crop"])
 @pytest.mark.parametrize("side", [40.0, 64.0, 150.5])
 def test_a_change_arrives_where_it_was_made(mode, side):

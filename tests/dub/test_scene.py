@@ -137,3 +137,40 @@ def test_a_scene_needs_somebody_tracked_through_its_own_video():
         scene(FRAMES, speakers=[])
     with pytest.raises(SettingsError, match=r"speaker 2's face.* through 40 frames, but the video has 41"):
         scene(41, speakers=[speaker(track_of(np.zeros(41, int))), speaker(track_of(np.zeros(40, int)))])
+
+
+@pytest.mark.parametrize("as_released", [False, True])
+def test_a_speaker_s_strength_fades_the_change_and_never_the_frame(as_released):
+    settings = replace(UNLOCKED, as_released=as_released)
+    whole = speaker(track_of(np.zeros(FRAMES, int), box=LEFT))
+    strength = np.concatenate([np.zeros(10), np.linspace(0, 1, 21)[1:], np.ones(10)]).astype(np.float32)
+    full, source = dubbed(whole, settings=settings).astype(float), source_of(scene(FRAMES, FRAMES))
+    faded = dubbed(replace(whole, strength=strength), settings=settings)
+    assert np.array_equal(faded[strength == 0], source[strength == 0])
+    assert np.array_equal(faded[strength == 1], full[strength == 1])
+    expected = source + strength[:, None, None, None] * (full - source)
+    unclipped = (full > 0) & (full < 255)
+    assert np.abs(faded - expected)[unclipped].max() <= 1
+
+
+def test_frames_in_which_nobody_has_any_strength_are_untouched():
+    both = pair(LEFT, MIDDLE)
+    strengths = np.zeros(FRAMES, np.float32), np.ones(FRAMES, np.float32)
+    strengths[1][:20] = 0
+    speakers = [replace(one, strength=strength) for one, strength in zip(both, strengths, strict=True)]
+    frames = list(
+        dub(scene(FRAMES, FRAMES, speakers=speakers), DubModel(CosineVAE(48), Painting()), UNLOCKED)
+    )
+    touched = [len(frame.changed) for frame in frames]
+    assert touched == ((COMES_AND_GOES >= 0) & (np.arange(FRAMES) >= 20)).astype(int).tolist()
+    alone = dubbed(both[1])
+    assert all(np.array_equal(frame.rgb, alone[number]) for number, frame in enumerate(frames) if number > 20)
+
+
+@pytest.mark.parametrize(
+    ("strength", "told"),
+    [(np.ones(39), r"\[39\], not \[40\]"), (np.full(40, 1.1), "0 to 1"), (np.full(40, np.nan), "0 to 1")],
+)
+def test_a_strength_that_is_none_is_told(strength, told):
+    with pytest.raises(SettingsError, match=told):
+        scene(FRAMES, FRAMES, speakers=[replace(pair(LEFT, RIGHT)[0], strength=strength)])

@@ -34,6 +34,7 @@ def paste_back(
     source_through_vae: np.ndarray | None = None,
     region: np.ndarray | None = None,
     onto: np.ndarray | None = None,
+    strength: float = 1.0,
 ) -> np.ndarray:
     """The frame with the generated crop in its box; pixels outside the box are bit-identical to `frame`'s.
 
@@ -46,16 +47,18 @@ def paste_back(
     prefer the model's picture throughout. "as_released": as the release does, in 8 bits, at whole pixels.
 
     `onto`: the frame with other faces pasted in already, which the result is made of; None: the frame itself.
+    `strength`, in 0..1: how much of it all goes in; 0 leaves `onto` as it is, bit by bit.
     """
     onto = frame if onto is None else onto
     if mode == "as_released":
-        return _paste_as_released(onto, generated, source, box)
+        return _paste_as_released(onto, generated, source, box, strength)
     if mode == "crop":
         window = _pixels_inside(box, frame.shape)
         if _is_empty(window):
             return onto.copy()
         new = _to_frame(_scaled(generated, frame), box, window, cv2.BORDER_REPLICATE)
-        return _blended(onto, new, _to_frame(feather_mask(len(generated)), box, window), window)
+        mask = _faded(_to_frame(feather_mask(len(generated)), box, window), strength)
+        return _blended(onto, new, mask, window)
     region = changed_region(generated, source, source_through_vae) if region is None else region
     window = _window_of(region, box, frame.shape)
     if _is_empty(window):
@@ -68,7 +71,7 @@ def paste_back(
         _to_frame(mask, box, window) for mask in (changed * feather_mask(len(region)), replaced)
     )
     grain = grain_of(frame[window].astype(np.float32), kept, alpha, replaced)
-    return _blended(onto, cv2.add(new, grain, dst=new), alpha, window)
+    return _blended(onto, cv2.add(new, grain, dst=new), _faded(alpha, strength), window)
 
 
 def touched_rectangle(box: np.ndarray, shape: tuple[int, ...], region: np.ndarray | None = None) -> Rectangle:
@@ -107,6 +110,10 @@ def _blended(
     depth = cv2.CV_8U if frame.dtype == np.uint8 else cv2.CV_16U
     result[window] = cv2.add(part, layer, dtype=depth)  # rounds, saturates
     return result
+
+
+def _faded(mask: np.ndarray, strength: float) -> np.ndarray:
+    return mask * np.float32(strength)
 
 
 def _is_empty(window: tuple[slice, slice]) -> bool:
@@ -154,14 +161,14 @@ def _to_frame(
 
 
 def _paste_as_released(
-    frame: np.ndarray, generated: np.ndarray, source: np.ndarray, box: np.ndarray
+    frame: np.ndarray, generated: np.ndarray, source: np.ndarray, box: np.ndarray, strength: float
 ) -> np.ndarray:
     x0, y0, x1, y1 = (int(edge) for edge in box)
     height, width = frame.shape[:2]
     crop = truncated(blend_border(generated * 255, source * 255))
     crop = cv2.resize(crop, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     sides = (x0 > 0, y0 > 0, x1 < width, y1 < height)
-    mask = ring_mask(y1 - y0, x1 - x0, FRAME_RING, FRAME_KERNEL, sides)[..., None]
+    mask = _faded(ring_mask(y1 - y0, x1 - x0, FRAME_RING, FRAME_KERNEL, sides), strength)[..., None]
     result = frame.copy()
     region = result[y0:y1, x0:x1].astype(np.float32)
     depth = np.iinfo(frame.dtype).max / 255

@@ -21,11 +21,12 @@ from xdub_core.media.timeline import Timeline
 class DubbedFace:
     """A speaker's new face: where it is, and for each of its shots the output's frames and the crops for them.
 
-    There may be more crops than frames: a shot's last clip mostly runs past its end.
+    There may be more crops than frames: a shot's last clip mostly runs past its end. `strength`: see `Speaker`.
     """
 
     track: FaceTrack
     shots: Iterable[tuple[range, Iterable[DubbedCrop]]]
+    strength: np.ndarray | None = None
 
 
 def pasted_frames(
@@ -34,14 +35,15 @@ def pasted_frames(
     """The frames of the dub, which show these slots of the timeline: the source's, with every face there pasted in.
 
     One face goes in after the other: where they overlap, what a later one changes covers the earlier. Every pixel
-    outside of all boxes is the source's, bit by bit.
+    outside of all boxes is the source's, bit by bit, and so is every face where its strength is 0.
     """
     shown = source_frames(source, timeline.source_index[slots])
     crops = zip(*(_for_every_frame(face, len(slots), mode) for face in faces), strict=True)
-    for slot, frame, of_faces in zip(slots, shown, crops, strict=True):
+    strengths = zip(*(_strengths(face, len(slots)) for face in faces), strict=True)
+    for slot, frame, of_faces, strong in zip(slots, shown, crops, strengths, strict=True):
         picture, changed = frame.rgb, list[Rectangle]()
-        for face, made in zip(faces, of_faces, strict=True):
-            if made is None or not face.track.present[slot]:
+        for face, made, strength in zip(faces, of_faces, strong, strict=True):
+            if made is None or not strength or not face.track.present[slot]:
                 continue
             (crop, region), box = made, face.track.boxes[slot]
             picture = paste_back(
@@ -53,6 +55,7 @@ def pasted_frames(
                 crop.source_through_vae,
                 region,
                 onto=picture,
+                strength=strength,
             )
             changed.append(touched_rectangle(box, picture.shape, region))
         yield FinishedFrame(picture, frame, tuple(changed)) if changed else untouched(frame)
@@ -68,3 +71,7 @@ def _for_every_frame(
         yield from with_regions(islice(crops, len(shot)), wanted=mode == "change")
         done = shot.stop
     yield from repeat(None, frames - done)
+
+
+def _strengths(face: DubbedFace, frames: int) -> Iterable[float]:
+    return repeat(1.0, frames) if face.strength is None else map(float, face.strength)

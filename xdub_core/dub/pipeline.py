@@ -35,7 +35,8 @@ def dub(
 ) -> Iterator[FinishedFrame]:
     """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
 
-    Frames without a face come out as they are, and so does every pixel outside the speakers' face boxes.
+    Frames without a face come out as they are, and so does every pixel outside the speakers' face boxes, and every face
+    in frames where its speaker's strength is 0.
 
     Raises, at once, SettingsError where the settings do not suit the model (`check_sizes`) and FaceError where there is
     no face in any of the frames; then SamplingError from the model, MediaError from the source, and whatever
@@ -71,7 +72,7 @@ def _dub(
             (shot.frames, chain.run(speaker.features, crops, shot.clips, steps.of_clip))
             for shot, crops in zip(shots, sources, strict=True)
         )
-        return DubbedFace(speaker.track, made)
+        return DubbedFace(speaker.track, made, speaker.strength)
 
     faces = [face(speaker, shots) for speaker, shots in zip(scene.speakers, plans, strict=True)]
     frames = pasted_frames(scene.source, scene.timeline, scene.slots, faces, settings.paste_mode)

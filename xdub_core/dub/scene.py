@@ -41,10 +41,15 @@ def source_frames(source: FrameSource, indices: Iterable[int]) -> Iterator[Sourc
 
 @dataclass(frozen=True)
 class Speaker:
-    """A person whose lips change: the face in each slot of the scene's timeline, and the speech from frame 0 on."""
+    """A person whose lips change: the face in each slot of the scene's timeline, and the speech from frame 0 on.
+
+    `strength`: float [scene.frames] in 0..1, how much of the change goes into each frame of the scene: 1 is all of it,
+    0 the source's own pixels, bit by bit. None: 1 everywhere.
+    """
 
     track: FaceTrack
     features: AudioFeatures
+    strength: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Scene:
 
     `frames`: how many frames to make; `extend`: how the video is made longer where it is shorter.
 
-    Raises SettingsError where nobody speaks, or a face was tracked through another timeline.
+    Raises SettingsError where nobody speaks, a face was tracked through another timeline, or a strength is not one for
+    each frame.
     """
 
     source: FrameSource
@@ -71,6 +77,7 @@ class Scene:
                     f"speaker {number}'s face was tracked through {len(speaker.track)} frames, but the video has "
                     f"{len(self.timeline)}: track it through this video"
                 )
+            _check_strength(speaker.strength, self.frames, number)
 
     @property
     def slots(self) -> np.ndarray:
@@ -82,3 +89,15 @@ class Scene:
         tracks = [speaker.track for speaker in self.speakers]
         for slot in self.slots:
             yield [track.boxes[slot] for track in tracks if track.present[slot]]
+
+
+def _check_strength(strength: np.ndarray | None, frames: int, number: int) -> None:
+    if strength is None:
+        return
+    if strength.shape != (frames,):
+        raise SettingsError(
+            f"speaker {number}'s strength is of the shape {list(strength.shape)}, not [{frames}]: give one number for "
+            "each frame"
+        )
+    if not ((strength >= 0) & (strength <= 1)).all():  # nan is neither
+        raise SettingsError(f"speaker {number}'s strength leaves the range 0 to 1")
