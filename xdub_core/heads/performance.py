@@ -162,9 +162,7 @@ def render(performance: Performance, start: int, stop: int, camera: Camera | Non
     if stop <= start:
         raise SettingsError(f"cannot render frames {start} to {stop}: there are none")
     camera = camera or CropCamera()
-    first = camera.view(performance, start)
-    detail = max(56.0, 2.1 * 96 / CROP_WIDTH, 1.6 * first.scale)
-    renderer = _renderer(performance.person, performance.background, round(detail / 8) * 8.0)
+    renderer = head_renderer(performance, camera.view(performance, start).scale)
     pictures, crops = [], []
     for frame in range(start, stop):
         view, seconds = camera.view(performance, frame), frame / MODEL_FPS
@@ -191,6 +189,12 @@ def render(performance: Performance, start: int, stop: int, camera: Camera | Non
         jaw_masks=np.stack([picture.jaw_mask for picture in pictures]),
         occluder_masks=np.stack([picture.occluder_mask for picture in pictures]),
     )
+
+
+def head_renderer(performance: Performance, scale: float) -> HeadRenderer:
+    """What draws this performance sharply at `scale` pixels to a head unit; the last few are kept."""
+    detail = max(56.0, 2.1 * 96 / CROP_WIDTH, 1.6 * scale)
+    return _renderer(performance.person, performance.background, round(detail / 8) * 8.0)
 
 
 @lru_cache(maxsize=4)

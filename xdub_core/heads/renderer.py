@@ -85,14 +85,16 @@ class HeadRenderer:
         view: View,
         occluder: scenery.Occluder | None = None,
         seconds: float = 0.0,
+        behind: np.ndarray | None = None,
     ) -> HeadPicture:
         """The picture at one moment. `mouth` is a row of a mouth track [8]; `seconds` moves the occluder.
 
-        The view's size must be even.
+        The view's size must be even. `behind`: a picture uint8 [h, w, 3] of that size that takes the background's
+        place; what the person does not cover of it stays as it is.
         """
         frame = Frame(view, pose)
         jaw = float(np.clip(mouth_paint.named(mouth)["jaw"] * self.person.expressiveness, 0, 1))
-        image = self._scene(frame, light)
+        image = self._scene(frame, light, behind)
         attachments.paint_ears(self.person, image, frame, light)
         surface = head_surface.cast(self._shape, frame.turn, frame.sx, frame.sy, jaw)
         cover = self._head(image, frame, surface, pose, light, mouth)
@@ -118,15 +120,14 @@ class HeadRenderer:
 
     # -- layers, from back to front ------------------------------------------------------------------------------
 
-    def _scene(self, frame: Frame, light: Light) -> np.ndarray:
+    def _scene(self, frame: Frame, light: Light, behind: np.ndarray | None) -> np.ndarray:
         """Background, then hair behind the shoulders, then neck and shoulders."""
-        box, resolution = scenery.BACKGROUND_BOX, self.resolution * 0.4
-        to_frame = frame.from_scene(box, resolution)
-        image = cv2.warpAffine(
-            self._background, to_frame, frame.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-        )
         strength = np.array(light.ambient) + 0.55 * np.array(light.key)
-        tint(image, 0.55 + 0.45 * strength)
+        if behind is None:
+            image = self._lit_background(frame, strength)
+        else:
+            enlarged = cv2.resize(behind, frame.size, interpolation=cv2.INTER_NEAREST)
+            image = enlarged.astype(np.float32) / 255
         attachments.paint_back_hair(self.person, image, frame, strength)
         drift = (0.45 * frame.pose.shift[0], 0.3 * frame.pose.shift[1])
         to_frame = frame.from_scene(scenery.BODY_BOX, self.resolution * 0.6, drift, 0.25 * frame.pose.roll)
@@ -140,6 +141,14 @@ class HeadRenderer:
         image[top:] *= 1 - three_channels(body[..., 3])
         image[top:] += np.asarray(color)
         return image
+
+    def _lit_background(self, frame: Frame, strength: np.ndarray) -> np.ndarray:
+        to_frame = frame.from_scene(scenery.BACKGROUND_BOX, self.resolution * 0.4)
+        image = cv2.warpAffine(
+            self._background, to_frame, frame.size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        tint(image, 0.55 + 0.45 * strength)
+        return np.asarray(image)
 
     def _head(
         self,
