@@ -60,7 +60,7 @@ def render_crowd(
         for actor in actors:
             place = actor.place(frame)
             heads.append(None if place is None else _drawn(actor.performance, frame, place, picture))
-            picture = picture if heads[-1] is None else heads[-1].image  # type: ignore[union-attr]
+            picture = picture if heads[-1] is None else heads[-1].image
         yield CrowdPicture(picture, tuple(heads))
 
 
