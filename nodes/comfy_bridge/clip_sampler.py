@@ -18,6 +18,7 @@ from xdub_core.sampling.clip_sampling import (
     ClipSampler,
     SamplerSettings,
     StepCallback,
+    attempt_seed,
     clip_noise,
 )
 from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
@@ -55,6 +56,7 @@ class ComfyClipSampler:
         """Sample clip `number` of the dub; see `ClipSampler`."""
         settings = self.settings
         seed = (settings.seed + number) % SEEDS.stop if self.seed_per_clip else settings.seed
+        seed = attempt_seed(seed, clip.attempt)
         guider = ClipGuider(self.model, settings.guidance, clip, self.context, settings.border)
 
         def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:

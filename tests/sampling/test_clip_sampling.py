@@ -1,6 +1,6 @@
 """Sampling a clip: equal to the release, border and motion held, errors told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import pytest
@@ -9,7 +9,14 @@ import torch
 from tests.golden import golden_dit, golden_metadata, relative_error
 from xdub_core.dub.stitch import stitch
 from xdub_core.errors import SamplingError, SettingsError
-from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, clip_noise, sample_clip
+from xdub_core.sampling.clip_sampling import (
+    SEEDS,
+    ClipInputs,
+    SamplerSettings,
+    attempt_seed,
+    clip_noise,
+    sample_clip,
+)
 from xdub_core.sampling.denoiser import DiTDenoiser
 from xdub_core.sampling.guidance import Guidance, Velocities
 from xdub_core.sampling.samplers import SAMPLERS
@@ -149,3 +156,30 @@ def test_settings_out_of_range_are_refused_when_they_are_made(wrong):
 @pytest.mark.parametrize("seed", [-(2**63), 2**64 - 1])
 def test_every_seed_that_is_allowed_makes_noise(seed):
     assert clip_noise((1, 2), SamplerSettings(seed=seed).seed).isfinite().all()
+
+
+def test_every_attempt_at_a_clip_has_a_noise_of_its_own():
+    """Of the same seed always the same; the first one's is the seed's, as it always was."""
+    settings = SamplerSettings(steps=1, border=0)
+
+    def sampled(attempt):
+        def denoise(latents, sigma, *_):
+            velocity = torch.zeros_like(latents)
+            return Velocities(velocity, velocity, velocity)
+
+        class Keeping:
+            def for_clip(self, *_):
+                return denoise
+
+        return sample_clip(Keeping(), replace(clip(), attempt=attempt), settings)
+
+    torch.testing.assert_close(sampled(0), clip_noise(SHAPE, settings.seed))
+    torch.testing.assert_close(sampled(2), sampled(2))
+    assert not any(torch.allclose(sampled(one), sampled(other)) for one, other in combinations(range(3), 2))
+
+
+@pytest.mark.parametrize("seed", [-(2**63), 0, 42, 2**64 - 1])
+def test_seeds_of_attempts_are_seeds(seed):
+    seeds = [attempt_seed(seed, attempt) for attempt in range(20)]
+    assert seeds[0] == seed and len(set(seeds)) == 20
+    assert all(each in SEEDS for each in seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -66,12 +67,13 @@ class ClipInputs:
 
     `reference`: clean latents of the source crops [1, channels, frames, height, width]; `audio`: windows
     [1, frames, 8, audio_dim]; `motion`: latents of the last frames of the clip before, [1, channels, 2, height,
-    width], or None for a first clip.
+    width], or None for a first clip; `attempt`: how often this clip was sampled before, each time from another noise.
     """
 
     reference: Tensor
     audio: Tensor
     motion: Tensor | None = None
+    attempt: int = 0
 
     @property
     def motion_latents(self) -> int:
@@ -111,6 +113,13 @@ def clip_noise(shape: torch.Size | tuple[int, ...], seed: int) -> Tensor:
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed))
 
 
+def attempt_seed(seed: int, attempt: int) -> int:
+    """The seed of an attempt at a clip, one of `SEEDS`: the first has `seed` itself, each further one its own."""
+    if attempt == 0:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}, attempt {attempt}".encode()).digest()[:8], "little")
+
+
 def sample_clip(
     denoiser: Denoiser,
     clip: ClipInputs,
@@ -124,7 +133,7 @@ def sample_clip(
     Raises SamplingError when latents become NaN or infinite, or sizes do not fit the model.
     """
     reference = _finite(clip.reference.float(), "the reference latents")
-    noise = clip_noise(reference.shape, settings.seed).to(reference)
+    noise = clip_noise(reference.shape, attempt_seed(settings.seed, clip.attempt)).to(reference)
     known = KnownLatents(reference, noise, settings.border, clip.motion)
     denoise = denoiser.for_clip(reference, _finite(clip.audio, "the audio features"), clip.motion_latents)
     guidance, sigmas = settings.guidance, settings.sigmas
