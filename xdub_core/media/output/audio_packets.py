@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import itertools
 import logging
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,9 +18,10 @@ from xdub_core.media.container.audio_streams import audio_stream
 from xdub_core.media.container.ogg_chain import open_sound
 from xdub_core.media.container.opening import FFmpegError, reason
 from xdub_core.media.output.encode_settings import Container, EncodeSettings
-from xdub_core.media.sound.channels import mix_to_layout, written_layout
+from xdub_core.media.sound.mix import Sound, SoundMix
+from xdub_core.media.sound.placed_sound import own_kind, placed_sound
 from xdub_core.media.sound.resample import Resampler, packed_frame
-from xdub_core.media.sound.sound_blocks import SoundBlock, SoundReport, first_sound, sound_blocks
+from xdub_core.media.sound.sound_blocks import SoundReport, first_sound, sound_blocks
 from xdub_core.media.sound.sound_place import AudioTrack
 
 log = logging.getLogger(__name__)
@@ -43,27 +43,31 @@ class PacketSource(Protocol):
         """Close the recording."""
 
 
-def open_audio(
-    output: Any, track: AudioTrack, container: Container, settings: EncodeSettings
-) -> PacketSource:
+def open_audio(output: Any, sound: Sound, container: Container, settings: EncodeSettings) -> PacketSource:
     """Add an audio stream to an output that has not begun, by copying or encoding as the settings say.
 
     Only sound that is one whole recording is copied (`SoundReport.intact`): a container cannot say that timestamps
-    start again, nor that the rate changes on the way.
+    start again, nor that the rate changes on the way; and a mix is in no file.
 
     Raises:
         MediaError: the file cannot be read or has no sound; or copying is asked for and impossible.
     """
-    path = Path(track.path)
-    if settings.audio != "encode":
-        copied = _CopiedAudio.try_open(output, path, track, container)
+    if settings.audio != "encode" and isinstance(sound, AudioTrack):
+        copied = _CopiedAudio.try_open(output, Path(sound.path), sound, container)
         if copied is not None:
             return copied
+    if settings.audio == "copy" and isinstance(sound, SoundMix):
+        raise MediaError(f"{named(sound)}: a mix of recordings cannot be copied; let it be encoded")
     if settings.audio == "copy":
         raise MediaError(
-            f"{path}: {container.format} files cannot hold this sound as it is; let it be encoded, or use .mkv"
+            f"{named(sound)}: {container.format} files cannot hold this sound as it is; let it be encoded, or use .mkv"
         )
-    return _EncodedAudio(output, path, track, container, settings)
+    return _EncodedAudio(output, sound, container, settings)
+
+
+def named(sound: Sound) -> str:
+    """The file that the sound is from, or the files."""
+    return " + ".join(str(track.path) for track in (sound.tracks if isinstance(sound, SoundMix) else [sound]))
 
 
 def _is_intact(path: Path, track: AudioTrack) -> bool:
@@ -147,29 +151,23 @@ def _can_begin(container: Container, stream: Any) -> bool:
 class _EncodedAudio:
     """Decoded, cut to the sample, and encoded anew."""
 
-    def __init__(
-        self, output: Any, path: Path, track: AudioTrack, container: Container, settings: EncodeSettings
-    ) -> None:
-        self._blocks = sound_blocks(path, track.number, SoundReport())
-        begin = next(self._blocks, None)
-        if begin is None:
-            raise MediaError(f"{path}: the audio holds no samples")
-        self._rate = _rate_for(container.audio_encoder, begin.rate)
-        self._layout = written_layout(len(begin.samples), begin.names)
+    def __init__(self, output: Any, sound: Sound, container: Container, settings: EncodeSettings) -> None:
+        own_rate, self._layout = _kind_of(sound)
+        self._rate = _rate_for(container.audio_encoder, own_rate)
         self._channels = av.AudioLayout(self._layout).nb_channels
         self._stream = output.add_stream(container.audio_encoder, rate=self._rate)
         self._stream.codec_context.layout = self._layout
         # No more than an AAC frame can hold (6144 bits a channel and 1024 samples).
         highest = min(128_000 * self._channels, int(5.9 * self._rate * self._channels))
         self._stream.codec_context.bit_rate = min(settings.audio_bitrate, highest)
-        self._track = track
+        self._duration = sound.duration
         self._written = 0
         self._rest = np.zeros((self._channels, 0), np.float32)
-        self._chunks = self._samples(begin)
-        log.info("%s: the sound is encoded with %s for this container", path, container.audio_encoder)
+        self._chunks = _samples_of(sound, self._rate, self._layout)
+        log.info("%s: the sound is encoded with %s for this container", named(sound), container.audio_encoder)
 
     def packets(self, until: float) -> Iterator[Any]:
-        target = int(min(until, self._track.duration) * self._rate)
+        target = int(min(until, self._duration) * self._rate)
         while self._written < target:
             if not self._rest.shape[1]:
                 chunk = next(self._chunks, None)
@@ -185,7 +183,6 @@ class _EncodedAudio:
 
     def close(self) -> None:
         self._chunks.close()
-        self._blocks.close()
 
     def _encode(self, samples: np.ndarray) -> Iterator[Any]:
         frame = packed_frame(samples, self._rate, self._layout)
@@ -193,27 +190,22 @@ class _EncodedAudio:
         self._written += samples.shape[1]
         yield from self._stream.encode(frame)
 
-    def _samples(self, begin: SoundBlock) -> Generator[np.ndarray, None, None]:
-        """[channels, n] arrays from the first frame's time on: silence for the delay, then the recording."""
-        silence = round(self._track.delay * self._rate)
-        while silence > 0:
-            yield np.zeros((self._channels, min(silence, self._rate)), np.float32)
-            silence -= self._rate
-        skip = round(self._track.start * self._rate)
-        for chunk in self._resampled(begin):
-            kept = chunk[:, min(skip, chunk.shape[1]) :]
-            skip -= chunk.shape[1] - kept.shape[1]
-            if kept.shape[1]:
-                yield kept
 
-    def _resampled(self, begin: SoundBlock) -> Iterator[np.ndarray]:
-        resampler = Resampler(begin.rate, self._rate, self._layout)
-        for block in itertools.chain((begin,), self._blocks):
-            if block.rate != resampler.rate:
-                yield from resampler.flush()
-                resampler = Resampler(block.rate, self._rate, self._layout)
-            yield from resampler.feed(mix_to_layout(block.samples, block.names, self._layout))
-        yield from resampler.flush()
+def _kind_of(sound: Sound) -> tuple[int, str]:
+    """Its rate and layout."""
+    return (sound.rate, sound.layout) if isinstance(sound, SoundMix) else own_kind(sound)
+
+
+def _samples_of(sound: Sound, rate: int, layout: str) -> Generator[np.ndarray, None, None]:
+    """[channels, n] arrays from the first frame's time on."""
+    if not isinstance(sound, SoundMix):
+        yield from placed_sound(sound, rate, layout)
+        return
+    resampler = Resampler(sound.rate, rate, layout)
+    with closing(sound.sound()) as chunks:
+        for chunk in chunks:
+            yield from resampler.feed(chunk)
+    yield from resampler.flush()
 
 
 def _rate_for(encoder: str, rate: int) -> int:

@@ -25,7 +25,7 @@ from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.output.source_tracks import SourceTracks, add_source_tracks
 from xdub_core.media.picture.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.sound.sound_place import AudioTrack
+from xdub_core.media.sound.mix import Sound
 from xdub_core.media.video.video_info import VideoInfo
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class VideoWriter:
         height: int,
         fps: float | Fraction = 25,
         settings: EncodeSettings = _DEFAULTS,
-        audio: AudioTrack | None = None,
+        audio: Sound | None = None,
         like: VideoInfo | None = None,
         overwrite: bool = True,
         quiet: bool = False,
