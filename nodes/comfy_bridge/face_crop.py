@@ -83,7 +83,7 @@ def find_face(
         as_released=settings.as_released,
         progress=lambda done: on_progress(Progress(Stage.FACES, done, slots)),
     )
-    return TrackedFace(track, footage.timeline, settings.size)
+    return TrackedFace(track, footage.timeline, settings.size, settings.as_released)
 
 
 def check_track(face: TrackedFace, footage: Footage) -> None:

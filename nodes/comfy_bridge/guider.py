@@ -221,6 +221,5 @@ def clip_inputs(
                 "of the clip before as VAE Decode gives them"
             )
         motion = reference.vae.encode(frames_before[-clip.motion_frames :])
-    geometry = reference.geometry
-    windows = audio_windows(speech.features, clip.start, geometry.latents, geometry.grid)
+    windows = audio_windows(speech.features, clip.start, latents.shape[2], reference.geometry.grid)
     return ClipInputs(latents, windows.unsqueeze(0), motion)

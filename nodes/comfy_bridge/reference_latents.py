@@ -20,8 +20,8 @@ def encode_reference(
 ) -> ReferenceLatents:
     """Encode the crops [slots, size, size, 3] that every clip sees of a dub of so many `frames`.
 
-    `clip`: frames of a clip, and those of them that go on from the clip before. Raises SettingsError for crops of
-    another track, a VAE that does not fit, or a clip that is none.
+    `clip`: frames of a clip at most, and those of them that go on from the clip before. Raises SettingsError for crops
+    of another track, a VAE that does not fit, or a clip that is none.
     """
     if len(crops) != len(face.track):
         raise SettingsError(
@@ -30,11 +30,9 @@ def encode_reference(
         )
     video_vae = ComfyVAE(vae)
     geometry = ClipGeometry(*clip, video_vae.grid)
-    plans = plan_shots(face.track, frames, geometry)
+    plans = plan_shots(face.track, frames, geometry, fitted=not face.as_released)
     seen = [
-        plan.slots[clip.start - plan.frames.start :][: geometry.frames]
-        for plan in plans
-        for clip in plan.clips
+        plan.slots[clip.start - plan.frames.start :][: clip.frames] for plan in plans for clip in plan.clips
     ]
     encoded = (video_vae.encode(crops[slots]).cpu() for slots in counted(seen, len(seen)))
     shots = tuple(

@@ -53,11 +53,15 @@ class SpeechFeatures:
 
 @dataclass(frozen=True)
 class TrackedFace:
-    """Where the face is in each slot of the 25-fps `timeline`, and `crop_size`, the pixels of its crops."""
+    """Where the face is in each slot of the 25-fps `timeline`, and `crop_size`, the pixels of its crops.
+
+    `as_released`: for comparison with the release, whose clips are all of full length.
+    """
 
     track: FaceTrack
     timeline: Timeline
     crop_size: int
+    as_released: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
-from xdub_core.dub.clip_plan import ClipGeometry, padded_frames, plan_clips
+from xdub_core.dub.clip_plan import ClipGeometry, plan_clips
 from xdub_core.sampling.clip_sampling import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.cosine import CosineStream, CosineVAE
@@ -55,10 +55,11 @@ def chain(denoiser, finish=lambda generated, source: generated, as_released=Fals
 
 
 @pytest.mark.parametrize("as_released", [False, True])
-@pytest.mark.parametrize("frames", [1, 13, 14, 40])
-def test_every_frame_comes_once_with_its_own_source(frames, as_released):
-    clips = plan_clips(frames, geometry=GEOMETRY)
-    crops = smooth_crops(padded_frames(frames, GEOMETRY))
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("frames", [1, 2, 5, 6, 13, 14, 40])
+def test_every_frame_comes_once_with_its_own_source(frames, fitted, as_released):
+    clips = plan_clips(frames, geometry=GEOMETRY, fitted=fitted)
+    crops = smooth_crops(clips[-1].stop)
     pairs = list(chain(Copying(), as_released=as_released).run(FEATURES, iter(crops), clips))
     assert len(pairs) == len(crops)
     for (generated, source, _), crop in zip(pairs, crops, strict=True):
@@ -68,9 +69,10 @@ def test_every_frame_comes_once_with_its_own_source(frames, as_released):
 
 def test_the_source_goes_through_the_vae_as_well():
     """A denoiser that copies its reference changes nothing, so both come out alike; they lag behind by no frame."""
-    crops = smooth_crops(padded_frames(40, GEOMETRY))
+    clips = plan_clips(40, geometry=GEOMETRY)
+    crops = smooth_crops(clips[-1].stop)
     made = replace(chain(Copying()), source_through_vae=True)
-    dubbed = list(made.run(FEATURES, iter(crops), plan_clips(40, geometry=GEOMETRY)))
+    dubbed = list(made.run(FEATURES, iter(crops), clips))
     assert len(dubbed) == len(crops)
     for crop in dubbed:
         assert np.abs(crop.generated - crop.source_through_vae).max() < 1e-3
@@ -80,9 +82,10 @@ def test_the_source_goes_through_the_vae_as_well():
 @pytest.mark.parametrize("as_released", [False, True])
 def test_clips_may_overlap_by_other_lengths(motion_frames, as_released):
     geometry = ClipGeometry(17, motion_frames)
-    crops = smooth_crops(padded_frames(40, geometry))
+    clips = plan_clips(40, geometry=geometry)
+    crops = smooth_crops(clips[-1].stop)
     made = replace(chain(Copying(), as_released=as_released), geometry=geometry)
-    pairs = list(made.run(FEATURES, iter(crops), plan_clips(40, geometry=geometry)))
+    pairs = list(made.run(FEATURES, iter(crops), clips))
     assert len(pairs) == len(crops)
     for (generated, source, _), crop in zip(pairs, crops, strict=True):
         assert source is crop

@@ -21,23 +21,58 @@ GEOMETRIES = st.builds(
 )
 
 
-@given(frames=st.integers(1, 5000), start=st.integers(0, 1000), geometry=GEOMETRIES)
-def test_new_frames_of_the_clips_follow_one_another_without_gap(frames, start, geometry):
-    clips = plan_clips(frames, start, geometry)
+@given(frames=st.integers(1, 5000), start=st.integers(0, 1000), geometry=GEOMETRIES, fitted=st.booleans())
+def test_new_frames_of_the_clips_follow_one_another_without_gap(frames, start, geometry, fitted):
+    clips = plan_clips(frames, start, geometry, fitted=fitted)
     covered = start
     for clip in clips:
         assert clip.new_start == covered
-        assert clip.stop - clip.start == geometry.frames
         covered = clip.stop
-    assert covered - start == padded_frames(frames, geometry) >= frames
+    assert covered - start >= frames
     assert len(clips) == 1 or clips[-1].new_start < start + frames
 
 
+@given(frames=st.integers(1, 5000), geometry=GEOMETRIES, fitted=st.booleans())
+def test_stitched_latents_decode_to_the_frames_that_clips_cover(frames, geometry, fitted):
+    clips, grid = plan_clips(frames, geometry=geometry, fitted=fitted), geometry.grid
+    latents = grid.latents(clips[0].frames)
+    latents += sum(grid.latents(clip.frames) - geometry.motion_latents for clip in clips[1:])
+    assert grid.frames(latents) == clips[-1].stop
+
+
 @given(frames=st.integers(1, 5000), geometry=GEOMETRIES)
-def test_stitched_latents_decode_to_the_padded_length(frames, geometry):
-    clips = plan_clips(frames, geometry=geometry)
-    latents = geometry.latents + (len(clips) - 1) * (geometry.latents - geometry.motion_latents)
-    assert geometry.grid.frames(latents) == padded_frames(frames, geometry)
+def test_as_released_every_clip_has_full_length(frames, geometry):
+    clips = plan_clips(frames, geometry=geometry, fitted=False)
+    assert {clip.frames for clip in clips} == {geometry.frames}
+    assert clips[-1].stop == padded_frames(frames, geometry)
+
+
+@given(frames=st.integers(1, 5000), geometry=GEOMETRIES)
+def test_fitted_clips_are_as_few_all_of_one_length_and_no_latent_too_long(frames, geometry):
+    clips, whole = (plan_clips(frames, geometry=geometry, fitted=fitted) for fitted in (True, False))
+    (length,) = {clip.frames for clip in clips}
+    assert len(clips) == len(whole)
+    assert length <= geometry.frames and (length - 1) % geometry.grid.temporal == 0
+    assert clips[-1].stop - frames < len(clips) * geometry.grid.temporal
+
+
+@pytest.mark.parametrize(
+    ("frames", "lengths"),
+    [
+        (1, [1]),
+        (2, [5]),
+        (5, [5]),
+        (6, [9]),
+        (25, [25]),
+        (77, [77]),
+        (78, [45, 45]),
+        (149, [77, 77]),
+        (150, [57, 57, 57]),
+        (250, [69, 69, 69, 69]),
+    ],
+)
+def test_lengths_of_fitted_clips(frames, lengths):
+    assert [clip.frames for clip in plan_clips(frames)] == lengths
 
 
 def test_clips_of_later_chains_are_numbered_on():

@@ -8,7 +8,7 @@ import torch
 
 from tests.dub.fakes import HEIGHT, SETTINGS, WIDTH, Copying, Inventing, run_dub, scene, source_of
 from xdub_core.audio.features import TensorFeatures
-from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.clip_plan import ClipGeometry, plan_clips
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.settings import DubSettings
@@ -146,10 +146,11 @@ def test_the_clips_follow_the_vae_s_own_geometry(temporal, as_released):
     result = np.stack([frame.rgb for frame in dub(a_scene, model, settings)])
     assert len(result) == frames
     assert np.abs(result[:, 30, 40].astype(int) - source_of(a_scene)[:, 30, 40]).max() <= 2
-    for clip, audio in enumerate(
-        heard
-    ):  # [1, f, rows, 1]: the rows of every frame of the clip, without a gap
-        first = 2 * (16 * clip + 1 - temporal)
+    clips = plan_clips(frames, geometry=settings.geometry, fitted=not as_released)
+    for clip, audio in zip(clips, heard, strict=True):
+        # [1, f, rows, 1]: the rows of every frame of the clip, without a gap
+        first = 2 * (clip.start + 1 - temporal)
+        assert audio.shape[1] == settings.geometry.grid.latents(clip.frames)
         expected = torch.arange(first, first + 2 * temporal * audio.shape[1]).clamp(min=0)
         assert audio.flatten().tolist() == expected.tolist()
 

@@ -98,8 +98,15 @@ def test_every_shot_is_planned_as_a_chain_of_its_own():
     first, second = plan_shots(a_scene.speakers[0].track, 34, SETTINGS.geometry)
     assert (first.frames, second.frames) == (range(20), range(25, 34))
     assert (len(first.clips), len(second.clips)) == (2, 1)
-    assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 13)
+    assert (len(first.slots), len(second.slots)) == (first.clips[-1].stop, 9)
     assert set(shot[first.slots]) == {0} and set(shot[second.slots]) == {1}
+
+
+def test_as_released_clips_of_full_length_see_a_short_shot_to_and_fro():
+    shot = np.repeat([0, 1], [20, 4])
+    _, second = plan_shots(track_of(shot), 24, SETTINGS.geometry, fitted=False)
+    assert (len(second.frames), second.clips[-1].frames) == (4, 13)
+    assert second.slots.tolist() == [20, 21, 22, 23, 22, 21, 20, 21, 22, 23, 22, 21, 20]
 
 
 def test_clips_are_numbered_over_all_speakers_the_first_one_s_first():

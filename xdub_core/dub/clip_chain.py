@@ -88,7 +88,7 @@ class ClipChain:
             clip_crops = clip_crops[-clip.motion_frames :] + new if clip.motion_frames else new
             waiting.extend(new)
             encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
-            self._check_latents(encoded)
+            self._check_latents(encoded, clip)
             latents = self._sample(clip, features, encoded, motion, on_step(clip) if on_step else None)
             if on_latents is not None:
                 on_latents(clip, latents)
@@ -117,7 +117,7 @@ class ClipChain:
         motion: Tensor | None,
         on_step: StepCallback | None,
     ) -> Tensor:
-        windows = audio_windows(features, clip.start, self.geometry.latents, self.geometry.grid)
+        windows = audio_windows(features, clip.start, reference.shape[2], self.geometry.grid)
         inputs = ClipInputs(reference, windows.unsqueeze(0).to(self.device), motion)
         for stream in self._streams:
             stream.rest()
@@ -126,11 +126,12 @@ class ClipChain:
     def _encode(self, crops: list[Crop]) -> Tensor:
         return self.vae.encode(torch.from_numpy(np.stack(crops)).to(self.device))
 
-    def _check_latents(self, encoded: Tensor) -> None:
-        if encoded.shape[2] != self.geometry.latents:
+    def _check_latents(self, encoded: Tensor, clip: Clip) -> None:
+        made, held = encoded.shape[2], self.vae.grid.latents(clip.frames)
+        if made != held:
             raise SamplingError(
-                f"the VAE made {encoded.shape[2]} latents of a clip of {self.geometry.frames} frames, but "
-                f"{self.vae.grid.temporal} frames a latent make {self.geometry.latents}: use another VAE"
+                f"the VAE made {made} latents of a clip of {clip.frames} frames, but {self.vae.grid.temporal} frames a "
+                f"latent make {held}: use another VAE"
             )
 
     def _decoded(

@@ -44,7 +44,7 @@ def dub(
     """
     settings = replace(settings, geometry=check_sizes(settings, model))
     tracks = (speaker.track for speaker in scene.speakers)
-    plans = plan_dub(tracks, scene.frames, settings.geometry, scene.extend)
+    plans = plan_dub(tracks, scene.frames, settings.geometry, scene.extend, fitted=not settings.as_released)
     return _dub(scene, model, settings, plans, on_progress)
 
 

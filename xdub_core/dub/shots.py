@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from xdub_core.dub.clip_plan import Clip, ClipGeometry, padded_frames, plan_clips
+from xdub_core.dub.clip_plan import Clip, ClipGeometry, plan_clips
 from xdub_core.errors import FaceError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.timeline import Extend, jumps, ping_pong, shown_slots
@@ -27,18 +27,24 @@ class ShotPlan:
 
 
 def plan_dub(
-    tracks: Iterable[FaceTrack], frames: int, geometry: ClipGeometry, extend: Extend = Extend.BOUNCE
+    tracks: Iterable[FaceTrack],
+    frames: int,
+    geometry: ClipGeometry,
+    extend: Extend = Extend.BOUNCE,
+    *,
+    fitted: bool = True,
 ) -> tuple[tuple[ShotPlan, ...], ...]:
     """The plans of a dub of `frames` frames: for each speaker's track its shots, see `plan_shots`.
 
-    `extend`: how the video is made longer where it is shorter than that.
+    `extend`: how the video is made longer where it is shorter than that. `fitted`: clips no longer than their shot
+    needs, or all of full length.
     All clips are numbered on, those of the first speaker first: whoever else speaks, theirs keep their numbers.
     Raises FaceError where none of the tracks has a face in those frames.
     """
     plans: list[tuple[ShotPlan, ...]] = []
     planned = 0
     for track in tracks:
-        plans.append(_plan(track, frames, geometry, planned, extend))
+        plans.append(_plan(track, frames, geometry, planned, extend, fitted))
         planned += sum(len(shot.clips) for shot in plans[-1])
     if not any(plans):
         raise FaceError(
@@ -49,22 +55,27 @@ def plan_dub(
 
 
 def plan_shots(
-    track: FaceTrack, frames: int, geometry: ClipGeometry, extend: Extend = Extend.BOUNCE
+    track: FaceTrack,
+    frames: int,
+    geometry: ClipGeometry,
+    extend: Extend = Extend.BOUNCE,
+    *,
+    fitted: bool = True,
 ) -> tuple[ShotPlan, ...]:
     """The plan of a dub of one speaker: one chain of clips for each shot, all clips numbered on.
 
     Raises FaceError where there is none, since the face appears only after them.
     """
-    return plan_dub([track], frames, geometry, extend)[0]
+    return plan_dub([track], frames, geometry, extend, fitted=fitted)[0]
 
 
 def _plan(
-    track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int, extend: Extend
+    track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int, extend: Extend, fitted: bool
 ) -> tuple[ShotPlan, ...]:
     plans: list[ShotPlan] = []
     for shot in shots_of(track, shown_slots(len(track), frames, extend)):
-        clips = plan_clips(len(shot), shot.start, geometry, planned)
-        slots = slots_of_shot(track, frames, shot, padded_frames(len(shot), geometry), extend)
+        clips = plan_clips(len(shot), shot.start, geometry, planned, fitted=fitted)
+        slots = slots_of_shot(track, frames, shot, clips[-1].stop - shot.start, extend)
         plans.append(ShotPlan(shot, clips, slots))
         planned += len(clips)
     return tuple(plans)

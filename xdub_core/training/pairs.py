@@ -83,7 +83,7 @@ class Redubber:
         frames, masks = (
             torch.cat([x, x[:, -1:].expand(-1, extra, *x.shape[2:])], dim=1) for x in (frames, masks)
         )
-        segments = plan_clips(length, geometry=geometry)
+        segments = plan_clips(length, geometry=geometry, fitted=False)
         made: list[Tensor] = []
         for segment in segments:
             motion = torch.cat(made, dim=1)[:, -segment.motion_frames :] if segment.motion_frames else None
