@@ -16,6 +16,7 @@ from xdub_core.dub.pipeline import dub
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.detector import Detection
+from xdub_core.media.output.origin import EDITED_WITH_AI, stated_source_type
 from xdub_core.mini.loading import load_mini
 
 pytestmark = pytest.mark.usefixtures("inference")
@@ -57,6 +58,11 @@ def test_the_dub_is_as_long_as_the_speech_and_carries_it(dubbed, video):
     assert components.audio["waveform"].shape[-1] / components.audio["sample_rate"] == pytest.approx(
         1.6, abs=0.1
     )
+
+
+def test_what_save_video_writes_says_that_ai_edited_it(dubbed, video, tmp_path):
+    dubbed(video).save_to(str(tmp_path / "saved.mp4"), metadata={"prompt": {}})
+    assert stated_source_type(tmp_path / "saved.mp4") == EDITED_WITH_AI
 
 
 def test_only_the_box_is_touched(pack, dubbed, video):

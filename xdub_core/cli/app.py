@@ -21,6 +21,7 @@ from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import ModelOptions
+from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.train import train_app
 
@@ -77,10 +78,11 @@ def dub_command(
     face: FaceOptions,
     sampling: SamplingOptions,
     encoding: EncodingOptions,
+    origin: OriginOptions,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Dub a video with a recording."""
-    run_dub(DubJob(files, model, face, sampling, encoding))
+    run_dub(DubJob(files, model, face, sampling, encoding, origin))
 
 
 @app.command("batch")
@@ -117,10 +119,10 @@ def batch_command(
 
 @app.command("info")
 def info_command(
-    file: Annotated[Path, typer.Argument(help="A model file, or a model's folder.")],
+    file: Annotated[Path, typer.Argument(help="A model file, a model's folder, or a video.")],
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
-    """Tell what a model file is."""
+    """Tell what a model file is, or whether a video says that AI edited it."""
     show_info(file)
 
 

@@ -17,6 +17,7 @@ from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import RELEASED, ModelOptions
+from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.outputs import outputs
 from xdub_core.dub.length import frames_of_audio, output_frames
@@ -47,6 +48,7 @@ class DubJob:
     face: FaceOptions = field(default_factory=FaceOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
+    origin: OriginOptions = field(default_factory=OriginOptions)
 
 
 def run_dub(job: DubJob) -> None:
@@ -57,6 +59,7 @@ def run_dub(job: DubJob) -> None:
     scanned = scan_video(files.video, files.video_stream)
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
     model = model.checked(settings, detects=job.face.needs_detector)
+    origin = job.origin.of_edit(files.video)
     source = VideoPasses(scanned)
     with ExitStack() as stack:
         sound = place_sound(files.audio, scanned.info, files.audio_stream, files.audio_offset)
@@ -72,7 +75,7 @@ def run_dub(job: DubJob) -> None:
         features, dub_model = model.load(recording, files.out.parent, stack, on_progress)
         scene = Scene(source, source.timeline, (Speaker(track, features),), frames, files.extend)
         sound = replace(sound, intact=recording.intact)
-        write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound))
+        write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound, origin))
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
         for frame in dub(scene, dub_model, settings, on_progress):
             write(frame)

@@ -1,4 +1,4 @@
-"""`python -m xdub_core info FILE`: what a model file is."""
+"""`python -m xdub_core info FILE`: what a model file is; of a video, what it says about its origin."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from xdub_core.errors import CheckpointError
 from xdub_core.face.detector_files import used_names
 from xdub_core.face.rtmw import RTMW
 from xdub_core.face.yolox import YOLOX
+from xdub_core.media.output.encode_settings import CONTAINERS
+from xdub_core.media.output.origin import EDITED_WITH_AI, MADE_BY_AI, stated_source_type
 from xdub_core.mini.card import is_mini
 from xdub_core.mini.loading import load_mini
 from xdub_core.model.dit import XDubDiT
@@ -30,8 +32,11 @@ def show_info(path: Path) -> None:
     """Print what the file (or the Hugging Face folder) is, what is in it, and whether it is whole.
 
     Torch files are read to their end, without running what their pickle asks for. Raises CheckpointError for a damaged
-    file.
+    file, and MediaError for a video that cannot be opened.
     """
+    if path.suffix.lower() in CONTAINERS:
+        answer.print(f"[bold]{escape(path.name)}[/]: {_origin(path)}", highlight=False, soft_wrap=True)
+        return
     if is_mini(path):
         answer.print(f"[bold]{escape(path.name)}[/]: {_mini(path)}", highlight=False, soft_wrap=True)
         return
@@ -53,6 +58,17 @@ def _mini(folder: Path) -> str:
     return (
         f"a whole xdub-mini, for crops of {mini.card.crop} pixels and clips of {mini.card.clip_frames} frames"
     )
+
+
+def _origin(video: Path) -> str:
+    """What a video says of where it comes from, in words and in IPTC's."""
+    stated = stated_source_type(video)
+    words = {
+        EDITED_WITH_AI: "edited with AI",
+        MADE_BY_AI: "made by AI",
+        None: "a video with no mark of its origin",
+    }
+    return words.get(stated, "a video of another origin") + (f" ({stated})" if stated else "")
 
 
 def _facts(found: FileDescription) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from xdub_core.compose.preview import side_by_side
 from xdub_core.dub.scene import Scene
 from xdub_core.errors import MediaError
 from xdub_core.media.output.encode_settings import EncodeSettings
+from xdub_core.media.output.origin import Origin
 from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
@@ -21,7 +22,12 @@ from xdub_core.media.video.video_info import VideoInfo
 
 @contextmanager
 def outputs(
-    files: FileOptions, encoding: EncodeSettings, info: VideoInfo, scene: Scene, sound: AudioTrack
+    files: FileOptions,
+    encoding: EncodeSettings,
+    info: VideoInfo,
+    scene: Scene,
+    sound: AudioTrack,
+    origin: Origin | None,
 ) -> Iterator[Callable[[FinishedFrame], None]]:
     """Write frames into the output and, where asked for, the preview: both are finished before either appears."""
     first_pass = min(len(scene.timeline), scene.frames)  # however the video is extended, its clock ends there
@@ -34,6 +40,7 @@ def outputs(
         audio=sound,
         like=info,
         overwrite=files.overwrite,
+        origin=origin,
     )
     writers = [write_to(files.out, info.width, tracks=tracks)]
     if files.preview:

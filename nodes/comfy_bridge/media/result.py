@@ -10,6 +10,7 @@ from comfy_api.latest import InputImpl
 from torch import Tensor
 
 from xdub_core.media.output.encode_settings import EncodeSettings
+from xdub_core.media.output.origin import Origin, origin_of_edit
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.timeline import MODEL_FPS
@@ -25,7 +26,7 @@ def video_of(
     """A VIDEO of the frames, with its sound: encoded as they come, into ComfyUI's temporary folder.
 
     HEVC of 10 bits where the source is known to be deeper than 8, else H.264; `quality`: CRF. Save Video then copies
-    the streams, so nothing is encoded twice. Raises MediaError.
+    the streams, so nothing is encoded twice, and the comment that says that AI edited it. Raises MediaError.
     """
     path = temporary_path(".mp4")
     deep = source.bit_depth > 8
@@ -33,7 +34,14 @@ def video_of(
     with (
         sound_file(audio) as sound,
         VideoWriter(
-            path, source.width, source.height, MODEL_FPS, settings, sound, like=source.info
+            path,
+            source.width,
+            source.height,
+            MODEL_FPS,
+            settings,
+            sound,
+            like=source.info,
+            origin=Origin() if source.info is None else origin_of_edit(source.info.path),
         ) as writer,
     ):
         for frame in frames:

@@ -16,6 +16,7 @@ from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
+from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.errors import XDubError
 from xdub_core.face.boxes import parse_box
@@ -38,8 +39,9 @@ def _row(
     face: FaceOptions,
     sampling: SamplingOptions,
     encoding: EncodingOptions,
+    origin: OriginOptions,
 ) -> DubJob:
-    return DubJob(files, model, face, sampling, encoding)
+    return DubJob(files, model, face, sampling, encoding, origin)
 
 
 _COMMAND = typer.main.get_command(_rows)
@@ -107,6 +109,7 @@ def at_home(job: DubJob, folder: Path) -> DubJob:
         _paths_at_home(job.face, folder),
         job.sampling,
         job.encoding,
+        _paths_at_home(job.origin, folder),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,13 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def open_input(path: Path, part: Any = None) -> Any:
+def open_input(path: Path, part: Any = None, options: Mapping[str, str] | None = None) -> Any:
     """Open a file for reading; nothing but this file is opened, whatever it is or says (see `input_file`).
 
     Args:
         path: the file.
         part: a file-like object to read instead: a part of the same file.
+        options: more of the demuxer's; those that it does not know are passed over.
 
     Raises:
         MediaError: it is missing, a folder, an address, a pipe, unreadable, a list of other files, or no video or
@@ -52,7 +54,11 @@ def open_input(path: Path, part: Any = None) -> Any:
     if path.is_dir():
         raise MediaError(f"{path}: this is a folder, not a video or audio file")
     try:
-        return av.open(part or file_url(path), container_options=OPEN_OPTIONS, metadata_errors="replace")
+        return av.open(
+            part or file_url(path),
+            container_options={**OPEN_OPTIONS, **(options or {})},
+            metadata_errors="replace",
+        )
     except PermissionError as error:
         raise MediaError(f"{path}: not allowed to read this file") from error
     except (FFmpegError, OSError, ValueError) as error:

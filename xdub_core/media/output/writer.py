@@ -21,6 +21,7 @@ from xdub_core.media.output.encode_format import SourceFormat, source_format
 from xdub_core.media.output.encode_frame import ToEncode
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.output.losses import warn_of_losses
+from xdub_core.media.output.origin import Origin
 from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.output.source_tracks import SourceTracks, add_source_tracks
 from xdub_core.media.picture.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
@@ -57,6 +58,7 @@ class VideoWriter:
         overwrite: whether a file that is at `path` in the end is replaced; if not, the finished one stays hidden.
         quiet: do not warn of what the output cannot hold of the source; for a second output like the first.
         tracks: the source whose other sound, subtitles, chapters, timecode and title go along.
+        origin: what the file says of where it comes from.
 
     Raises:
         MediaError: the output or the sound cannot be opened, or, later, the disk is full.
@@ -75,6 +77,7 @@ class VideoWriter:
         overwrite: bool = True,
         quiet: bool = False,
         tracks: SourceTracks | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.path = Path(path)
         self.frames = 0
@@ -92,6 +95,7 @@ class VideoWriter:
         self._overwrite = overwrite
         self._finished = False
         self._tracks = tracks
+        self._origin = origin
         self._audio: PacketSource | None = None
         self._companions: list[PacketSource] = []
         self._container: Any = None
@@ -158,6 +162,7 @@ class VideoWriter:
             return
         if not self.frames:
             raise MediaError(f"{self.path}: there is no frame to write")
+        assert self._hidden is not None
         with self._disk_errors():
             self._mux(self._video_packets(None))
             if self._audio is not None:
@@ -167,6 +172,8 @@ class VideoWriter:
                 self._mux_companion(companion, companion.last_packets())
                 companion.close()
             self._container.close()
+            if self._origin is not None:
+                self._origin.seal(self._hidden.path, self._plan.container.format)
         self._finished = True
 
     def keep(self) -> None:
@@ -200,6 +207,9 @@ class VideoWriter:
                 self._settings,
                 round(self._fps),
             )
+        if self._origin is not None:
+            tags = self._origin.tags(self._container.metadata, self._plan.container.format)
+            self._container.metadata.update(tags)
         if not self._quiet:
             warn_of_losses(self.path, self._plan, self._size, self._like)
         # Now and not with the first packet: what a container refuses must show before hours of work.

@@ -1,0 +1,53 @@
+"""The command line marks what it made, unless it is asked not to."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import QUICK
+from xdub_core.media.output.origin import EDITED_WITH_AI, stated_source_type
+
+
+@pytest.fixture
+def dub(run, files):
+    def call(*more):
+        out = files / "out.mp4"
+        given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", out)
+        ended = run("dub", *given, *QUICK, "--length", "shortest", *more)
+        assert ended.code == 0, ended.err
+        return out
+
+    return call
+
+
+def test_output_and_preview_say_that_ai_edited_them(dub):
+    out = dub("--preview")
+    assert stated_source_type(out) == EDITED_WITH_AI
+    assert stated_source_type(out.with_suffix(".preview.mp4")) == EDITED_WITH_AI
+
+
+def test_without_a_mark_they_say_nothing(dub):
+    assert stated_source_type(dub("--no-mark")) is None
+
+
+def test_rows_of_a_batch_can_say_it_or_not(run, files):
+    row = {
+        "video": "video.mp4", "audio": "voice.wav", "length": "shortest", "model": "untrained",
+        "whole-frame": True, "crop-size": 64, "clip-frames": 13, "steps": 1,
+    }  # fmt: skip
+    rows = [row | {"out": "marked.mp4"}, row | {"out": "plain.mp4", "mark": False}]
+    (files / "jobs.json").write_text(json.dumps(rows))
+    assert run("batch", files / "jobs.json").code == 0
+    assert stated_source_type(files / "marked.mp4") == EDITED_WITH_AI
+    assert stated_source_type(files / "plain.mp4") is None
+
+
+@pytest.mark.parametrize(("mark", "says"), [("--mark", "edited with AI"), ("--no-mark", "no mark")])
+def test_info_tells_a_videos_mark(run, dub, mark, says):
+    told = run("info", dub(mark))
+    assert told.code == 0 and says in told.out
+
+
+def test_info_of_a_video_that_is_not_there(run, tmp_path):
+    told = run("info", tmp_path / "none.mp4")
+    assert told.code == 2 and "there is no such file" in told.err
