@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from tests.dub.fakes import HEIGHT, SETTINGS, WIDTH, Copying, Inventing, run_dub, scene, source_of
+from tests.dub.fakes import (
+    HEIGHT,
+    SETTINGS,
+    WIDTH,
+    Copying,
+    Inventing,
+    run_dub,
+    scene,
+    source_of,
+    speaker,
+    track_of,
+)
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import ClipGeometry, plan_clips
 from xdub_core.dub.model import DubModel
@@ -229,3 +240,17 @@ def test_a_face_that_appears_after_the_end_of_the_dub_is_told():
     with pytest.raises(FaceError, match=r"no face in the first 20 frames.*set length to source"):
         run_dub(scene(34, 20, shot >= 0, shot))
     assert len(run_dub(scene(34, 21, shot >= 0, shot))) == 21
+
+
+def test_every_clip_is_told_once_with_whose_it_is_before_its_frames_come():
+    first, second = (np.repeat([0, -1, 1], [20, 5, 9]), np.repeat([-1, 0], [10, 24]))
+    a_scene = scene(34, 34, speakers=[speaker(track_of(first)), speaker(track_of(second))])
+    told, shown = [], []
+    settings = replace(SETTINGS, sampler=replace(SETTINGS.sampler, seed=7))
+    for _ in dub(a_scene, DubModel(CosineVAE(48), Inventing()), settings, on_clip=told.append):
+        shown.append(len(told))
+    assert sorted((record.clip.number, record.speaker, record.shot, record.seed) for record in told) == [
+        (0, 0, 0, 7), (1, 0, 0, 7), (2, 0, 1, 7), (3, 1, 0, 7), (4, 1, 0, 7), (5, 1, 0, 7)
+    ]  # fmt: skip
+    assert all(record.outcome.attempt == 0 and record.outcome.seconds > 0 for record in told)
+    assert (shown[0], shown[-1]) == (1, 6)

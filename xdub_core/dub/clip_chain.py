@@ -6,6 +6,7 @@ and the decoder's cache (released model §5).
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from torch import Tensor
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import audio_windows
 from xdub_core.dub.clip_plan import Clip, ClipGeometry
+from xdub_core.dub.clip_record import ClipOutcome
 from xdub_core.dub.crops import Crop, DubbedCrop, FinishCrop
 from xdub_core.dub.stitch import LatentStitcher
 from xdub_core.errors import SamplingError, SettingsError
@@ -65,12 +67,14 @@ class ClipChain:
         on_step: Callable[[Clip], StepCallback] | None = None,
         on_latents: Callable[[Clip, Tensor], None] | None = None,
         source_latents: Iterable[Tensor] | None = None,
+        on_clip: Callable[[Clip, ClipOutcome], None] | None = None,
     ) -> Iterator[DubbedCrop]:
         """The crops of a shot, one for each frame that its clips cover.
 
         `features`: of the speaker's whole recording. `crops` gives the source crop of every one of those frames, in
         order. `on_step` makes a clip's step callback; `on_latents` gets a clip's latents, [1, C, f, h, w], when it is
-        sampled. `source_latents`: each clip's source crops as latents, where they were encoded before.
+        sampled, and `on_clip` how it came about. `source_latents`: each clip's source crops as latents, where they were
+        encoded before.
 
         Raises SamplingError where the VAE makes other numbers of latents or frames than its geometry says.
         """
@@ -89,9 +93,13 @@ class ClipChain:
             waiting.extend(new)
             encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
             self._check_latents(encoded, clip)
+            began = time.perf_counter()
             latents = self._sample(clip, features, encoded, motion, on_step(clip) if on_step else None)
+            outcome = ClipOutcome(0, (), time.perf_counter() - began)
             if on_latents is not None:
                 on_latents(clip, latents)
+            if on_clip is not None:
+                on_clip(clip, outcome)
             # What is decoded together is stitched together: the clip and, where wanted, its reference.
             both = torch.cat([latents, encoded.to(latents)]) if self.source_through_vae else latents
             for latent in stitcher.add(both).split(1, dim=2):

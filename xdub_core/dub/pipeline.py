@@ -16,7 +16,8 @@ import torch
 
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import Clip
-from xdub_core.dub.crops import crop_finisher, source_crops
+from xdub_core.dub.clip_record import ClipCallback, ClipOutcome, ClipRecord, ignore_clips
+from xdub_core.dub.crops import DubbedCrop, crop_finisher, source_crops
 from xdub_core.dub.frames import DubbedFace, pasted_frames
 from xdub_core.dub.model import DubbingModel
 from xdub_core.dub.scene import Scene, Speaker
@@ -32,11 +33,13 @@ def dub(
     model: DubbingModel,
     settings: DubSettings,
     on_progress: ProgressCallback = ignore_progress,
+    on_clip: ClipCallback = ignore_clips,
 ) -> Iterator[FinishedFrame]:
     """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
 
     Frames without a face come out as they are, and so does every pixel outside the speakers' face boxes, and every face
-    in frames where its speaker's strength is 0.
+    in frames where its speaker's strength is 0. `on_clip` gets a record of every clip, when it is final and before its
+    frames come.
 
     Raises, at once, SettingsError where the settings do not suit the model (`check_sizes`) and FaceError where there is
     no face in any of the frames; then SamplingError from the model, MediaError from the source, and whatever
@@ -45,7 +48,7 @@ def dub(
     settings = replace(settings, geometry=check_sizes(settings, model))
     tracks = (speaker.track for speaker in scene.speakers)
     plans = plan_dub(tracks, scene.frames, settings.geometry, scene.extend, fitted=not settings.as_released)
-    return _dub(scene, model, settings, plans, on_progress)
+    return _dub(scene, model, settings, plans, on_progress, on_clip)
 
 
 def _dub(
@@ -54,6 +57,7 @@ def _dub(
     settings: DubSettings,
     plans: tuple[tuple[ShotPlan, ...], ...],
     on_progress: ProgressCallback,
+    on_clip: ClipCallback,
 ) -> Iterator[FinishedFrame]:
     chain = ClipChain(
         model.vae,
@@ -66,15 +70,21 @@ def _dub(
     )
     steps = _Steps(sum(len(shot.clips) for shots in plans for shot in shots), on_progress)
 
-    def face(speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
-        sources = (source_crops(scene, speaker.track, shot.slots, settings) for shot in shots)
-        made = (
-            (shot.frames, chain.run(speaker.features, crops, shot.clips, steps.of_clip))
-            for shot, crops in zip(shots, sources, strict=True)
-        )
+    def crops_of(number: int, speaker: Speaker, place: int, shot: ShotPlan) -> Iterator[DubbedCrop]:
+        def tell(clip: Clip, outcome: ClipOutcome) -> None:
+            on_clip(ClipRecord(number, place, clip, settings.sampler.seed, outcome))
+
+        crops = source_crops(scene, speaker.track, shot.slots, settings)
+        return chain.run(speaker.features, crops, shot.clips, steps.of_clip, on_clip=tell)
+
+    def face(number: int, speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
+        made = ((shot.frames, crops_of(number, speaker, place, shot)) for place, shot in enumerate(shots))
         return DubbedFace(speaker.track, made, speaker.strength)
 
-    faces = [face(speaker, shots) for speaker, shots in zip(scene.speakers, plans, strict=True)]
+    faces = [
+        face(number, speaker, shots)
+        for number, (speaker, shots) in enumerate(zip(scene.speakers, plans, strict=True))
+    ]
     frames = pasted_frames(scene.source, scene.timeline, scene.slots, faces, settings.paste_mode)
     for number, frame in enumerate(frames, 1):
         yield frame
