@@ -31,3 +31,7 @@ class SettingsError(XDubError):
 
 class SamplingError(XDubError):
     """The model produced unusable numbers (NaN or infinity), or was given tensors of wrong sizes."""
+
+
+class JobError(XDubError):
+    """A job's folder cannot be used: it is another's, in use, or no job's at all."""

@@ -68,13 +68,14 @@ class ClipChain:
         on_latents: Callable[[Clip, Tensor], None] | None = None,
         source_latents: Iterable[Tensor] | None = None,
         on_clip: Callable[[Clip, ClipOutcome], None] | None = None,
+        sampler: ClipSampler | None = None,
     ) -> Iterator[DubbedCrop]:
         """The crops of a shot, one for each frame that its clips cover.
 
         `features`: of the speaker's whole recording. `crops` gives the source crop of every one of those frames, in
         order. `on_step` makes a clip's step callback; `on_latents` gets a clip's latents, [1, C, f, h, w], when it is
         sampled, and `on_clip` how it came about. `source_latents`: each clip's source crops as latents, where they were
-        encoded before.
+        encoded before. `sampler`: what samples this shot's clips in the place of the chain's own.
 
         Raises SamplingError where the VAE makes other numbers of latents or frames than its geometry says.
         """
@@ -94,7 +95,9 @@ class ClipChain:
             encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
             self._check_latents(encoded, clip)
             began = time.perf_counter()
-            latents = self._sample(clip, features, encoded, motion, on_step(clip) if on_step else None)
+            latents = self._sample(
+                sampler or self.sampler, clip, features, encoded, motion, on_step(clip) if on_step else None
+            )
             outcome = ClipOutcome(0, (), time.perf_counter() - began)
             if on_latents is not None:
                 on_latents(clip, latents)
@@ -119,6 +122,7 @@ class ClipChain:
 
     def _sample(
         self,
+        sampler: ClipSampler,
         clip: Clip,
         features: AudioFeatures,
         reference: Tensor,
@@ -129,7 +133,7 @@ class ClipChain:
         inputs = ClipInputs(reference, windows.unsqueeze(0).to(self.device), motion)
         for stream in self._streams:
             stream.rest()
-        return self.sampler(clip.number, inputs, on_step)
+        return sampler(clip.number, inputs, on_step)
 
     def _encode(self, crops: list[Crop]) -> Tensor:
         return self.vae.encode(torch.from_numpy(np.stack(crops)).to(self.device))

@@ -9,7 +9,7 @@ kept, and memory does not grow with the length or the size of the video.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -19,13 +19,14 @@ from xdub_core.dub.clip_plan import Clip
 from xdub_core.dub.clip_record import ClipCallback, ClipOutcome, ClipRecord, ignore_clips
 from xdub_core.dub.crops import DubbedCrop, crop_finisher, source_crops
 from xdub_core.dub.frames import DubbedFace, pasted_frames
+from xdub_core.dub.kept_clips import KeptClips
 from xdub_core.dub.model import DubbingModel
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.dub.shots import ShotPlan, plan_dub
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
-from xdub_core.sampling.clip_sampling import StepCallback
+from xdub_core.sampling.clip_sampling import ClipSampler, StepCallback
 
 
 def dub(
@@ -34,6 +35,7 @@ def dub(
     settings: DubSettings,
     on_progress: ProgressCallback = ignore_progress,
     on_clip: ClipCallback = ignore_clips,
+    kept: KeptClips | None = None,
 ) -> Iterator[FinishedFrame]:
     """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
 
@@ -41,14 +43,20 @@ def dub(
     in frames where its speaker's strength is 0. `on_clip` gets a record of every clip, when it is final and before its
     frames come.
 
-    Raises, at once, SettingsError where the settings do not suit the model (`check_sizes`) and FaceError where there is
-    no face in any of the frames; then SamplingError from the model, MediaError from the source, and whatever
-    `on_progress` raises.
+    `kept`: where clips are kept, so that what was sampled once is not sampled again; None: nowhere.
+
+    Raises, at once, SettingsError where the settings do not suit the model (`check_sizes`), FaceError where there is
+    no face in any of the frames, and what `kept.redos` raises; then SamplingError from the model, MediaError from the
+    source, and whatever `on_progress` raises.
     """
     settings = replace(settings, geometry=check_sizes(settings, model))
     tracks = (speaker.track for speaker in scene.speakers)
     plans = plan_dub(tracks, scene.frames, settings.geometry, scene.extend, fitted=not settings.as_released)
-    return _dub(scene, model, settings, plans, on_progress, on_clip)
+    sampler = model.sampler(settings.sampler)
+    samplers: Sequence[Sequence[ClipSampler]] = [[sampler] * len(shots) for shots in plans]
+    if kept is not None:
+        samplers = kept.samplers(scene, plans, settings, sampler)
+    return _dub(scene, model, settings, plans, samplers, on_progress, on_clip)
 
 
 def _dub(
@@ -56,6 +64,7 @@ def _dub(
     model: DubbingModel,
     settings: DubSettings,
     plans: tuple[tuple[ShotPlan, ...], ...],
+    samplers: Sequence[Sequence[ClipSampler]],
     on_progress: ProgressCallback,
     on_clip: ClipCallback,
 ) -> Iterator[FinishedFrame]:
@@ -74,8 +83,8 @@ def _dub(
         def tell(clip: Clip, outcome: ClipOutcome) -> None:
             on_clip(ClipRecord(number, place, clip, settings.sampler.seed, outcome))
 
-        crops = source_crops(scene, speaker.track, shot.slots, settings)
-        return chain.run(speaker.features, crops, shot.clips, steps.of_clip, on_clip=tell)
+        crops, sampler = source_crops(scene, speaker.track, shot.slots, settings), samplers[number][place]
+        return chain.run(speaker.features, crops, shot.clips, steps.of_clip, on_clip=tell, sampler=sampler)
 
     def face(number: int, speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
         made = ((shot.frames, crops_of(number, speaker, place, shot)) for place, shot in enumerate(shots))

@@ -1,0 +1,104 @@
+"""Clips that are kept: one that was sampled once, from the same inputs, is not sampled again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.settings import DubSettings
+from xdub_core.dub.shots import ShotPlan
+from xdub_core.job.folder import CLIPS
+from xdub_core.job.keys import key_of
+from xdub_core.job.store import Store
+from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallback
+
+REDO_ATTEMPTS = 1000
+"""Attempts that one more sampling of a clip is away from the one before: more than any check asks for."""
+
+Chains = tuple[Mapping[int, str], ...]
+"""Of each shot, the keys of its clips by their numbers, in order."""
+
+
+def _none(chains: Chains) -> Mapping[str, int]:  # noqa: ARG001 (the signature of KeptClips.redos)
+    return {}
+
+
+@dataclass(frozen=True)
+class KeptClips:
+    """Where a dub's clips are kept, and what they depend on that its scene does not tell.
+
+    `inputs`: the key of the video and the model; `heard`: for each speaker the key of the recording as the model hears
+    it. `redos` is called once, when the clips are planned, with their keys; it tells by key how often a clip shall have
+    been sampled again, and may raise.
+
+    A clip depends on the one before it in its shot, so whatever makes that another makes this another.
+    """
+
+    store: Store
+    inputs: str
+    heard: tuple[str, ...]
+    redos: Callable[[Chains], Mapping[str, int]] = _none
+
+    def samplers(
+        self,
+        scene: Scene,
+        plans: Sequence[Sequence[ShotPlan]],
+        settings: DubSettings,
+        sampler: ClipSampler,
+    ) -> tuple[tuple[ClipSampler, ...], ...]:
+        """For each speaker's shots what samples their clips: `sampler`, where they are not kept."""
+        keys = [
+            [self._keys(scene, speaker, heard, shot, settings) for shot in shots]
+            for speaker, heard, shots in zip(scene.speakers, self.heard, plans, strict=True)
+        ]
+        redos = self.redos(tuple(chain for chains in keys for chain in chains))
+        return tuple(
+            tuple(KeptSampler(sampler, self.store, chain, redos) for chain in chains) for chains in keys
+        )
+
+    def _keys(
+        self, scene: Scene, speaker: Speaker, heard: str, shot: ShotPlan, settings: DubSettings
+    ) -> dict[int, str]:
+        sampled = replace(settings, keep_unchanged=True)  # which does nothing to a clip
+        keys, before = dict[int, str](), key_of(self.inputs, heard, sampled)
+        for clip in shot.clips:
+            first = clip.start - shot.frames.start
+            slots = shot.slots[first : first + clip.stop - clip.start]
+            shown = scene.timeline.source_index[slots], speaker.track.boxes[slots]
+            before = key_of(before, clip.start, clip.stop, clip.motion_frames, *shown)
+            keys[clip.number] = before
+        return keys
+
+
+@dataclass(frozen=True)
+class KeptSampler:
+    """A `ClipSampler` for the clips of one shot: what is kept is not sampled, what is sampled is kept."""
+
+    sampler: ClipSampler
+    store: Store
+    keys: Mapping[int, str]
+    redos: Mapping[str, int]
+    _made: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    """The keys of the clips as they were made: of which attempt, after which clip."""
+
+    @property
+    def steps(self) -> int:
+        return self.sampler.steps
+
+    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
+        """The latents of clip `number`; see `ClipSampler`."""
+        key = self.keys[number]
+        attempt = clip.attempt + REDO_ATTEMPTS * self.redos.get(key, 0)
+        made = self._made[number] = key_of(key, self._made.get(number - 1), attempt)
+        if (kept := self.store.load(CLIPS, made)) is not None:
+            latents = torch.tensor(kept.arrays["latents"]).to(clip.reference.device)
+            if on_step is not None:
+                on_step(self.steps, self.steps, latents)
+            return latents
+        latents = self.sampler(number, replace(clip, attempt=attempt), on_step)
+        self.store.save(CLIPS, made, {"latents": latents.cpu().numpy()})
+        return latents

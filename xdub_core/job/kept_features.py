@@ -1,0 +1,53 @@
+"""Audio features that are kept block by block: what was heard once is not computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from xdub_core.audio.features import AudioFeatures, ChunkedFeatures
+from xdub_core.job.keys import key_of
+from xdub_core.job.store import Store
+
+FEATURES = "features"
+BLOCK_ROWS = 1500
+"""Thirty seconds."""
+
+
+class KeptFeatures(ChunkedFeatures):
+    """Features of a recording: each block is read from the store, or else computed and kept there.
+
+    Args:
+        store: where blocks are kept.
+        key: of what the features depend on: the recording and who hears it.
+        listen: makes the features; called with the first block that is not kept, so that an encoder is loaded only
+            where there is something left to hear.
+    """
+
+    def __init__(self, store: Store, key: str, listen: Callable[[], AudioFeatures]) -> None:
+        self._store, self._key, self._listen = store, key, listen
+        self._heard: AudioFeatures | None = None
+        super().__init__(*self._size(), BLOCK_ROWS, self._block)
+
+    def _features(self) -> AudioFeatures:
+        if self._heard is None:
+            self._heard = self._listen()
+        return self._heard
+
+    def _size(self) -> tuple[int, int]:
+        if (kept := self._store.load(FEATURES, self._key)) is not None:
+            rows, width = kept.arrays["size"].tolist()
+            return rows, width
+        heard = self._features()
+        self._store.save(FEATURES, self._key, {"size": np.array([heard.rows, heard.width])})
+        return heard.rows, heard.width
+
+    def _block(self, start: int, stop: int) -> torch.Tensor:
+        key = key_of(self._key, start)
+        if (kept := self._store.load(FEATURES, key)) is not None:
+            return torch.tensor(kept.arrays["rows"])
+        rows = self._features().read(start, stop)
+        self._store.save(FEATURES, key, {"rows": rows.numpy()})
+        return rows
