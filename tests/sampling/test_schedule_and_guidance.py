@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -43,7 +44,7 @@ def test_guidance_scales_equal_the_release(goldens):
 def test_sigmas_fall_from_one_to_zero(schedule, shift, steps):
     sigmas = schedule(steps, shift)
     assert sigmas.shape == (steps + 1,)
-    assert sigmas[0] == pytest.approx(1)
+    assert sigmas[0] == 1
     assert sigmas[-1] == 0
     assert (sigmas.diff() < 0).all()
 
@@ -128,3 +129,21 @@ def test_impossible_curves_are_refused(settings):
 def test_guidance_that_ends_before_it_starts_is_refused():
     with pytest.raises(SettingsError, match="start must be the higher"):
         Guidance(start=0.2, end=0.8)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+def test_the_first_step_is_guided_whatever_the_shift(schedule):
+    """The formulas round to a little above or below 1 for one shift in fifteen."""
+    random = torch.Generator().manual_seed(0)
+    for shift in (20 * torch.rand(300, generator=random)).tolist():
+        first = float(schedule(4, shift)[0])
+        assert first == 1
+        assert Guidance(2.0, 3.0, dynamic=False).weights(first) == (-1, -1, 3)
+
+
+@pytest.mark.parametrize("edge", [0.8, 1.0])
+def test_a_level_that_a_host_rounds_still_is_within_the_guided_range(edge):
+    guidance = Guidance(2.0, 3.0, dynamic=False, start=1.0, end=0.8)
+    for rounded in (np.nextafter(np.float32(edge), np.float32(way)) for way in (0, 2)):
+        assert guidance.audio(float(rounded)) == 3.0
+    assert guidance.audio(0.79) == 1.0

@@ -16,6 +16,9 @@ REFERENCE_LEVELS = (1.0, 0.6, 0.3)
 REFERENCE_BLENDS = ((0.85, 0.75), (0.45, 0.35))
 """...and the sigmas between which one turns into the next, along a cosine."""
 
+_ROUNDING = 1e-6
+"""How far a noise level, in float32 and from a host's own schedule, may lie off the one that is meant."""
+
 
 class Velocities(NamedTuple):
     """The three predictions of a step, each shaped like the latents."""
@@ -122,7 +125,7 @@ class Guidance:
         return v.none + r * (v.reference - v.none) + a * (v.reference_audio - v.reference)
 
     def _acts_at(self, sigma: float) -> bool:
-        return self.end <= sigma <= self.start
+        return self.end - _ROUNDING <= sigma <= self.start + _ROUNDING
 
 
 UNGUIDED = Guidance(reference_scale=1.0, audio_scale=1.0, dynamic=False)

@@ -41,8 +41,11 @@ def flow_sigmas(steps: int, shift: float = SHIFT) -> Tensor:
 
 
 def shifted(t: Tensor, shift: float) -> Tensor:
-    """Levels in 0..1 moved towards noise: shift * t / (1 + (shift - 1) * t) (Esser et al. 2024, equation 23)."""
-    return shift * t / (1 + (shift - 1) * t)
+    """Levels in 0..1 moved towards noise: shift * t / (1 + (shift - 1) * t) (Esser et al. 2024, equation 23).
+
+    1 stays 1, which the formula misses for one shift in thirty by a rounding, and the first step is then out of range.
+    """
+    return torch.where(t == 1, t, shift * t / (1 + (shift - 1) * t))
 
 
 def beta_sigmas(steps: int, shift: float = SHIFT) -> Tensor:
@@ -76,7 +79,7 @@ def _even(
     check_schedule(steps, shift)
     highest, lowest = law(shifted(torch.tensor([1, 1 / TIMESTEPS]), shift))
     levels = inverse(highest + torch.linspace(0, 1, steps) * (lowest - highest))
-    return torch.cat([levels, torch.zeros(1)])
+    return torch.cat([torch.ones(1), levels[1:], torch.zeros(1)])  # the first is 1, but for roundings
 
 
 SCHEDULES: Mapping[str, Schedule] = {
