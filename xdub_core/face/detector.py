@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,12 +29,14 @@ class Detection:
     a point that the backend does not know; or None where the backend gives a box only.
     `box`: float64 [4] xyxy in pixels. Without keypoints it is the box to crop, used as it is; with keypoints it is
     the extent of the 68 face points, for choosing between people and for display.
-    `score`: confidence in the face, about 0..1.
+    `score`: confidence in the face, about 0..1. `openness`: how far the mouth is open, in face heights or in the
+    detector's own unit; None where the detector does not know.
     """
 
     box: np.ndarray
     score: float
     keypoints: np.ndarray | None = None
+    openness: float | None = None
 
     def __post_init__(self) -> None:
         if self.box.shape != (4,):
@@ -60,6 +62,30 @@ class FaceDetector(Protocol):
     ) -> list[Detection | None]:
         """Faces of a small batch of frames (uint8 or uint16 [H, W, 3] RGB); None where a frame has none."""
         ...
+
+
+@runtime_checkable
+class PeopleDetector(FaceDetector, Protocol):
+    """A `FaceDetector` that can also tell of every face in a frame.
+
+    Where a frame has one face, `detect_all` gives just what `detect` does. A detector that has `looks` (a `Looks`) says
+    by it how people are recognised again.
+    """
+
+    def detect_all(
+        self, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
+    ) -> list[list[Detection]]:
+        """All faces of a small batch of consecutive frames (as for `detect`), best first; none of a face twice."""
+        ...
+
+
+def all_faces(
+    detector: FaceDetector, frames: Sequence[np.ndarray], numbers: Sequence[int] | None = None
+) -> list[list[Detection]]:
+    """What any detector tells of the faces in each frame: all that it finds, or the one that it gives."""
+    if isinstance(detector, PeopleDetector):
+        return detector.detect_all(frames, numbers)
+    return [[] if face is None else [face] for face in detector.detect(frames, numbers)]
 
 
 def eight_bit(frame: np.ndarray) -> np.ndarray:

@@ -7,21 +7,18 @@ marked absent.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from xdub_core.errors import FaceError
-from xdub_core.face.boxes import square_box
-from xdub_core.face.detector import FACE_POINT_COUNT, FACE_POINTS, Detection, FaceDetector
+from xdub_core.face.detector import FaceDetector
+from xdub_core.face.found import BATCH_FRAMES, Found, batches
 from xdub_core.face.smoothing import SmoothingCase, integer_boxes, smooth_boxes
 from xdub_core.media.video.cuts import CutDetector
 
-BATCH = 8
-"""Frames handed to the detector at once."""
 GAP_FRAMES = 12
 """A face that is away for longer starts a new shot."""
 JUMP = 0.5
@@ -55,7 +52,7 @@ def track_faces(
     frames: Iterable[np.ndarray],
     detector: FaceDetector,
     every: int = 1,
-    batch: int = BATCH,
+    batch: int = BATCH_FRAMES,
     as_released: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> FaceTrack:
@@ -73,122 +70,59 @@ def track_faces(
 
     Raises FaceError where there are no frames, or none has a face.
     """
-    if every < 1 or batch < 1:
-        raise FaceError(f"every and batch must be 1 or more, but are {every} and {batch}")
-    cutter = CutDetector()
-    watched = frames if as_released else cutter.watch(frames)
-    found, count, size = _detect(watched, detector, every, batch, as_released, progress)
-    seen = found.seen
-    if not seen:
-        raise FaceError(
-            f"no face in any of the {len(found.looked_at)} frames looked at: check that the video is upright and the "
-            "face large enough, try another detector, or give the face box yourself"
-        )
-    detections = [range(len(seen))] if as_released else _shots(seen, found.boxes, cutter.cuts)
-    values = found.values
+    cutter, found, looked_at = CutDetector(), Found(as_released), list[int]()
+    count, size = 0, (0, 0)
+    for numbers, images, count, size in batches(
+        frames if as_released else cutter.watch(frames), every, batch
+    ):
+        looked_at += numbers
+        for number, detection in zip(numbers, detector.detect(images, numbers), strict=True):
+            if detection is not None:
+                found.add(number, detection, size)
+        if progress is not None:
+            progress(count)
+    if not found.seen:
+        raise no_face(len(looked_at))
+    watched = Watched(np.array(looked_at), count, size, tuple(cutter.cuts))
+    return track_of(found, watched, getattr(detector, "follow", False), as_released)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The frames that were looked at, ascending numbers [n], of `count` of this `size`, and the cuts between them."""
+
+    looked_at: np.ndarray
+    count: int
+    size: tuple[int, int]
+    cuts: tuple[int, ...]
+
+
+def no_face(looked_at: int) -> FaceError:
+    """The error for a video in which there is no face in any of the frames looked at."""
+    return FaceError(
+        f"no face in any of the {looked_at} frames looked at: check that the video is upright and the "
+        "face large enough, try another detector, or give the face box yourself"
+    )
+
+
+def track_of(found: Found, watched: Watched, follow: bool = False, as_released: bool = False) -> FaceTrack:
+    """The track of a face that was found in some of the frames; see `track_faces` and `FaceDetector.follow`."""
+    seen, values, size, cuts = found.seen, found.values, watched.size, watched.cuts
+    detections = [range(len(seen))] if as_released else _shots(seen, found.boxes, cuts)
     shots = [range(seen[part.start], seen[part.stop - 1] + 1) for part in detections]
-    boxes, cases = np.empty((count, 4)), []
-    follow = getattr(detector, "follow", False) and not as_released
+    boxes, cases = np.empty((watched.count, 4)), []
     for shot, part in zip(shots, detections, strict=True):
         given = _interpolated(np.asarray(shot), seen[part.start : part.stop], values[part.start : part.stop])
         if given.ndim == 3:
-            boxes[shot.start : shot.stop], case = smooth_boxes(given, size, as_released, follow)
+            boxes[shot.start : shot.stop], case = smooth_boxes(
+                given, size, as_released, follow and not as_released
+            )
             cases.append(case)
         else:
             boxes[shot.start : shot.stop] = integer_boxes(given, size) if as_released else given
-    nearest, same_scene = _nearest(np.array(found.looked_at), count, cutter.cuts)
-    present = np.isin(found.looked_at, seen)[nearest] & same_scene
-    return FaceTrack(*_spread(boxes, shots, present, cutter.cuts), size, tuple(cases))
-
-
-class _Found:
-    """What tracking needs of the detections, which are not kept: per face its box and its 68 points, 1.7 kB a frame.
-
-    `looked_at`: numbers of the frames that the detector saw; `seen`: of those with a face.
-    """
-
-    def __init__(self, as_released: bool) -> None:
-        self.looked_at: list[int] = []
-        self.seen: list[int] = []
-        self._as_released = as_released
-        self._pointed: bool | None = None
-        self._boxes, self._values = array("d"), array("d")
-
-    @property
-    def boxes(self) -> np.ndarray:
-        """The detections' own boxes, float64 [seen, 4] in pixels."""
-        return np.frombuffer(self._boxes).reshape(-1, 4)
-
-    @property
-    def values(self) -> np.ndarray:
-        """Face points, float64 [seen, 68, 3] as fractions of the frame; from a detector of boxes squares [seen, 4]."""
-        return np.frombuffer(self._values).reshape(-1, *((FACE_POINT_COUNT, 3) if self._pointed else (4,)))
-
-    def add(self, number: int, detection: Detection | None, size: tuple[int, int]) -> None:
-        """Take what is needed of a frame's detection; `size`: (width, height) of the frame."""
-        self.looked_at.append(number)
-        if detection is None:
-            return
-        pointed = detection.keypoints is not None
-        if self._pointed not in (None, pointed):
-            raise FaceError(
-                "the detector gave keypoints in some frames and only boxes in others: use one kind"
-            )
-        self._pointed = pointed
-        self.seen.append(number)
-        self._boxes.frombytes(detection.box.astype(np.float64).tobytes())
-        value = _face_points(detection, size, self._as_released) if pointed else _square(detection.box, size)
-        self._values.frombytes(value.astype(np.float64).tobytes())
-
-
-def _detect(
-    frames: Iterable[np.ndarray],
-    detector: FaceDetector,
-    every: int,
-    batch: int,
-    as_released: bool,
-    progress: Callable[[int], None] | None,
-) -> tuple[_Found, int, tuple[int, int]]:
-    """What was found, the number of frames, and their (width, height)."""
-    found = _Found(as_released)
-    count, size = 0, (0, 0)
-    for numbers, images, count in _batches(frames, every, batch):
-        size = size if found.looked_at else (images[0].shape[1], images[0].shape[0])
-        for number, image in zip(numbers, images, strict=True):
-            if (image.shape[1], image.shape[0]) != size:
-                raise FaceError(
-                    f"frame {number} has {image.shape[1]} x {image.shape[0]} pixels, but the first has "
-                    f"{size[0]} x {size[1]}: all must be of one size"
-                )
-        for number, detection in zip(numbers, detector.detect(images, numbers), strict=True):
-            found.add(number, detection, size)
-        if progress is not None:
-            progress(count)
-    if not count:
-        raise FaceError("the video has no frames, so there is no face to follow")
-    return found, count, size
-
-
-def _batches(
-    frames: Iterable[np.ndarray], every: int, batch: int
-) -> Iterator[tuple[list[int], list[np.ndarray], int]]:
-    """Numbers and images of the frames to look at, `batch` at a time, and how many frames were read so far."""
-    numbers: list[int] = []
-    images: list[np.ndarray] = []
-    count, last = 0, None
-    for frame in frames:
-        if count % every == 0:
-            numbers.append(count)
-            images.append(frame)
-        count, last = count + 1, frame
-        if len(images) == batch:
-            yield numbers, images, count
-            numbers, images = [], []
-    if last is not None and (count - 1) % every:
-        numbers.append(count - 1)
-        images.append(last)
-    if images:
-        yield numbers, images, count
+    nearest, same_scene = _nearest(watched.looked_at, watched.count, cuts)
+    present = np.isin(watched.looked_at, seen)[nearest] & same_scene
+    return FaceTrack(*_spread(boxes, shots, present, cuts), size, tuple(cases))
 
 
 def _nearest(numbers: np.ndarray, count: int, cuts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -203,31 +137,6 @@ def _nearest(numbers: np.ndarray, count: int, cuts: Sequence[int]) -> tuple[np.n
     better = (scene[numbers[index]] != scene) & (scene[numbers[on_other_side]] == scene)
     index = np.where(better, on_other_side, index)
     return index, scene[numbers[index]] == scene
-
-
-def _square(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The box itself where it is a square inside the frame, else the nearest thing to it that is."""
-    width, height = box[2:] - box[:2]
-    inside = box[:2].min() >= 0 and box[2] <= size[0] and box[3] <= size[1]
-    return box if width == height and inside else square_box(box, 1.0, size)
-
-
-def _face_points(detection: Detection, size: tuple[int, int], as_released: bool) -> np.ndarray:
-    """The face's points, float64 [68, 3], x and y as fractions of the frame."""
-    assert detection.keypoints is not None
-    face = detection.keypoints[FACE_POINTS].astype(np.float64)  # a copy
-    if not as_released:
-        _place_unknown(face, detection.box)
-        face = np.nan_to_num(face)
-    face[:, :2] /= size
-    return face
-
-
-def _place_unknown(face: np.ndarray, box: np.ndarray) -> None:
-    """Put face points that the detector does not know in the middle of those that it knows, in place."""
-    unknown = ~((face[:, 2] > 0) & np.isfinite(face).all(axis=1))
-    middle = (box[:2] + box[2:]) / 2 if unknown.all() else face[~unknown, :2].mean(axis=0)
-    face[unknown] = (*middle, 0)
 
 
 def _shots(seen: Sequence[int], extents: np.ndarray, cuts: Sequence[int]) -> list[range]:
