@@ -1,11 +1,15 @@
-"""The command line marks what it made, unless it is asked not to."""
+"""The command line marks what it made, unless it is asked not to, and signs it where it is asked to."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import QUICK
 from xdub_core.media.output.origin import EDITED_WITH_AI, stated_source_type
+
+CERTIFICATES = Path(__file__).resolve().parents[1] / "assets" / "c2pa"
 
 
 @pytest.fixture
@@ -51,3 +55,33 @@ def test_info_tells_a_videos_mark(run, dub, mark, says):
 def test_info_of_a_video_that_is_not_there(run, tmp_path):
     told = run("info", tmp_path / "none.mp4")
     assert told.code == 2 and "there is no such file" in told.err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--c2pa-cert", "a.pem"), "--c2pa-cert and --c2pa-key go together"),
+        (("--c2pa-key", "a.key"), "--c2pa-cert and --c2pa-key go together"),
+        (("--c2pa-timestamp", "http://a"), "add --c2pa-cert and --c2pa-key"),
+        (("--c2pa-cert", "a.pem", "--c2pa-key", "a.key", "--no-mark"), "--no-mark contradicts --c2pa-cert"),
+        (("--c2pa-cert", "a.pem", "--c2pa-key", "a.key"), "needs the package c2pa-python"),
+        (("--c2pa-cert", "a.pem", "--c2pa-key", "a.key", "--out", "a.mkv"), "choose .mp4 or .mov"),
+    ],
+)
+def test_what_cannot_be_signed_is_told_before_any_work(run, files, monkeypatch, options, told):
+    monkeypatch.setitem(sys.modules, "c2pa", None)  # as where it is not installed
+    monkeypatch.chdir(files)
+    ended = run("dub", "--video", "video.mp4", "--audio", "voice.wav", "--out", "out.mp4", *QUICK, *options)
+    assert ended.code == 2 and told in " ".join(ended.err.split())
+    assert not (files / "out.mp4").exists()
+
+
+def test_output_and_preview_are_signed(run, dub):
+    pytest.importorskip("c2pa", reason="SIGNING WAS NOT TESTED: c2pa-python is not installed")
+    signed = ("--c2pa-cert", CERTIFICATES / "signer.pem", "--c2pa-key", CERTIFICATES / "signer.key")
+    out = dub("--preview", *signed)
+    for path in (out, out.with_suffix(".preview.mp4")):
+        assert "signed by Test Signer, unchanged since" in run("info", path).out
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "out.mp4", "out.preview.mp4", "video.mp4", "voice.wav",
+    ]  # fmt: skip

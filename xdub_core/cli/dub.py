@@ -59,7 +59,7 @@ def run_dub(job: DubJob) -> None:
     scanned = scan_video(files.video, files.video_stream)
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
     model = model.checked(settings, detects=job.face.needs_detector)
-    origin = job.origin.of_edit(files.video)
+    origin = job.origin.of_edit(files.video, files.out)
     source = VideoPasses(scanned)
     with ExitStack() as stack:
         sound = place_sound(files.audio, scanned.info, files.audio_stream, files.audio_offset)

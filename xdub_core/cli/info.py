@@ -15,6 +15,7 @@ from xdub_core.errors import CheckpointError
 from xdub_core.face.detector_files import used_names
 from xdub_core.face.rtmw import RTMW
 from xdub_core.face.yolox import YOLOX
+from xdub_core.media.output.content_credentials import read_credentials
 from xdub_core.media.output.encode_settings import CONTAINERS
 from xdub_core.media.output.origin import EDITED_WITH_AI, MADE_BY_AI, stated_source_type
 from xdub_core.mini.card import is_mini
@@ -68,7 +69,12 @@ def _origin(video: Path) -> str:
         MADE_BY_AI: "made by AI",
         None: "a video with no mark of its origin",
     }
-    return words.get(stated, "a video of another origin") + (f" ({stated})" if stated else "")
+    told = words.get(stated, "a video of another origin") + (f" ({stated})" if stated else "")
+    credentials = read_credentials(video)
+    if credentials is None:
+        return told
+    state = "unchanged since" if credentials.intact else "[red]changed since[/], or the signature is invalid"
+    return f"{told}; signed by {escape(credentials.signer)}, {state}"
 
 
 def _facts(found: FileDescription) -> list[tuple[str, str]]:

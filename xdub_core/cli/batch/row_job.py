@@ -88,6 +88,7 @@ def check_row(cells: Mapping[str, str], folder: Path) -> Wrong:
         if job.face.box is not None:
             parse_box(job.face.box)
         plan_encoding(job.files.out, encoding)
+        job.origin.check(job.files.out)
         model.checked(settings, detects=job.face.needs_detector)
 
     try:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from xdub_core import __version__
 from xdub_core.errors import MediaError
@@ -54,11 +54,28 @@ _XMP = """\
 <?xpacket end="r"?>"""
 
 
+class Signature(Protocol):
+    """Signs finished files."""
+
+    def sign(self, path: Path, container: str, title: str, source_type: str) -> None:
+        """Sign a file in its place, or leave it as it was and raise MediaError.
+
+        `container`: FFmpeg's name; `title`: the name that the file will have.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Origin:
-    """What an output says of itself. `source_type`: one of IPTC's terms, EDITED_WITH_AI or MADE_BY_AI."""
+    """What an output says of itself.
+
+    Attributes:
+        source_type: one of IPTC's terms, EDITED_WITH_AI or MADE_BY_AI.
+        signature: puts it into a signed manifest as well; for .mp4 and .mov.
+    """
 
     source_type: str = EDITED_WITH_AI
+    signature: Signature | None = None
 
     @property
     def remark(self) -> str:

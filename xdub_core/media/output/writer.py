@@ -96,6 +96,7 @@ class VideoWriter:
         self._finished = False
         self._tracks = tracks
         self._origin = origin
+        self._unsigned: MediaError | None = None
         self._audio: PacketSource | None = None
         self._companions: list[PacketSource] = []
         self._container: Any = None
@@ -175,11 +176,27 @@ class VideoWriter:
             if self._origin is not None:
                 self._origin.seal(self._hidden.path, self._plan.container.format)
         self._finished = True
+        self._sign()
 
     def keep(self) -> None:
-        """Let the finished file take the output's place. MediaError that names the file where it cannot."""
+        """Let the finished file take the output's place. MediaError that names the file where it cannot.
+
+        A file that could not be signed takes its place all the same, and MediaError is raised then.
+        """
         assert self._hidden is not None
         self._hidden.keep()
+        if self._unsigned is not None:
+            raise self._unsigned
+
+    def _sign(self) -> None:
+        if self._origin is None or self._origin.signature is None:
+            return
+        assert self._hidden is not None
+        container, said = self._plan.container.format, self._origin.source_type
+        try:
+            self._origin.signature.sign(self._hidden.path, container, self.path.name, said)
+        except MediaError as error:  # the work of hours is not lost for that
+            self._unsigned = error
 
     def _open(self) -> None:
         assert self._hidden is not None
