@@ -9,7 +9,9 @@ from safetensors.numpy import load_file
 from tests.face.stated_boxes import stated_boxes, stated_integers
 from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import (
+    BLOCK,
     FACE_INDEX,
+    REACH,
     SmoothingCase,
     boxes_by_case,
     filter_keypoints,
@@ -17,6 +19,7 @@ from xdub_core.face.smoothing import (
     moving_mean,
     raw_boxes,
     smooth_boxes,
+    squares_inside,
 )
 
 
@@ -187,3 +190,30 @@ def test_clips_shorter_than_the_windows_are_smoothed_too(frames):
     filtered = filter_keypoints(face(frames, side=np.linspace(0.1, 0.3, frames)))
     boxes, _ = boxes_by_case(raw_boxes(filtered, (320, 240)), (320, 240))
     assert boxes.shape == (frames, 4)
+
+
+class Sliced:
+    """Points that are given in slices, whose lengths are noted."""
+
+    def __init__(self, points):
+        self.points, self.lengths = points, []
+
+    def __len__(self):
+        return len(self.points)
+
+    def __getitem__(self, frames):
+        self.lengths.append(len(self.points[frames]))
+        return self.points[frames]
+
+
+@pytest.mark.parametrize("frames", [BLOCK, BLOCK + 1, BLOCK + REACH, 2 * BLOCK + 2 * REACH + 1])
+def test_long_videos_are_smoothed_in_blocks_to_the_last_bit_as_a_whole(frames):
+    points = Sliced(face(frames, np.random.default_rng(3).normal(0.5, 0.01, (frames, 2))))
+    size = (640, 360)
+    for as_released in (True, False):
+        boxes, case = smooth_boxes(points, size, as_released)
+        whole, same_case = boxes_by_case(raw_boxes(filter_keypoints(points.points), size), size, as_released)
+        assert case == same_case
+        expected = integer_boxes(whole, size) if as_released else squares_inside(whole, size)
+        np.testing.assert_array_equal(boxes, expected)
+    assert max(points.lengths) <= BLOCK + REACH

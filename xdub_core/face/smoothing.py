@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import chain, pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.signal import savgol_filter
@@ -35,6 +35,10 @@ SIDE_MEANS: _Windows = (11,), (7,)
 """Moving means before and after the Savitzky-Golay pass."""
 GROWN_BOX_MEANS = (11, 7, 3)
 """Moving means of the boxes that have the smoothed sides."""
+REACH = sum(window // 2 for window in (*SAVGOL_WINDOWS, *POINT_MEANS, BOX_MEAN))
+"""Frames on both sides that a raw box depends on, apart from the one-pole filter."""
+BLOCK = 1024
+"""Frames whose points are in memory at once, without those that they depend on."""
 FOREHEAD = 1.1
 """The forehead lies this many eye-to-cheek distances above the eyes."""
 FACE_TO_BOX = 1.45
@@ -67,8 +71,16 @@ class SmoothedBoxes(NamedTuple):
     case: SmoothingCase
 
 
+class FacePoints(Protocol):
+    """A face's 68 points in consecutive frames: an array [frames, 68, 3], or what gives slices of it."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, frames: slice, /) -> np.ndarray: ...
+
+
 def smooth_boxes(
-    face: np.ndarray, size: tuple[int, int], as_released: bool = False, follow: bool = False
+    face: FacePoints, size: tuple[int, int], as_released: bool = False, follow: bool = False
 ) -> SmoothedBoxes:
     """Boxes of one face in consecutive frames.
 
@@ -77,24 +89,40 @@ def smooth_boxes(
     as in the release (and so not always square); without, they stay where they are, so that crops do not tremble by
     single pixels. With `follow`, boxes follow a face that hardly moves too; see `boxes_by_case`.
     """
-    raw = raw_boxes(filter_keypoints(face), size)
+    raw = _raw_boxes_in_blocks(face, size)
     boxes, case = boxes_by_case(raw, size, as_released, follow)
     if as_released:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
 
 
-def filter_keypoints(keypoints: np.ndarray) -> np.ndarray:
+def _raw_boxes_in_blocks(face: FacePoints, size: tuple[int, int]) -> np.ndarray:
+    """`raw_boxes(filter_keypoints(face), size)`, to the last bit, in the memory of a block."""
+    boxes = np.empty((len(face), 4))
+    kept, first = np.empty((0, FACE_POINT_COUNT, 3), np.float32), 0  # filtered points, from that frame on
+    for start in range(0, len(face), BLOCK):
+        stop = min(start + BLOCK, len(face))
+        points = face[first + len(kept) : stop + REACH]
+        kept = np.concatenate([kept, filter_keypoints(points, *kept[-1:])])
+        boxes[start:stop] = raw_boxes(kept, size)[start - first : stop - first]
+        done = max(0, stop - REACH - first)
+        kept, first = kept[done:].copy(), first + done
+    return boxes
+
+
+def filter_keypoints(keypoints: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
     """One-pole filter over the frames, float32 [frames, points, 3]: quick for big moves, slow for small ones.
 
     A coordinate goes the fraction 0.1 + 0.9 / (exp(3 - 600 |move|) + 1) of its move; 0.1 where its score is low.
+    `before`: the frame before them, filtered.
     """
     filtered = keypoints.astype(np.float32)
-    for before, now in pairwise(filtered):
-        move = now[:, :2] - before[:, :2]
+    frames = filtered if before is None else chain([before], filtered)
+    for last, now in pairwise(frames):
+        move = now[:, :2] - last[:, :2]
         gain = 0.1 + 0.9 / (np.exp(3 - 600 * np.abs(move)) + 1)
         gain[now[:, 2] < LOW_SCORE] = 0.1
-        now[:, :2] = before[:, :2] + gain * move
+        now[:, :2] = last[:, :2] + gain * move
     return filtered
 
 
