@@ -1,5 +1,7 @@
 """The released model's parts put together: from small files in the real formats."""
 
+from contextlib import ExitStack
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -21,13 +23,24 @@ def test_features_are_both_encoders_side_by_side_on_disk(goldens, monkeypatch, t
     seen = []
     with (
         open_recording(goldens / "speech_like.wav") as recording,
-        released.released_features(
-            recording, tmp_path, "cpu", tmp_path, lambda *done: seen.append(done), seen.append
-        ) as features,
+        ExitStack() as stack,
     ):
+        features, again = map(
+            stack.enter_context,
+            released.released_features(
+                [recording, recording],
+                tmp_path,
+                "cpu",
+                tmp_path,
+                lambda *done: seen.append(done),
+                seen.append,
+            ),
+        )
         assert features.width == 80 + 24
-        assert seen[:4] == ["Whisper", "wav2vec2", None, (0, features.rows)]
-        assert seen[-1] == (features.rows, features.rows)
+        assert seen[:4] == ["Whisper", "wav2vec2", None, (0, 2 * features.rows)]
+        assert seen[-1] == (2 * features.rows, 2 * features.rows)
+        assert (features.rows, 2 * features.rows) in seen
+        assert torch.equal(features.read(0, features.rows), again.read(0, features.rows))
         assert torch.isfinite(features.read(-3, features.rows + 3)).all()
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,23 +86,27 @@ class ChosenModel:
         return released_detector(self.models_dir, device=self.device, settings=settings)
 
     def load(
-        self, recording: Recording, spool_dir: Path, stack: ExitStack, on_progress: ProgressCallback
-    ) -> tuple[AudioFeatures, DubModel]:
-        """The recording's features, open as long as `stack` is, and what dubs with them."""
+        self,
+        recordings: Sequence[Recording],
+        spool_dir: Path,
+        stack: ExitStack,
+        on_progress: ProgressCallback,
+    ) -> tuple[tuple[AudioFeatures, ...], DubModel]:
+        """The features of each recording, open as long as `stack` is, and what dubs with them."""
         if self.name == UNTRAINED:
-            return untrained_features(recording), untrained_model(device=self.device)
+            return tuple(map(untrained_features, recordings)), untrained_model(device=self.device)
         if self.mini is not None:
-            return self.mini.features(recording), self.mini.model
-        features = stack.enter_context(
-            released_features(
-                recording,
-                self.models_dir,
-                self.device,
-                spool_dir=spool_dir,
-                progress=lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
-                loading=_loading(Stage.ENCODERS, on_progress),
-            )
+            return tuple(map(self.mini.features, recordings)), self.mini.model
+        features = released_features(
+            recordings,
+            self.models_dir,
+            self.device,
+            spool_dir=spool_dir,
+            progress=lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
+            loading=_loading(Stage.ENCODERS, on_progress),
         )
+        for each in features:
+            stack.enter_context(each)
         model = released_model(
             self.models_dir,
             None if self.name == RELEASED else Path(self.name),

@@ -72,7 +72,7 @@ def run_dub(job: DubJob) -> None:
         _warn_of_strange_heads(source, files, model, track)
         if frames > spoken_frames:
             recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
-        features, dub_model = model.load(recording, files.out.parent, stack, on_progress)
+        (features,), dub_model = model.load([recording], files.out.parent, stack, on_progress)
         scene = Scene(source, source.timeline, (Speaker(track, features),), frames, files.extend)
         sound = replace(sound, intact=recording.intact)
         write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound, origin))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -64,27 +65,38 @@ def require_files(models_dir: Path, keys: Iterable[str]) -> None:
 
 
 def released_features(
-    recording: Recording,
+    recordings: Sequence[Recording],
     models_dir: Path,
     device: torch.device | str,
     spool_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     loading: Loading = _untold,
-) -> SpooledFeatures:
-    """Whisper's and wav2vec2's features of the whole recording, on disk; the encoders are freed again.
+) -> tuple[SpooledFeatures, ...]:
+    """Whisper's and wav2vec2's features of whole recordings, on disk; the encoders are loaded once, and freed again.
 
-    They run in float32, as the release's do. `progress` gets (rows done, rows in all), first with 0 done; `loading` the
-    encoders' names.
+    They run in float32, as the release's do. `progress` gets (rows done, rows in all), of all recordings together,
+    first with 0 done; `loading` the encoders' names.
     """
     loading("Whisper")
     whisper = load_whisper(find_file("whisper", models_dir), device)
     loading("wav2vec2")
     wav2vec = load_wav2vec(find_file("wav2vec", models_dir), device)
     loading(None)
-    features = EncodedAudio(recording, whisper, wav2vec)
-    if progress is not None:
-        progress(0, features.rows)
-    return spooled_features(features, spool_dir, progress)
+    encoded = [EncodedAudio(recording, whisper, wav2vec) for recording in recordings]
+    before, total = 0, sum(features.rows for features in encoded)
+
+    def done(rows: int, of_this: int) -> None:  # noqa: ARG001
+        if progress is not None:
+            progress(before + rows, total)
+
+    done(0, 0)
+    spooled: list[SpooledFeatures] = []
+    with ExitStack() as stack:
+        for features in encoded:
+            spooled.append(stack.enter_context(spooled_features(features, spool_dir, done)))
+            before += features.rows
+        stack.pop_all()
+    return tuple(spooled)
 
 
 def released_model(
