@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdub_core.errors import FaceError
+from xdub_core.face import smoothing
 from xdub_core.face.boxes import FixedBox, FrameBoxes
 from xdub_core.face.detector import FACE_POINTS, detection_from_keypoints
+from xdub_core.face.found import Found
 from xdub_core.face.smoothing import SmoothingCase, smooth_boxes
-from xdub_core.face.track import track_faces
+from xdub_core.face.track import Watched, track_faces, track_of
 
 WIDTH, HEIGHT = 320, 240
 PATTERN = np.random.default_rng(0).uniform(-0.5, 0.5, (134, 2))
@@ -213,16 +215,25 @@ def test_wrong_settings_are_errors(wrong):
         track_faces(frames(1), FixedBox([0, 0, 9, 9]), **wrong)
 
 
-def test_little_is_kept_of_each_frame():
-    """Memory grows with the landmarks that are smoothed, and not with whole detections and copies of them."""
-    count = 600
-    tracemalloc.start()
-    try:
-        track_faces(frames(count), Points([(160 + t % 50, 120, 60) for t in range(count)]), batch=2)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak / count < 7000
+@pytest.mark.parametrize("every", [1, 6])
+def test_little_is_kept_of_each_frame(every, monkeypatch):
+    """Memory grows with the points of the frames looked at, and not with whole detections and copies of them."""
+
+    def peak(count):
+        found = Found()
+        tracemalloc.start()
+        try:
+            for number in range(0, count, every):
+                found.add(number, Points.detection((160 + number % 50, 120, 60)), (WIDTH, HEIGHT))
+            looked_at = np.array(found.seen)
+            track_of(found, Watched(looked_at, found.seen[-1] + 1, (WIDTH, HEIGHT), ()))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    monkeypatch.setattr(smoothing, "BLOCK", 128)
+    short, long = peak(400), peak(1000)
+    assert (long - short) / 600 < 1300 / every + 200
 
 
 def test_a_detector_must_give_one_kind_of_face():

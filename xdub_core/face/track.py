@@ -107,18 +107,20 @@ def no_face(looked_at: int) -> FaceError:
 
 def track_of(found: Found, watched: Watched, follow: bool = False, as_released: bool = False) -> FaceTrack:
     """The track of a face that was found in some of the frames; see `track_faces` and `FaceDetector.follow`."""
-    seen, values, size, cuts = found.seen, found.values, watched.size, watched.cuts
+    seen, size, cuts = found.seen, watched.size, watched.cuts
     detections = [range(len(seen))] if as_released else _shots(seen, found.boxes, cuts)
     shots = [range(seen[part.start], seen[part.stop - 1] + 1) for part in detections]
     boxes, cases = np.empty((watched.count, 4)), []
     for shot, part in zip(shots, detections, strict=True):
-        given = _interpolated(np.asarray(shot), seen[part.start : part.stop], values[part.start : part.stop])
-        if given.ndim == 3:
+        known = slice(part.start, part.stop)
+        values = _Interpolated(shot, np.asarray(seen[known]), found.values[known])
+        if values.of_points:
             boxes[shot.start : shot.stop], case = smooth_boxes(
-                given, size, as_released, follow and not as_released
+                values, size, as_released, follow and not as_released
             )
             cases.append(case)
         else:
+            given = values[:]
             boxes[shot.start : shot.stop] = integer_boxes(given, size) if as_released else given
     nearest, same_scene = _nearest(watched.looked_at, watched.count, cuts)
     present = np.isin(watched.looked_at, seen)[nearest] & same_scene
@@ -155,15 +157,30 @@ def _shots(seen: Sequence[int], extents: np.ndarray, cuts: Sequence[int]) -> lis
     return [range(start, stop) for start, stop in pairwise(edges)]
 
 
-def _interpolated(at: np.ndarray, numbers: Sequence[int], values: np.ndarray) -> np.ndarray:
-    """Values [len(numbers), ...] known at the frames `numbers`, linearly interpolated at the frames `at`."""
-    if len(at) == len(numbers):
-        return values
-    after = np.clip(np.searchsorted(numbers, at), 1, len(numbers) - 1)
-    known = np.asarray(numbers, np.float64)
-    weight = (at - known[after - 1]) / (known[after] - known[after - 1])
-    weight = weight.reshape(-1, *(1,) * (values.ndim - 1))
-    return values[after - 1] * (1 - weight) + values[after] * weight
+@dataclass(frozen=True)
+class _Interpolated:
+    """Values [numbers, ...] known at some frames of a shot, ascending `numbers`: of each of its frames, in slices."""
+
+    shot: range
+    numbers: np.ndarray
+    values: np.ndarray
+
+    @property
+    def of_points(self) -> bool:
+        return self.values.ndim == 3
+
+    def __len__(self) -> int:
+        return len(self.shot)
+
+    def __getitem__(self, frames: slice, /) -> np.ndarray:
+        """Linearly interpolated where a frame has none of its own."""
+        if len(self.shot) == len(self.numbers):
+            return self.values[frames]
+        at = np.asarray(self.shot[frames])
+        after = np.clip(np.searchsorted(self.numbers, at), 1, len(self.numbers) - 1)
+        before, step = self.numbers[after - 1], np.diff(self.numbers)[after - 1]
+        weight = ((at - before) / step).reshape(-1, *(1,) * (self.values.ndim - 1))
+        return self.values[after - 1] * (1 - weight) + self.values[after] * weight
 
 
 def _spread(
