@@ -31,7 +31,7 @@ from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import load_whisper
 from xdub_core.audio.windows import audio_windows
 from xdub_core.compose.border_blend import blend_border
-from xdub_core.compose.color_match import match_color
+from xdub_core.compose.color_match import match_color_as_released
 from xdub_core.compose.paste_back import paste_back, truncated
 from xdub_core.dub.clip_plan import ClipGeometry, padded_frames
 from xdub_core.dub.length import frames_of_audio
@@ -183,7 +183,7 @@ def frame_rows(folder: Path) -> Iterator[Row]:
         results = {
             "crops": (np.rint(crop_frame(frame, box, size, "as_released") * 255), crops[i]),
             "colour match": (
-                truncated(match_color(unit(golden["generated"], i), source) * 255),
+                truncated(match_color_as_released(unit(golden["generated"], i), source) * 255),
                 golden["color_corrected"][i],
             ),
             "border blend": (

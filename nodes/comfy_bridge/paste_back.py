@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.compose.color_match import match_color
+from xdub_core.compose.color_match import match_color, match_color_as_released
 from xdub_core.compose.paste_back import PasteMode
 from xdub_core.dub.crops import DubbedCrop
 from xdub_core.dub.frames import DubbedFace, pasted_frames
@@ -44,10 +44,11 @@ def matched_colors(
     shots: Sequence[Tensor], plan: ReferenceLatents, frames: Iterable[tuple[int, int]]
 ) -> list[Tensor]:
     """The crops of all shots with their colours matched; `frames` names the (shot, number in it) to do, in order."""
+    match = match_color_as_released if plan.as_released else match_color
     matched = [torch.empty_like(crops, dtype=torch.float32) for crops in shots]
     for shot, number in frames:
         source = as_crop(plan.crops[plan.shots[shot].slots[number]])
-        matched[shot][number] = torch.from_numpy(match_color(as_crop(shots[shot][number]), source))
+        matched[shot][number] = torch.from_numpy(match(as_crop(shots[shot][number]), source))
     return matched
 
 

@@ -39,4 +39,4 @@ def encode_reference(
         ShotReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
         for plan in plans
     )
-    return ReferenceLatents(shots, geometry, crops, video_vae, frames)
+    return ReferenceLatents(shots, geometry, crops, video_vae, frames, face.as_released)

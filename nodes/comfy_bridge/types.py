@@ -83,7 +83,7 @@ class ReferenceLatents:
     """The source crops as latents, clip by clip, and the plan of the whole dub: who makes which frame.
 
     `crops`: IMAGE [slots, size, size, 3]; `vae`: what encoded them, needed again between clips. `frames`: how many
-    the whole output has, those without a face included.
+    the whole output has, those without a face included. `as_released`: see `TrackedFace`.
     """
 
     shots: tuple[ShotReference, ...]
@@ -91,6 +91,7 @@ class ReferenceLatents:
     crops: Tensor
     vae: VideoVAE
     frames: int
+    as_released: bool = False
 
     @property
     def clips(self) -> int:

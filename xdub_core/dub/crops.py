@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xdub_core.compose.color_match import match_color
+from xdub_core.compose.color_match import match_color, match_color_as_released
 from xdub_core.compose.paste_back import truncated
 from xdub_core.dub.scene import Scene
 from xdub_core.dub.settings import DubSettings
@@ -41,8 +41,9 @@ def source_crops(scene: Scene, track: FaceTrack, slots: np.ndarray, settings: Du
 
 def crop_finisher(match_colors: bool = True, as_released: bool = False) -> FinishCrop:
     """What is done to every generated crop; see `DubSettings`."""
-    match = match_color if match_colors else _as_it_is
-    return _in_eight_bits(match) if as_released else match
+    if as_released:
+        return _in_eight_bits(match_color_as_released if match_colors else _as_it_is)
+    return match_color if match_colors else _as_it_is
 
 
 def _as_it_is(generated: Crop, source: Crop) -> Crop:  # noqa: ARG001 (the signature of a FinishCrop)
