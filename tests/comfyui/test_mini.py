@@ -114,7 +114,7 @@ def test_a_real_face_is_told_before_the_work_and_dubbed_all_the_same(
 
 @built_in_there
 def test_a_rendered_head_is_not_warned_of(pack, built_in, caplog):
-    video, _ = pack("sample").LoadSample.execute().args
+    video, *_ = pack("sample").LoadSample.execute().args
     face, _, _ = (
         pack("face_crop")
         .FaceCrop.execute(

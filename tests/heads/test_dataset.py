@@ -7,7 +7,7 @@ import pytest
 
 from tests.espeak import needs_espeak
 from xdub_core.errors import SettingsError
-from xdub_core.heads import dataset, demo_sample
+from xdub_core.heads import conversation_sample, dataset, demo_sample
 from xdub_core.heads.dataset import SAMPLES_PER_FRAME, HeadsConfig, TalkingHeads
 from xdub_core.media.video.video_info import probe_video
 
@@ -160,3 +160,16 @@ def test_the_demo_is_a_video_with_its_speech_and_a_small_recording(tmp_path):
     full = demo_sample.DemoScene()
     assert 44 + 2 * 16000 * full.seconds <= 200_000
     assert not set(full.spoken) & set(full.dubbed)
+
+
+@needs_espeak
+def test_the_sample_of_two_people_has_a_recording_for_each_who_speak_in_turn(tmp_path):
+    small = conversation_sample.Conversation(seconds=2.4, width=96, height=54)
+    files = conversation_sample.render_conversation(tmp_path, small)
+    info = probe_video(files["video"])
+    assert (info.width, info.height, info.frames, info.audio_start) == (96, 54, 60, 0)
+    first, second = (
+        np.frombuffer(files[f"recording_{number}"].read_bytes()[44:], "<i2") for number in (1, 2)
+    )
+    assert len(first) == len(second) == 2.4 * 16000
+    assert not second[: 2 * 16000].any() and first[:16000].any() and second[2 * 16000 :].any()
