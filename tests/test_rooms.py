@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOWEST_FIRST = (
     *("errors", "files", "progress", "weights", "vae"),
     *("media/timeline", "media/container", "media/picture", "media/video", "media/sound", "media/output"),
-    *("audio", "face", "model", "sampling", "experts", "compose", "job", "dub", "released", "mini"),
+    *("audio", "face", "model", "sampling", "experts", "compose", "job", "dub", "report", "released", "mini"),
     *("heads", "training", "evaluation", "cli"),
 )
 BRIDGE = "nodes/comfy_bridge"

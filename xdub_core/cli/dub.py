@@ -20,6 +20,7 @@ from xdub_core.cli.options.model import RELEASED, ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.outputs import outputs
+from xdub_core.cli.report import Dubbed, write_report
 from xdub_core.dub.length import frames_of_audio, output_frames
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.scene import Scene, Speaker
@@ -35,6 +36,8 @@ from xdub_core.media.video.video_info import VideoInfo, scan_video
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import likeness_of_track, load_likeness
 from xdub_core.progress import Progress, ProgressCallback, Stage
+from xdub_core.report.people import Named
+from xdub_core.report.watcher import DubWatcher
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class DubJob:
 
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
-    files = job.files
+    files, watcher = job.files, DubWatcher()
     model, settings, encoding = check_options(job)
     files.check_outputs()
     scanned = scan_video(files.video, files.video_stream)
@@ -62,12 +65,13 @@ def run_dub(job: DubJob) -> None:
     origin = job.origin.of_edit(files.video, files.out)
     source = VideoPasses(scanned)
     with ExitStack() as stack:
+        stack.enter_context(watcher.listening())
         sound = place_sound(files.audio, scanned.info, files.audio_stream, files.audio_offset)
         recording = stack.enter_context(open_recording(sound, spool_dir=files.out.parent))
         spoken_frames = frames_of_audio(recording.samples)
         frames = output_frames(len(source.timeline), spoken_frames, files.length)
         _check_something_is_said(sound, frames)
-        on_progress = stack.enter_context(progress_bars())
+        on_progress = watcher.timed(stack.enter_context(progress_bars()))
         track = _track(source, job.face, model, settings.as_released, scanned.info, on_progress)
         _warn_of_strange_heads(source, files, model, track)
         if frames > spoken_frames:
@@ -77,8 +81,12 @@ def run_dub(job: DubJob) -> None:
         sound = replace(sound, intact=recording.intact)
         write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound, origin))
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
-        for frame in dub(scene, dub_model, settings, on_progress):
+        watcher.plan(scene, dub_model, settings)
+        for frame in watcher.pictured(dub(scene, dub_model, settings, on_progress, watcher.on_clip)):
             write(frame)
+    if files.report:
+        sounds = ((Named("person 1", sound.path.name), sound),)
+        write_report(files, vars(job), Dubbed(scanned.info, sounds, model, settings), watcher)
     answer.print(
         f"[green]{escape(str(files.out))}[/]: {frames} frames, {frames / MODEL_FPS:.2f} s",
         highlight=False,

@@ -50,13 +50,21 @@ def dub(
     source, and whatever `on_progress` raises.
     """
     settings = replace(settings, geometry=check_sizes(settings, model))
-    tracks = (speaker.track for speaker in scene.speakers)
-    plans = plan_dub(tracks, scene.frames, settings.geometry, scene.extend, fitted=not settings.as_released)
+    plans = plan_scene(scene, settings)
     sampler = model.sampler(settings.sampler)
     samplers: Sequence[Sequence[ClipSampler]] = [[sampler] * len(shots) for shots in plans]
     if kept is not None:
         samplers = kept.samplers(scene, plans, settings, sampler)
     return _dub(scene, model, settings, plans, samplers, on_progress, on_clip)
+
+
+def plan_scene(scene: Scene, settings: DubSettings) -> tuple[tuple[ShotPlan, ...], ...]:
+    """The shots of every speaker, as `dub` makes them; `settings.geometry` as `check_sizes` gave it.
+
+    Raises FaceError where there is no face in any of the frames.
+    """
+    tracks = (speaker.track for speaker in scene.speakers)
+    return plan_dub(tracks, scene.frames, settings.geometry, scene.extend, fitted=not settings.as_released)
 
 
 def _dub(

@@ -14,7 +14,6 @@ from xdub_core.cli.batch.manifest import Fault, Row, read_manifest
 from xdub_core.cli.batch.report import BatchReport, stamp
 from xdub_core.cli.batch.row_job import at_home, check_row, parse_row
 from xdub_core.cli.dub import DubJob
-from xdub_core.cli.options.files import FileOptions
 from xdub_core.errors import MediaError, XDubError
 from xdub_core.media.container.input_rules import check_input_path
 from xdub_core.media.container.opening import is_there
@@ -57,17 +56,12 @@ def plan_rows(manifest: Path, report: BatchReport, overwrite: bool) -> tuple[lis
             if ("out",) not in wrong:
                 writing.append(plan)
         faults += [Fault(row.place, columns, what) for columns, what in wrong.items()]
-    return planned, [*faults, *_rivals(writing)]
-
-
-def outputs_of(files: FileOptions) -> list[Path]:
-    """What a dub writes."""
-    return [files.out, files.preview_path] if files.preview else [files.out]
+    return planned, [*faults, *_rivals(writing), *_over_the_report(writing, report.path)]
 
 
 def _planned(row: Row, written: DubJob, job: DubJob, report: BatchReport) -> PlannedRow:
     key = _key(written, job)
-    return PlannedRow(row, job, key, report.is_done(key, outputs_of(job.files), job.files.overwrite))
+    return PlannedRow(row, job, key, report.is_done(key, job.files.outputs, job.files.overwrite))
 
 
 def _key(written: DubJob, job: DubJob) -> str:
@@ -121,7 +115,7 @@ def _rivals(planned: list[PlannedRow]) -> Iterator[Fault]:
     """Rows that would write the same file, or over another row's input."""
     written: dict[str, Row] = {}
     for plan in planned:
-        for path in outputs_of(plan.job.files):
+        for path in plan.job.files.outputs:
             other = written.setdefault(_one_name(path), plan.row)
             if other is not plan.row:
                 yield Fault(plan.row.place, ("out",), f"{path}: {other.place} writes this file too")
@@ -132,6 +126,15 @@ def _rivals(planned: list[PlannedRow]) -> Iterator[Fault]:
                 yield Fault(
                     plan.row.place, (column,), f"{path}: {writer.place} writes this file; make two batches"
                 )
+
+
+def _over_the_report(planned: list[PlannedRow], report: Path) -> Iterator[Fault]:
+    """Rows that would write over the batch's own report."""
+    for plan in planned:
+        for path in plan.job.files.outputs:
+            if _one_name(path) == _one_name(report):
+                what = f"{path}: this is the batch's own report; name another for it with --report"
+                yield Fault(plan.row.place, ("out",), what)
 
 
 def _one_name(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xdub_core.cli import one_line
 from xdub_core.cli.batch.manifest import Fault
-from xdub_core.cli.batch.planned import PlannedRow, outputs_of, plan_rows
+from xdub_core.cli.batch.planned import PlannedRow, plan_rows
 from xdub_core.cli.batch.report import BatchReport, RowResult, Stamp, State, report_table, stamp
 from xdub_core.cli.console import answer, progress_console
 from xdub_core.cli.dub import run_dub
@@ -76,7 +76,7 @@ def _dub_row(plan: PlannedRow, report: BatchReport) -> bool:
 
 def _stamps(plan: PlannedRow) -> list[Stamp]:
     """What is there of the row's outputs."""
-    return [found for path in outputs_of(plan.job.files) if (found := stamp(path)) is not None]
+    return [found for path in plan.job.files.outputs if (found := stamp(path)) is not None]
 
 
 def _since(begun: float) -> float:

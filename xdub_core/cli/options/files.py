@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from xdub_core.dub.length import Length
-from xdub_core.media.output.output_file import check_output
+from xdub_core.media.output.output_file import check_new_file, check_output
 from xdub_core.media.timeline import Extend
 
 _option = partial(typer.Option, rich_help_panel="Files")
@@ -52,6 +52,13 @@ class FileOptions:
     ] = None
     overwrite: Annotated[bool, _option("--overwrite", help="Replace the output.")] = False
     preview: Annotated[bool, _option(help="Also write OUT.preview: source and dub side by side.")] = False
+    report: Annotated[
+        bool,
+        _option(
+            help="Also write OUT.report.html, a page to look at, and OUT.report.json, the same for programs: who was "
+            "dubbed and where, what passed through and why, every clip, warnings, settings, time."
+        ),
+    ] = False
     video_stream: Annotated[
         int | None,
         _option(help="Which of several video streams, from 0 on, if not the one that players show."),
@@ -76,7 +83,19 @@ class FileOptions:
         """Where the side-by-side video goes: OUT.preview.mp4, beside OUT and in its container."""
         return self.out.with_suffix(f".preview{self.out.suffix}")
 
+    @property
+    def report_paths(self) -> tuple[Path, Path]:
+        """Where the report goes: OUT.report.json and OUT.report.html, beside OUT."""
+        return self.out.with_suffix(".report.json"), self.out.with_suffix(".report.html")
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Every file that is written."""
+        preview = (self.preview_path,) if self.preview else ()
+        return (self.out, *preview, *(self.report_paths if self.report else ()))
+
     def check_outputs(self) -> None:
         """Raise MediaError where an output cannot be written, or would replace what it must not."""
-        for path in [self.out, self.preview_path] if self.preview else [self.out]:
-            check_output(path, (self.video, self.audio), self.overwrite)
+        check_output(self.out, (self.video, self.audio), self.overwrite)
+        for path in self.outputs[1:]:
+            check_new_file(path, (self.video, self.audio), self.overwrite)

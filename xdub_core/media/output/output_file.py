@@ -14,14 +14,23 @@ from xdub_core.media.output.encode_settings import container_for
 
 
 def check_output(path: str | Path, inputs: Iterable[str | Path] = (), overwrite: bool = True) -> None:
-    """Find out before hours of work whether an output can be written. `overwrite`: whether it may exist already.
+    """Find out before hours of work whether a video can be written. `overwrite`: whether it may exist already.
 
     Raises:
-        MediaError: the suffix names no container, the folder is missing or not writable, the path is a folder or
-            cannot be one of a file, it is one of the inputs, or it is there and shall not be replaced.
+        MediaError: the suffix names no container, or what `check_new_file` raises.
+    """
+    container_for(Path(path))
+    check_new_file(path, inputs, overwrite)
+
+
+def check_new_file(path: str | Path, inputs: Iterable[str | Path] = (), overwrite: bool = True) -> None:
+    """The same of a file of any kind.
+
+    Raises:
+        MediaError: the folder is missing or not writable, the path is a folder or cannot be one of a file, it is one of
+            the inputs, or it is there and shall not be replaced.
     """
     path = Path(path)
-    container_for(path)
     there = is_there(path)
     if there and path.is_dir():
         raise MediaError(f"{path}: this is a folder; name a file in it")

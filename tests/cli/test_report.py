@@ -1,0 +1,96 @@
+"""`--report`: two files beside the output, and nothing of the user's is lost for them."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import BOX, QUICK
+from xdub_core.media.output.origin import EDITED_WITH_AI
+
+BY_BOXES = [option for option in QUICK if option not in ("--box", BOX)]
+
+
+@pytest.fixture
+def dub(run, files):
+    """Dubs 12 frames with a face and 8 without."""
+    boxes = [[float(edge) for edge in BOX.split(",")]] * 12 + [None] * 8
+    (files / "boxes.json").write_text(json.dumps(boxes))
+
+    def call(*more, out="out.mp4"):
+        given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / out)
+        faces = ("--boxes", files / "boxes.json", "--length", "source")
+        return run("dub", *given, *BY_BOXES, *faces, *more)
+
+    return call
+
+
+def names(files):
+    return sorted(path.name for path in files.iterdir() if path.name.startswith(("out", ".")))
+
+
+def test_it_tells_what_went_in_and_what_became_of_it(dub, files):
+    ended = dub("--report", "--seed", "7", "--preview")
+    assert ended.code == 0, ended.err
+    assert names(files) == ["out.mp4", "out.preview.mp4", "out.report.html", "out.report.json"]
+    told = json.loads((files / "out.report.json").read_text(encoding="utf-8"))
+    assert [(f["role"], f["path"]) for f in told["files"]] == [
+        ("video", str(files / "video.mp4")),
+        ("recording", str(files / "voice.wav")),
+        ("output", str(files / "out.mp4")),
+        ("output", str(files / "out.preview.mp4")),
+    ]
+    assert told["files"][2]["facts"]["digital_source_type"] == EDITED_WITH_AI
+    assert told["files"][2]["facts"]["frames"] == told["cost"]["frames_shown"] == 20
+    assert told["chosen"] == {
+        "length": "source", "preview": True, "model": "untrained", "boxes": str(files / "boxes.json"), "seed": 7,
+        "crop_size": 64, "clip_frames": 13, "steps": 1, "preset": "ultrafast",
+    }  # fmt: skip
+    assert told["settings"]["as_used"]["sampler.steps"] == 1
+    assert [(c["number"], c["seed"]) for c in told["clips"]] == [(1, 7)]
+    assert [(s["start_frame"], s["stop_frame"]) for s in told["untouched"]] == [(12, 20)]
+    assert {stage["name"] for stage in told["stages"]} >= {"Finding the face", "Dubbing", "Writing frames"}
+    assert "no face was found" in (files / "out.report.html").read_text(encoding="utf-8")
+
+
+def test_without_it_no_report_is_written(dub, files):
+    assert dub().code == 0
+    assert names(files) == ["out.mp4"]
+
+
+@pytest.mark.parametrize("suffix", ["json", "html"])
+def test_a_file_in_its_place_is_told_before_the_work_and_stays(dub, files, suffix):
+    (files / f"out.report.{suffix}").write_text("mine")
+    ended = dub("--report")
+    assert ended.code == 2 and f"out.report.{suffix} is there already" in " ".join(ended.err.split())
+    assert names(files) == [f"out.report.{suffix}"]
+    assert (files / f"out.report.{suffix}").read_text() == "mine"
+    assert dub("--report", "--overwrite").code == 0
+    assert "X-Dub" in (files / f"out.report.{suffix}").read_text(encoding="utf-8")
+
+
+def test_a_dub_that_fails_leaves_an_older_report_as_it_was(dub, files):
+    assert dub("--report").code == 0
+    before = {name: (files / name).read_bytes() for name in names(files)}
+    (files / "boxes.json").write_text("[null]")
+    assert dub("--report", "--overwrite").code == 2
+    assert {name: (files / name).read_bytes() for name in names(files)} == before
+
+
+def test_a_report_never_writes_over_a_recording_of_its_name(dub, files):
+    (files / "out.report.json").write_bytes((files / "voice.wav").read_bytes())
+    ended = dub("--report", "--overwrite", "--audio", files / "out.report.json")
+    assert ended.code == 2 and "would replace its own input" in " ".join(ended.err.split())
+
+
+def test_rows_of_a_batch_can_have_one_but_not_in_the_batch_s_own_place(run, dub, files):
+    row = {
+        "video": "video.mp4", "audio": "voice.wav", "model": "untrained", "box": BOX, "crop_size": 64,
+        "clip_frames": 13, "steps": 1, "preset": "ultrafast", "length": "shortest", "report": True,
+    }  # fmt: skip
+    (files / "jobs.json").write_text(json.dumps([row | {"out": "jobs.mp4"}]))
+    refused = run("batch", files / "jobs.json")
+    assert refused.code == 2 and "the batch's own report" in " ".join(refused.err.split())
+    (files / "jobs.json").write_text(json.dumps([row | {"out": "out.mp4"}]))
+    assert run("batch", files / "jobs.json").code == 0
+    assert names(files) == ["out.mp4", "out.report.html", "out.report.json"]
+    assert "is done already" in " ".join(run("batch", files / "jobs.json").err.split())

@@ -1,0 +1,107 @@
+"""The page: whole by itself, safe whatever the names are, and it says what matters."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.report.conftest import EVIL, clips, make_report
+from xdub_core.report.model import Cost
+from xdub_core.report.page import clock, report_page, verdict
+
+VOID = {"meta", "img", "rect", "line"}
+
+
+class Page(HTMLParser):
+    """Text, tags and addresses of a page; fails where tags are not closed in their order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.text, self.open, self.tags, self.addresses = [], [], [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "action", "data")]
+        assert not any(name.startswith("on") for name, _ in attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def test_it_needs_nothing_beside_it(report):
+    html = report_page(report)
+    page = Page(html)
+    assert page.addresses and all(address.startswith("data:image/") for address in page.addresses)
+    assert not {"script", "link", "iframe", "object", "form"} & set(page.tags)
+    assert not re.search(r"url\(|@import|https?://", html.split("</style>")[0])
+
+
+def test_names_and_texts_stay_texts(report):
+    page = Page(report_page(report))
+    shown = len(report.clips) + len(report.failed_clips)
+    assert page.tags.count("img") == 1 + 2 * shown  # the second person's picture is none
+    assert EVIL in "".join(page.text)
+
+
+def test_it_says_what_matters(report):
+    words = Page(report_page(report)).words
+    for told in (
+        "1 clip did not pass the self-check in any attempt",
+        "20 frames of 293 with nobody dubbed came out as they went in",
+        "the face is turned away",
+        "attempt 1: it flickers, its colours flash",
+        "kept",
+        "a warning",
+        "1920",
+        "Anna",
+    ):
+        assert told.replace("1920", "1,920") in words, told
+
+
+def test_long_tables_are_folded_and_short_ones_are_not():
+    assert "<details><summary>42 clips" in report_page(make_report(count=40))
+    assert "6 clips</summary>" not in report_page(make_report())
+
+
+@pytest.mark.parametrize(
+    ("made", "warnings", "told"),
+    [
+        (clips(3), (), ("Every clip passed the self-check.", "good")),
+        (clips(3), ("x",), ("Every clip passed the self-check. 1 warning, below.", "note")),
+        ((), (), ("Every clip was made; none was checked.", "good")),
+    ],
+)
+def test_the_verdict_is_a_sentence(made, warnings, told):
+    assert verdict(make_report(clips=tuple(made), warnings=warnings)) == told
+
+
+def test_a_report_of_nothing_is_a_page():
+    empty = make_report(
+        people=(), clips=(), untouched=(), warnings=(), stages=(), files=(), settings={}, chosen={},
+        model={}, environment={}, cost=Cost(0, 0, 0),
+    )  # fmt: skip
+    Page(report_page(empty))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0.00 s"), (3.2, "3.20 s"), (123.44, "2:03.4"), (59.999, "60.00 s"), (3723, "1:02:03")],
+)
+def test_times_read_as_on_a_clock(seconds, told):
+    assert clock(seconds) == told

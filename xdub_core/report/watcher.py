@@ -1,0 +1,208 @@
+"""Watches a dub while it is made, and tells in the end what became of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from xdub_core.dub.clip_record import ClipRecord
+from xdub_core.dub.model import DubbingModel
+from xdub_core.dub.pipeline import plan_scene
+from xdub_core.dub.scene import Scene
+from xdub_core.dub.settings import DubSettings, check_sizes
+from xdub_core.dub.shots import ShotPlan
+from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.progress import Progress, ProgressCallback
+from xdub_core.report.model import (
+    Cost,
+    ReportedAttempt,
+    ReportedClip,
+    ReportedPerson,
+    Span,
+    StageTime,
+)
+from xdub_core.report.people import Named, reasons_of, reported_person, span, untouched_by_all
+from xdub_core.report.pictures import face_picture
+
+PREPARING = "Preparing"
+"""What comes before the first stage."""
+MOST_PICTURES = 200
+"""Clips with pictures in a report, so that an hour's stays small; of more, evenly chosen ones have some, and all that
+were sampled again."""
+
+
+class DubWatcher:
+    """Collects what a report tells of one dub.
+
+    Its methods go where the dub calls: `timed` around the progress, `on_clip` as it is, `pictured` around the frames.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._stage: str = PREPARING
+        self._seconds: dict[str, float] = {}
+        self._records: list[ClipRecord] = []
+        self._scene: Scene | None = None
+        self._plans: Sequence[Sequence[ShotPlan]] = ()
+        self._wanted: dict[int, list[int]] = {}
+        self._pictures: dict[int, tuple[str, str]] = {}
+        self.warnings: list[str] = []
+
+    def timed(self, on_progress: ProgressCallback) -> ProgressCallback:
+        """The same, and the time between two calls is that of the later one's stage, but for a stage that begins."""
+
+        def tell(progress: Progress) -> None:
+            self._pass_time(self._stage if progress.done == 0 else progress.stage)
+            self._stage = progress.stage
+            on_progress(progress)
+
+        return tell
+
+    def plan(self, scene: Scene, model: DubbingModel, settings: DubSettings) -> None:
+        """What is going to be dubbed; before the first clip. Raises what `dub` raises at once."""
+        geometry = check_sizes(settings, model)
+        self._scene, self._plans = scene, plan_scene(scene, replace(settings, geometry=geometry))
+
+    def on_clip(self, record: ClipRecord) -> None:
+        """Note a clip; its pictures are taken when its frames come."""
+        assert self._scene is not None
+        shot = self._plans[record.speaker][record.shot]
+        new = range(max(record.clip.new_start, shot.frames.start), min(record.clip.stop, shot.frames.stop))
+        if new:
+            self._wanted.setdefault(new[len(new) // 2], []).append(len(self._records))
+        self._records.append(record)
+
+    def pictured(self, frames: Iterable[FinishedFrame]) -> Iterator[FinishedFrame]:
+        """The same frames, of which pictures are taken."""
+        assert self._scene is not None
+        slots = self._scene.slots
+        for number, frame in enumerate(frames):
+            for index in self._wanted.pop(number, ()):
+                track = self._scene.speakers[self._records[index].speaker].track
+                self._pictures[index] = _before_and_after(frame, track.boxes[slots[number]])
+            yield frame
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note the warnings that are logged meanwhile, each once."""
+        listener = _Listener(self.warnings)
+        engine = logging.getLogger("xdub_core")
+        engine.addHandler(listener)
+        try:
+            yield
+        finally:
+            engine.removeHandler(listener)
+
+    @property
+    def stages(self) -> tuple[StageTime, ...]:
+        """What each part of the work took, in the order in which they began, until now."""
+        self._pass_time(self._stage)
+        return tuple(StageTime(name, round(seconds, 3)) for name, seconds in self._seconds.items())
+
+    @property
+    def clips(self) -> tuple[ReportedClip, ...]:
+        """All clips, by number."""
+        shown = self._with_pictures()
+        found = [
+            _reported(r, self._pictures.get(i) if i in shown else None) for i, r in enumerate(self._records)
+        ]
+        return tuple(sorted(found, key=lambda clip: clip.number))
+
+    @property
+    def cost(self) -> Cost:
+        assert self._scene is not None
+        made = [(record.clip.frames, _reported(record)) for record in self._records]
+        return Cost(
+            frames_shown=self._scene.frames,
+            frames_dubbed=sum(len(shot.frames) for shots in self._plans for shot in shots),
+            frames_sampled=sum(frames * clip.sampled for frames, clip in made),
+            frames_kept=sum(frames for frames, clip in made if clip.kept),
+        )
+
+    def people(self, names: Sequence[Named]) -> tuple[tuple[ReportedPerson, ...], tuple[Span, ...]]:
+        """Everybody who was dubbed, and where nobody was; `names` are the speakers', in their order."""
+        assert self._scene is not None
+        scene, slots = self._scene, self._scene.slots
+        reasons = [
+            reasons_of(speaker, slots, shots)
+            for speaker, shots in zip(scene.speakers, self._plans, strict=True)
+        ]
+        people = tuple(
+            reported_person(
+                number, named, scene, self._plans[number], reasons[number], self._portrait(number)
+            )
+            for number, named in enumerate(names)
+        )
+        return people, untouched_by_all(reasons)
+
+    def _pass_time(self, stage: str) -> None:
+        now = self._clock()
+        self._seconds[str(stage)] = self._seconds.get(str(stage), 0.0) + now - self._last
+        self._last = now
+
+    def _portrait(self, speaker: int) -> str:
+        """The speaker as in the source: of the clip in which the face is largest."""
+        mine = [i for i in self._pictures if self._records[i].speaker == speaker]
+        assert self._scene is not None
+        boxes, slots = self._scene.speakers[speaker].track.boxes, self._scene.slots
+
+        def size(index: int) -> float:
+            box = boxes[slots[min(self._records[index].clip.new_start, len(slots) - 1)]]
+            return float(box[2] - box[0])
+
+        return self._pictures[max(mine, key=size)][0] if mine else ""
+
+    def _with_pictures(self) -> set[int]:
+        every = -(-len(self._records) // MOST_PICTURES)
+        again = {i for i, record in enumerate(self._records) if _reported(record).sampled > 1}
+        return again | set(range(0, len(self._records), max(1, every)))
+
+
+class _Listener(logging.Handler):
+    """Keeps what warnings say."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (told := record.getMessage()) not in self._said:
+            self._said.append(told)
+
+
+def _before_and_after(frame: FinishedFrame, box: np.ndarray) -> tuple[str, str]:
+    after = face_picture(frame.rgb, box)
+    return face_picture(frame.source.rgb, box) if frame.source is not None else after, after
+
+
+def _reported(record: ClipRecord, pictures: tuple[str, str] | None = None) -> ReportedClip:
+    clip, outcome = record.clip, record.outcome
+    before, after = pictures or ("", "")
+    return ReportedClip(
+        number=clip.number + 1,
+        person=record.speaker + 1,
+        shot=record.shot + 1,
+        span=span(clip.start, clip.stop),
+        seed=record.seed,
+        shown_attempt=outcome.attempt + 1,
+        attempts=tuple(
+            ReportedAttempt(
+                verdict.reasons, {name: _finite(value) for name, value in verdict.measures.items()}
+            )
+            for verdict in outcome.verdicts
+        ),
+        seconds=round(outcome.seconds, 3),
+        before=before,
+        after=after,
+    )
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return round(float(value), 6) if np.isfinite(value) else None
