@@ -159,6 +159,13 @@ def recording_from_waveform(
     return _spooled(_waveform_blocks(waveform, sample_rate), name, spool_dir)
 
 
+def recording_from_blocks(
+    blocks: Iterable[np.ndarray], name: str, spool_dir: str | Path | None = None
+) -> Recording:
+    """A `Recording` of 16 kHz mono float32 blocks [n]. Raises MediaError as `recording_from_waveform`."""
+    return _spooled(blocks, name, spool_dir)
+
+
 def _waveform_blocks(waveform: Any, sample_rate: int, size: int = 1 << 18) -> Iterator[np.ndarray]:
     resampler = Resampler(sample_rate, SAMPLE_RATE)
     for start in range(0, waveform.shape[1], size):
