@@ -52,8 +52,10 @@ def test_it_tells_what_went_in_and_what_became_of_it(dub, files):
     assert "no face was found" in (files / "out.report.html").read_text(encoding="utf-8")
 
 
-def test_without_it_no_report_is_written(dub, files):
-    assert dub().code == 0
+def test_without_it_no_report_is_written_and_what_passed_through_is_told(dub, files):
+    ended = dub()
+    assert ended.code == 0
+    assert "0.32 s of 0.80 s came out as they went in, with nobody dubbed." in ended.out
     assert names(files) == ["out.mp4"]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.report.conftest import EVIL, clips, make_report
 from xdub_core.report.model import Cost
-from xdub_core.report.page import clock, report_page, verdict
+from xdub_core.report.page import report_page, verdict
+from xdub_core.report.words import clock, numbered, passed_through
 
 VOID = {"meta", "img", "rect", "line"}
 
@@ -62,8 +63,8 @@ def test_names_and_texts_stay_texts(report):
 def test_it_says_what_matters(report):
     words = Page(report_page(report)).words
     for told in (
-        "1 clip did not pass the self-check in any attempt",
-        "20 frames of 293 with nobody dubbed came out as they went in",
+        "1 clip passed the self-check in no attempt: 3. 2 warnings, below.",
+        "0.80 s of 11.72 s came out as they went in, with nobody dubbed",
         "the face is turned away",
         "attempt 1: it flickers, its colours flash",
         "kept",
@@ -105,3 +106,12 @@ def test_a_report_of_nothing_is_a_page():
 )
 def test_times_read_as_on_a_clock(seconds, told):
     assert clock(seconds) == told
+
+
+def test_many_numbers_are_told_in_short():
+    assert numbered(range(1, 4)) == "1, 2, 3"
+    assert numbered(range(1, 2000)).endswith("9, 10 and 1,989 more")
+
+
+def test_nothing_is_said_where_everything_was_dubbed():
+    assert passed_through((), 3.0) == ""

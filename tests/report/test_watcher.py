@@ -91,6 +91,15 @@ def test_every_clip_has_its_pictures_before_and_after():
     assert person.picture in [clip.before for clip in watcher.clips]
 
 
+def test_what_somebody_should_know_is_told_and_nothing_else():
+    assert watched(scene(20, 20))[0].notes() == []
+    watcher, _ = watched(two_people())
+    assert watcher.notes() == ["0.08 s of 1.36 s came out as they went in, with nobody dubbed."]
+    verdicts = (ClipVerdict(reasons=("noise",)),) * 2
+    watcher.on_clip(ClipRecord(0, 0, Clip(6, 8, 21, 5), 42, ClipOutcome(0, verdicts, 1.0)))
+    assert watcher.notes()[1] == "1 clip passed the self-check in no attempt: 7."
+
+
 def test_the_cost_counts_every_attempt_against_the_frames_that_are_shown():
     a_scene = two_people()
     watcher = DubWatcher()

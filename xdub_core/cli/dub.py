@@ -92,6 +92,8 @@ def run_dub(job: DubJob) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    for line in watcher.notes():
+        answer.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings]:

@@ -7,6 +7,7 @@ from html import escape
 
 from xdub_core.report.model import Fact, Facts, Report, ReportedClip, ReportedFile, ReportedPerson, Span
 from xdub_core.report.style import STYLE
+from xdub_core.report.words import Kind, checked, clock, count, passed_through
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _OPEN_ROWS = 30
@@ -38,32 +39,19 @@ def report_page(report: Report) -> str:
     )
 
 
-def verdict(report: Report) -> tuple[str, str]:
-    """How the dub came out in a sentence, and whether that is "good", a "note" or "bad"."""
-    failed, again = len(report.failed_clips), len(report.resampled_clips)
-    if failed:
-        return (
-            f"{_count(failed, 'clip')} did not pass the self-check in any attempt: look at {_them(failed)}.",
-            "bad",
-        )
-    checked = any(clip.attempts for clip in report.clips)
-    told = "Every clip passed the self-check" if checked else "Every clip was made; none was checked"
-    told += f", {again} of them when sampled again." if again else "."
-    return (
-        (f"{told} {_count(len(report.warnings), 'warning')}, below.", "note")
-        if report.warnings
-        else (told, "good")
-    )
+def verdict(report: Report) -> tuple[str, Kind]:
+    """How the dub came out in a sentence, and how that is."""
+    told, kind = checked(report.clips)
+    if not report.warnings:
+        return told, kind
+    return f"{told} {count(len(report.warnings), 'warning')}, below.", "bad" if kind == "bad" else "note"
 
 
 def _head(report: Report) -> str:
     told, kind = verdict(report)
     cost, seconds = report.cost, sum(stage.seconds for stage in report.stages)
     tiles = (
-        (
-            clock(cost.frames_shown / report.frame_rate),
-            f"{_count(cost.frames_shown, 'frame')} at {report.frame_rate:g} fps",
-        ),
+        (clock(cost.frames_shown / report.frame_rate), "of video"),
         (str(len(report.people)), "person dubbed" if len(report.people) == 1 else "people dubbed"),
         (str(len(report.clips)), "clip" if len(report.clips) == 1 else "clips"),
         (f"{cost.sampled_per_dubbed:.2f}", "frames sampled for each one dubbed"),
@@ -87,7 +75,7 @@ def _person(person: ReportedPerson, report: Report) -> str:
     facts = (
         f"says {person.recording}" if person.recording else "",
         f"{clock(person.seconds_on_screen)} on screen",
-        _count(person.shots, "shot"),
+        count(person.shots, "shot"),
         f"{person.mean_size} pixels wide in the mean",
     )
     clips = [clip for clip in report.clips if clip.person == person.number]
@@ -121,8 +109,7 @@ def _timeline(person: ReportedPerson, clips: Sequence[ReportedClip], report: Rep
 def _untouched(report: Report) -> str:
     if not report.untouched:
         return "<p>Somebody is dubbed in every frame; outside of the face boxes nothing was changed.</p>"
-    total = sum(each.frames for each in report.untouched)
-    told = f"{_count(total, 'frame')} of {report.cost.frames_shown:,} with nobody dubbed came out as they went in."
+    told = passed_through(report.untouched, report.cost.frames_shown / report.frame_rate)
     rows = ((_when(each), str(each.frames), each.reason) for each in report.untouched)
     return f"<p>{escape(told)}</p>{_table(('when', '#frames', 'why'), rows)}"
 
@@ -141,7 +128,7 @@ def _clip(clip: ReportedClip, person: str) -> str:
     facts = (
         _when(clip.span),
         f"shot {clip.shot}",
-        _count(clip.span.frames, "frame"),
+        count(clip.span.frames, "frame"),
         f"seed {clip.seed}",
         "kept from an earlier run" if clip.kept else f"{clip.seconds:.1f} s of sampling",
     )
@@ -238,21 +225,3 @@ def _value(value: Fact) -> str:
 
 def _when(each: Span) -> str:
     return f"{clock(each.start_seconds)} to {clock(each.stop_seconds)}"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 3.20 s, 2:03.4 or 1:02:03."""
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds, 1), 60)
-    if minutes < 60:
-        return f"{int(minutes)}:{rest:04.1f}"
-    return f"{int(minutes) // 60}:{int(minutes) % 60:02d}:{int(rest):02d}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def _them(number: int) -> str:
-    return "it" if number == 1 else "them"

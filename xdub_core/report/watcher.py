@@ -17,6 +17,7 @@ from xdub_core.dub.scene import Scene
 from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.dub.shots import ShotPlan
 from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.progress import Progress, ProgressCallback
 from xdub_core.report.model import (
     Cost,
@@ -28,6 +29,7 @@ from xdub_core.report.model import (
 )
 from xdub_core.report.people import Named, reasons_of, reported_person, span, untouched_by_all
 from xdub_core.report.pictures import face_picture
+from xdub_core.report.words import checked, passed_through
 
 PREPARING = "Preparing"
 """What comes before the first stage."""
@@ -140,6 +142,15 @@ class DubWatcher:
             for number, named in enumerate(names)
         )
         return people, untouched_by_all(reasons)
+
+    def notes(self) -> list[str]:
+        """What somebody should know who does not read the report; nothing where all went as planned."""
+        assert self._scene is not None
+        _, untouched = self.people([Named("", "")] * len(self._scene.speakers))
+        told, kind = checked(self.clips)
+        again = any(clip.sampled > 1 for clip in self.clips)
+        passed = passed_through(untouched, self._scene.frames / MODEL_FPS)
+        return [line for line in (passed, told if kind == "bad" or again else "") if line]
 
     def _pass_time(self, stage: str) -> None:
         now = self._clock()
