@@ -32,8 +32,12 @@ def frames_of(path):
         return np.stack(list(reader.frames(range(reader.info.frames))))
 
 
-def assert_refused(outcome, folder, *words, kept=("video.mp4", "voice.wav")):
-    """Exit code 2, one line of error that has the words, no traceback, and nothing left behind."""
+INPUTS = ("video.mp4", "voice.wav")
+JOB = "out.mp4.xdub"
+
+
+def assert_refused(outcome, folder, *words, kept=INPUTS):
+    """Exit code 2, one line of error that has the words, no traceback, and nothing left behind but what is `kept`."""
     assert outcome.code == 2, outcome.err
     lines = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, outcome.err
@@ -200,7 +204,7 @@ def test_a_failing_dub_leaves_the_older_output_alone(run, files, monkeypatch):
     (files / "out.mp4").write_text("precious")
     monkeypatch.setattr(chosen_model, "untrained_model", broken_model)
     outcome = dub(run, files, "--overwrite")
-    assert_refused(outcome, files, "NaN", kept=("video.mp4", "voice.wav", "out.mp4"))
+    assert_refused(outcome, files, "NaN", kept=(*INPUTS, "out.mp4", JOB))
     assert (files / "out.mp4").read_text() == "precious"
 
 
@@ -209,8 +213,9 @@ def test_an_interrupted_dub_says_that_nothing_was_written(run, files, monkeypatc
     monkeypatch.setattr(chosen_model, "untrained_model", lambda **options: signal.raise_signal(signal_number))
     outcome = dub(run, files)
     assert outcome.code == 130
-    assert outcome.err.splitlines()[-1] == "interrupted; no output was written"
-    assert sorted(path.name for path in files.iterdir()) == ["video.mp4", "voice.wav"]
+    told = "interrupted; no output was written; {} keeps what is done, and the same command goes on with it"
+    assert outcome.err.splitlines()[-1] == told.format(files / JOB)
+    assert sorted(path.name for path in files.iterdir()) == [JOB, *INPUTS]
 
 
 def test_a_full_gpu_is_one_line_with_what_to_try(run, files, monkeypatch):
@@ -218,7 +223,9 @@ def test_a_full_gpu_is_one_line_with_what_to_try(run, files, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
 
     monkeypatch.setattr(chosen_model, "untrained_model", model)
-    assert_refused(dub(run, files), files, "GPU", "--low-memory", "--crop-size", "--device cpu")
+    assert_refused(
+        dub(run, files), files, "GPU", "--low-memory", "--crop-size", "--device cpu", kept=(*INPUTS, JOB)
+    )
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced_and_the_dub_not_lost(run, files, monkeypatch):
@@ -246,7 +253,7 @@ def test_output_and_preview_are_both_finished_before_either_appears(run, files, 
             raise MediaError("the disk is full")
 
     monkeypatch.setattr(VideoWriter, "finish", failing)
-    assert_refused(dub(run, files, "--preview"), files, "disk is full")
+    assert_refused(dub(run, files, "--preview"), files, "disk is full", kept=(*INPUTS, JOB))
     assert len(finished) == 2
 
 
@@ -274,7 +281,7 @@ def broken_model(**options):
 
 def test_nan_in_the_latents(run, files, monkeypatch):
     monkeypatch.setattr(chosen_model, "untrained_model", broken_model)
-    assert_refused(dub(run, files), files, "NaN")
+    assert_refused(dub(run, files), files, "NaN", kept=(*INPUTS, JOB))
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write into")

@@ -48,7 +48,7 @@ def scene(says=0.0, box=None, frames=40):
 def made(store, denoiser=None, settings=SETTINGS, inputs="video", heard="voice", redos=None, **of_scene):
     """The frames, and how many clips were sampled for them."""
     denoiser = denoiser or Drifting()
-    more = {} if redos is None else {"redos": redos}
+    more = {} if redos is None else {"planned": redos}
     kept = None if store is None else KeptClips(store, inputs, (heard,), **more)
     model = DubModel(CosineVAE(48), denoiser)
     frames = [frame.rgb for frame in dub(scene(**of_scene), model, settings, kept=kept)]
@@ -130,7 +130,7 @@ def test_a_clip_that_is_sampled_again_is_another_and_so_are_those_that_continue_
     made(Store(tmp_path))
     chains = []
 
-    def redo(keys):
+    def redo(keys, size):
         chains[:] = keys
         return {keys[0][1]: 1}
 

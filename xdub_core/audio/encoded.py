@@ -87,9 +87,13 @@ def log_mel_features(recording: Recording, width: int, seed: int = 0) -> Chunked
 
 
 class SpooledFeatures:
-    """Features that lie in an anonymous temporary file; a context manager. Made by `spooled_features`."""
+    """Features that lie in an anonymous temporary file; a context manager. Made by `spooled_features`.
 
-    def __init__(self, spool: RowSpool) -> None:
+    `key`: what tells them from others where they are kept elsewhere as well; None where they are not.
+    """
+
+    def __init__(self, spool: RowSpool, key: str | None = None) -> None:
+        self.key = key
         self.rows = spool.rows
         self.width = spool.width
         self._spool = spool
@@ -142,4 +146,4 @@ def spooled_features(
     except BaseException:
         spool.close()
         raise
-    return SpooledFeatures(spool)
+    return SpooledFeatures(spool, getattr(features, "key", None))

@@ -23,11 +23,15 @@ class InterruptedCommandError(Exception):
 
 @contextmanager
 def interruptible(left_behind: str = "") -> Iterator[None]:
-    """Decorates a command: Ctrl-C in it is told in a line, with what it leaves behind."""
+    """Decorates a command: Ctrl-C in it is told in a line, with what it leaves behind.
+
+    What a KeyboardInterrupt says itself, how to go on, follows.
+    """
     try:
         yield
     except KeyboardInterrupt as interruption:
-        raise InterruptedCommandError("; ".join(filter(None, ("interrupted", left_behind)))) from interruption
+        told = ("interrupted", left_behind, str(interruption))
+        raise InterruptedCommandError("; ".join(filter(None, told))) from interruption
 
 
 def _load_commands() -> Callable[[], None]:

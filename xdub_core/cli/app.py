@@ -22,6 +22,7 @@ from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
+from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.train import train_app
 
@@ -79,10 +80,11 @@ def dub_command(
     sampling: SamplingOptions,
     encoding: EncodingOptions,
     origin: OriginOptions,
+    resume: ResumeOptions,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Dub a video with a recording."""
-    run_dub(DubJob(files, model, face, sampling, encoding, origin))
+    run_dub(DubJob(files, model, face, sampling, encoding, origin, resume))
 
 
 @app.command("batch")

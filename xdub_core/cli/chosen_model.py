@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,13 +21,14 @@ from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
-from xdub_core.mini.card import BUILT_IN, is_mini
+from xdub_core.mini.card import BUILT_IN, CARD, is_mini
 from xdub_core.mini.loading import Mini, load_mini
 from xdub_core.model.dit_file import check_dit_file
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released.loading import (
     DETECTOR_FILES,
     DUB_FILES,
+    KeepFeatures,
     Loading,
     released_detector,
     released_features,
@@ -35,6 +38,14 @@ from xdub_core.released.loading import (
 from xdub_core.released.manifest import find_file, models_folder
 from xdub_core.released.memory import Plan, chosen_dtype
 from xdub_core.released.untrained import untrained_features, untrained_model
+
+
+class ModelPart(Enum):
+    """A part of a model by what it does: finds faces, hears recordings, makes clips."""
+
+    SEES = "sees"
+    HEARS = "hears"
+    DUBS = "dubs"
 
 
 @dataclass(frozen=True)
@@ -85,27 +96,48 @@ class ChosenModel:
             return OpenMMLabDetector(people, pose, device=self.device, settings=settings)
         return released_detector(self.models_dir, device=self.device, settings=settings)
 
+    def files(self, part: ModelPart) -> list[Path]:
+        """The files that a part of the model is in, which are there: see `checked`."""
+        if self.mini is not None:
+            folder = BUILT_IN if self.name == MINI else Path(self.name)
+            return [folder / CARD, *sorted(folder.glob("*.safetensors"))]
+        if part is ModelPart.SEES:
+            return [find_file(key, self.models_dir) for key in DETECTOR_FILES]
+        if self.name == UNTRAINED:
+            return []
+        if part is ModelPart.HEARS:
+            return [find_file(key, self.models_dir) for key in ("whisper", "wav2vec")]
+        dit = find_file("model", self.models_dir) if self.name == RELEASED else Path(self.name)
+        return [dit, *(find_file(key, self.models_dir) for key in ("vae", "text"))]
+
     def load(
         self,
         recordings: Sequence[Recording],
         spool_dir: Path,
         stack: ExitStack,
         on_progress: ProgressCallback,
+        keep: KeepFeatures,
     ) -> tuple[tuple[AudioFeatures, ...], DubModel]:
-        """The features of each recording, open as long as `stack` is, and what dubs with them."""
+        """The features of each recording, open as long as `stack` is, and what dubs with them.
+
+        `keep`: see `KeepFeatures`.
+        """
         if self.name == UNTRAINED:
-            return tuple(map(untrained_features, recordings)), untrained_model(device=self.device)
+            features = tuple(keep(each, partial(untrained_features, each)) for each in recordings)
+            return features, untrained_model(device=self.device)
         if self.mini is not None:
-            return tuple(map(self.mini.features, recordings)), self.mini.model
-        features = released_features(
+            features = tuple(keep(each, partial(self.mini.features, each)) for each in recordings)
+            return features, self.mini.model
+        spooled = released_features(
             recordings,
             self.models_dir,
             self.device,
             spool_dir=spool_dir,
             progress=lambda done, total: on_progress(Progress(Stage.AUDIO, done, total)),
             loading=_loading(Stage.ENCODERS, on_progress),
+            keep=keep,
         )
-        for each in features:
+        for each in spooled:
             stack.enter_context(each)
         model = released_model(
             self.models_dir,
@@ -115,7 +147,7 @@ class ChosenModel:
             batched=self.batched,
             loading=_loading(Stage.MODEL, on_progress),
         )
-        return features, model
+        return spooled, model
 
 
 def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:

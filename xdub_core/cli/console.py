@@ -25,6 +25,11 @@ progress_console = Console(stderr=True)
 """Progress: standard error."""
 
 
+def tell(line: str) -> None:
+    """Say what is going on, in a line."""
+    progress_console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def progress_bars() -> Iterator[ProgressCallback]:
     """One bar per stage, with its losses; each appears when it starts, and pulses where it has no total."""

@@ -13,11 +13,13 @@ from rich.markup import escape
 from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.cli.chosen_model import ChosenModel, choose_model
 from xdub_core.cli.console import answer, progress_bars
+from xdub_core.cli.kept_work import finished_outputs, forget_finished, kept_work
 from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import RELEASED, ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
+from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.outputs import outputs
 from xdub_core.cli.report import Dubbed, write_report
@@ -52,12 +54,19 @@ class DubJob:
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
     origin: OriginOptions = field(default_factory=OriginOptions)
+    resume: ResumeOptions = field(default_factory=ResumeOptions)
 
 
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
     files, watcher = job.files, DubWatcher()
     model, settings, encoding = check_options(job)
+    own = finished_outputs(job, model)
+    if own.issuperset(files.outputs):
+        answer.print(f"{files.out} is finished already", markup=False, highlight=False, soft_wrap=True)
+        forget_finished(job)
+        return
+    files = replace(files, overwrite=files.overwrite or bool(own))
     files.check_outputs()
     scanned = scan_video(files.video, files.video_stream)
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
@@ -71,18 +80,24 @@ def run_dub(job: DubJob) -> None:
         spoken_frames = frames_of_audio(recording.samples)
         frames = output_frames(len(source.timeline), spoken_frames, files.length)
         _check_something_is_said(sound, frames)
+        work = stack.enter_context(kept_work(job, model))
         on_progress = watcher.timed(stack.enter_context(progress_bars()))
-        track = _track(source, job.face, model, settings.as_released, scanned.info, on_progress)
+        track = work.remembered(
+            (job.face, files.video_stream, settings.as_released),
+            FaceTrack,
+            lambda: _track(source, job.face, model, settings.as_released, scanned.info, on_progress),
+        )
         _warn_of_strange_heads(source, files, model, track)
         if frames > spoken_frames:
             recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
-        (features,), dub_model = model.load([recording], files.out.parent, stack, on_progress)
+        (features,), dub_model = model.load([recording], files.out.parent, stack, on_progress, work.heard)
         scene = Scene(source, source.timeline, (Speaker(track, features),), frames, files.extend)
         sound = replace(sound, intact=recording.intact)
-        write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound, origin))
+        write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound, origin, work))
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
         watcher.plan(scene, dub_model, settings)
-        for frame in watcher.pictured(dub(scene, dub_model, settings, on_progress, watcher.on_clip)):
+        kept = work.clips(scene.speakers)
+        for frame in watcher.pictured(dub(scene, dub_model, settings, on_progress, watcher.on_clip, kept)):
             write(frame)
     if files.report:
         sounds = ((Named("person 1", sound.path.name), sound),)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
+from xdub_core.cli.kept_work import KeptWork
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.compose.preview import side_by_side
 from xdub_core.dub.scene import Scene
@@ -28,8 +29,12 @@ def outputs(
     scene: Scene,
     sound: AudioTrack,
     origin: Origin | None,
+    work: KeptWork,
 ) -> Iterator[Callable[[FinishedFrame], None]]:
-    """Write frames into the output and, where asked for, the preview: both are finished before either appears."""
+    """Write frames into the output and, where asked for, the preview: both are finished before either appears.
+
+    `work` notes them, so that a run after this one knows them if this one is killed.
+    """
     first_pass = min(len(scene.timeline), scene.frames)  # however the video is extended, its clock ends there
     tracks = None if info.stream is None else SourceTracks(info, first_pass / MODEL_FPS)
     write_to = partial(
@@ -48,10 +53,12 @@ def outputs(
     with ExitStack() as stack:
         for writer in writers:
             stack.enter_context(writer)
+        work.note_begun(writer.hidden for writer in writers)
         yield _with_preview(writers[0], writers[1], scene) if files.preview else writers[0].write
         for writer in writers:
             writer.finish()
         stack.pop_all()  # both are whole: from here on, none is removed
+    work.note_finished({writer.path: writer.hidden.stat().st_size for writer in writers})
     _keep_all(writers)
 
 

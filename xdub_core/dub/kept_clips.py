@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from xdub_core.dub.clip_plan import Clip
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings
 from xdub_core.dub.shots import ShotPlan
@@ -19,11 +20,14 @@ from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallba
 REDO_ATTEMPTS = 1000
 """Attempts that one more sampling of a clip is away from the one before: more than any check asks for."""
 
+_TOLD_ELSEWHERE = ("track", "features", "strength")
+"""Of a speaker's fields: the track's boxes and the features' key are counted as they are, the strength is not."""
+
 Chains = tuple[Mapping[int, str], ...]
 """Of each shot, the keys of its clips by their numbers, in order."""
 
 
-def _none(chains: Chains) -> Mapping[str, int]:  # noqa: ARG001 (the signature of KeptClips.redos)
+def _none(chains: Chains, size: int) -> Mapping[str, int]:  # noqa: ARG001 (the signature of KeptClips.planned)
     return {}
 
 
@@ -32,8 +36,8 @@ class KeptClips:
     """Where a dub's clips are kept, and what they depend on that its scene does not tell.
 
     `inputs`: the key of the video and the model; `heard`: for each speaker the key of the recording as the model hears
-    it. `redos` is called once, when the clips are planned, with their keys; it tells by key how often a clip shall have
-    been sampled again, and may raise.
+    it. `planned` is called once, when the clips are planned, with their keys and with the bytes that all of them take;
+    it tells by key how often a clip shall have been sampled again, and may raise.
 
     A clip depends on the one before it in its shot, so whatever makes that another makes this another.
     """
@@ -41,7 +45,7 @@ class KeptClips:
     store: Store
     inputs: str
     heard: tuple[str, ...]
-    redos: Callable[[Chains], Mapping[str, int]] = _none
+    planned: Callable[[Chains, int], Mapping[str, int]] = _none
 
     def samplers(
         self,
@@ -55,7 +59,9 @@ class KeptClips:
             [self._keys(scene, speaker, heard, shot, settings) for shot in shots]
             for speaker, heard, shots in zip(scene.speakers, self.heard, plans, strict=True)
         ]
-        redos = self.redos(tuple(chain for chains in keys for chain in chains))
+        clips = (clip for shots in plans for shot in shots for clip in shot.clips)
+        size = sum(_bytes(clip, settings) for clip in clips)
+        redos = self.planned(tuple(chain for chains in keys for chain in chains), size)
         return tuple(
             tuple(KeptSampler(sampler, self.store, chain, redos) for chain in chains) for chains in keys
         )
@@ -64,7 +70,9 @@ class KeptClips:
         self, scene: Scene, speaker: Speaker, heard: str, shot: ShotPlan, settings: DubSettings
     ) -> dict[int, str]:
         sampled = replace(settings, keep_unchanged=True)  # which does nothing to a clip
-        keys, before = dict[int, str](), key_of(self.inputs, heard, sampled)
+        # Of the speaker all that may make a clip another, but what only decides how it is pasted.
+        said = {name: value for name, value in vars(speaker).items() if name not in _TOLD_ELSEWHERE}
+        keys, before = dict[int, str](), key_of(self.inputs, heard, said, sampled)
         for clip in shot.clips:
             first = clip.start - shot.frames.start
             slots = shot.slots[first : first + clip.stop - clip.start]
@@ -72,6 +80,14 @@ class KeptClips:
             before = key_of(before, clip.start, clip.stop, clip.motion_frames, *shown)
             keys[clip.number] = before
         return keys
+
+
+def _bytes(clip: Clip, settings: DubSettings) -> int:
+    """What a clip's latents take, in float32."""
+    grid = settings.geometry.grid
+    return (
+        4 * grid.channels * grid.latents(clip.stop - clip.start) * (settings.crop_size // grid.spatial) ** 2
+    )
 
 
 @dataclass(frozen=True)

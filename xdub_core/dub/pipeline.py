@@ -46,7 +46,7 @@ def dub(
     `kept`: where clips are kept, so that what was sampled once is not sampled again; None: nowhere.
 
     Raises, at once, SettingsError where the settings do not suit the model (`check_sizes`), FaceError where there is
-    no face in any of the frames, and what `kept.redos` raises; then SamplingError from the model, MediaError from the
+    no face in any of the frames, and what `kept.planned` raises; then SamplingError from the model, MediaError from the
     source, and whatever `on_progress` raises.
     """
     settings = replace(settings, geometry=check_sizes(settings, model))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Run:
         clips: how many it has; None before the faces are found.
         redo: the clips that are sampled again in the run that is not finished, as they were asked for.
         sizes: bytes of each finished output by its name, noted before they take their places.
+        hidden: the files beside the outputs that become them, while they are written.
         kept: whether it is finished, and kept to be gone on from.
     """
 
@@ -49,6 +50,7 @@ class Run:
     clips: int | None = None
     redo: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
+    hidden: Sequence[str] = ()
     kept: bool = False
 
 

@@ -83,6 +83,14 @@ class Store:
         self._used.add(path)
         return kept
 
+    def expect(self, kind: str, size: int) -> None:
+        """Warn where no room is for so many bytes of a kind, of which some may be kept already."""
+        there = sum(each for path, each in _files(self.folder) if path.parent.name == kind)
+        if self._limit is not None and size > self._limit:
+            self._warn_of_room(size, f"its limit of {self._limit / 1e9:.3g} GB is")
+        elif (free := _free(self.folder)) is not None and free < size - there + RESERVE_BYTES:
+            self._warn_of_room(size, f"the {free / 1e9:.3g} GB that are left on its disk are")
+
     def save(
         self, kind: str, key: str, arrays: Mapping[str, np.ndarray], told: Mapping[str, str] | None = None
     ) -> None:
@@ -109,11 +117,17 @@ class Store:
             self._drop_unused(self._bytes + size - self._limit)
             if self._bytes + size > self._limit:
                 return f"its limit of {self._limit / 1e9:.3g} GB is reached"
-        try:
-            free = shutil.disk_usage(_existing(self.folder)).free
-        except OSError:
-            return ""  # a file system that does not tell; whether it is full shows in the writing
-        return f"{free / 1e6:.0f} MB are left on its disk" if free < size + RESERVE_BYTES else ""
+        free = _free(self.folder)
+        full = free is not None and free < size + RESERVE_BYTES
+        return f"{(free or 0) / 1e6:.0f} MB are left on its disk" if full else ""
+
+    def _warn_of_room(self, size: int, room: str) -> None:
+        _log.warning(
+            "%s: the clips will take %.3g GB, and %s less: what does not fit is made again if the dub is interrupted",
+            self.folder,
+            size / 1e9,
+            room,
+        )
 
     def _drop_unused(self, size: int) -> None:
         """Remove what this run has not used, the oldest first, until so many bytes are free."""
@@ -142,6 +156,14 @@ def _files(folder: Path) -> list[tuple[Path, int]]:
         with contextlib.suppress(OSError):
             found.append((path, path.stat().st_size))
     return found
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes that are free on a folder's disk; None where the system does not tell."""
+    try:
+        return shutil.disk_usage(_existing(folder)).free
+    except OSError:
+        return None
 
 
 def _changed(path: Path) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 
 from xdub_core.audio.encoded import EncodedAudio, SpooledFeatures, spooled_features
+from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.recording import Recording
+from xdub_core.audio.wav2vec import Wav2VecEncoder
 from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
-from xdub_core.audio.whisper import load_whisper
+from xdub_core.audio.whisper import WhisperAudioEncoder, load_whisper
 from xdub_core.dub.model import DubModel
 from xdub_core.errors import MissingModelError
 from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
@@ -35,6 +38,16 @@ DETECTOR_FILES = ("person_detector", "pose")
 
 Loading = Callable[[str | None], None]
 """Gets the name of what is being loaded now, and None when all is there."""
+
+
+KeepFeatures = Callable[[Recording, Callable[[], AudioFeatures]], AudioFeatures]
+"""Gets a recording and what makes its features; gives features that are read from where they are kept, as far as they
+are."""
+
+
+def _not_kept(recording: Recording, listen: Callable[[], AudioFeatures]) -> AudioFeatures:  # noqa: ARG001
+    """Where nothing is kept."""
+    return listen()
 
 
 def _untold(what: str | None) -> None:
@@ -71,18 +84,28 @@ def released_features(
     spool_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     loading: Loading = _untold,
+    keep: KeepFeatures = _not_kept,
 ) -> tuple[SpooledFeatures, ...]:
     """Whisper's and wav2vec2's features of whole recordings, on disk; the encoders are loaded once, and freed again.
 
     They run in float32, as the release's do. `progress` gets (rows done, rows in all), of all recordings together,
-    first with 0 done; `loading` the encoders' names.
+    first with 0 done; `loading` the encoders' names. `keep`: see `KeepFeatures`; the encoders are loaded only where
+    something is left to hear.
     """
-    loading("Whisper")
-    whisper = load_whisper(find_file("whisper", models_dir), device)
-    loading("wav2vec2")
-    wav2vec = load_wav2vec(find_file("wav2vec", models_dir), device)
-    loading(None)
-    encoded = [EncodedAudio(recording, whisper, wav2vec) for recording in recordings]
+
+    @cache
+    def encoders() -> tuple[WhisperAudioEncoder, Wav2VecEncoder]:
+        loading("Whisper")
+        whisper = load_whisper(find_file("whisper", models_dir), device)
+        loading("wav2vec2")
+        wav2vec = load_wav2vec(find_file("wav2vec", models_dir), device)
+        loading(None)
+        return whisper, wav2vec
+
+    def listen(recording: Recording) -> AudioFeatures:
+        return EncodedAudio(recording, *encoders())
+
+    encoded = [keep(recording, partial(listen, recording)) for recording in recordings]
     before, total = 0, sum(features.rows for features in encoded)
 
     def done(rows: int, of_this: int) -> None:  # noqa: ARG001

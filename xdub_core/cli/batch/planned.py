@@ -14,6 +14,7 @@ from xdub_core.cli.batch.manifest import Fault, Row, read_manifest
 from xdub_core.cli.batch.report import BatchReport, stamp
 from xdub_core.cli.batch.row_job import at_home, check_row, parse_row
 from xdub_core.cli.dub import DubJob
+from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.errors import MediaError, XDubError
 from xdub_core.media.container.input_rules import check_input_path
 from xdub_core.media.container.opening import is_there
@@ -66,7 +67,8 @@ def _planned(row: Row, written: DubJob, job: DubJob, report: BatchReport) -> Pla
 
 def _key(written: DubJob, job: DubJob) -> str:
     """A hash of what decides about the output: the options as written, and every input's size and time."""
-    options = asdict(replace(written, files=replace(written.files, overwrite=False)))
+    resume = ResumeOptions(redo=written.resume.redo)  # the rest makes no other output
+    options = asdict(replace(written, files=replace(written.files, overwrite=False), resume=resume))
     inputs = (job.files.video, job.files.audio, job.face.boxes, job.face.landmarks, Path(job.model.model))
     stamps = [[stamp(file) for file in _files(path)] for path in inputs if path is not None]
     told = json.dumps([__version__, options, stamps], default=str)

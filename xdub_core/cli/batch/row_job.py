@@ -17,6 +17,7 @@ from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
+from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.errors import XDubError
 from xdub_core.face.boxes import parse_box
@@ -40,8 +41,9 @@ def _row(
     sampling: SamplingOptions,
     encoding: EncodingOptions,
     origin: OriginOptions,
+    resume: ResumeOptions,
 ) -> DubJob:
-    return DubJob(files, model, face, sampling, encoding, origin)
+    return DubJob(files, model, face, sampling, encoding, origin, resume)
 
 
 _COMMAND = typer.main.get_command(_rows)
@@ -111,6 +113,7 @@ def at_home(job: DubJob, folder: Path) -> DubJob:
         job.sampling,
         job.encoding,
         _paths_at_home(job.origin, folder),
+        _paths_at_home(job.resume, folder),
     )
 
 

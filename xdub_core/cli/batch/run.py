@@ -11,8 +11,9 @@ from xdub_core.cli import one_line
 from xdub_core.cli.batch.manifest import Fault
 from xdub_core.cli.batch.planned import PlannedRow, plan_rows
 from xdub_core.cli.batch.report import BatchReport, RowResult, Stamp, State, report_table, stamp
-from xdub_core.cli.console import answer, progress_console
+from xdub_core.cli.console import answer, tell
 from xdub_core.cli.dub import run_dub
+from xdub_core.cli.kept_work import forget_finished
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def run_batch(
     try:
         for plan in plans:
             if plan.done:
-                _tell(f"{plan.row.place}: {plan.out} is done already")
+                tell(f"{plan.row.place}: {plan.out} is done already")
+                forget_finished(plan.job)
             elif not _dub_row(plan, report) and not keep_going:
                 break
     finally:
@@ -58,7 +60,7 @@ def _known(plan: PlannedRow, before: RowResult | None) -> RowResult:
 def _dub_row(plan: PlannedRow, report: BatchReport) -> bool:
     """Whether the row's dub was made; what a user could mend is told and noted."""
     result = report.results[plan.key]
-    _tell(f"{plan.row.place}: {plan.out}")
+    tell(f"{plan.row.place}: {plan.out}")
     report.note(replace(result, state=State.BEGUN))
     begun = time.monotonic()
     try:
@@ -67,7 +69,7 @@ def _dub_row(plan: PlannedRow, report: BatchReport) -> bool:
         if not (line := one_line(error)):
             raise
         logger.debug("%s", plan.row.place, exc_info=True)
-        _tell(f"error: {plan.row.place}: {line}")
+        tell(f"error: {plan.row.place}: {line}")
         report.note(replace(result, state=State.FAILED, seconds=_since(begun), error=line))
         return False
     report.note(replace(result, state=State.OK, seconds=_since(begun), outputs=_stamps(plan)))
@@ -85,8 +87,4 @@ def _since(begun: float) -> float:
 
 def _tell_faults(manifest: Path, faults: list[Fault]) -> None:
     for fault in faults:
-        _tell(f"error: {manifest}: {fault}")
-
-
-def _tell(line: str) -> None:
-    progress_console.print(line, markup=False, highlight=False, soft_wrap=True)
+        tell(f"error: {manifest}: {fault}")

@@ -178,6 +178,12 @@ class VideoWriter:
         self._finished = True
         self._sign()
 
+    @property
+    def hidden(self) -> Path:
+        """The file that is written, before it takes the output's place."""
+        assert self._hidden is not None
+        return self._hidden.path
+
     def keep(self) -> None:
         """Let the finished file take the output's place. MediaError that names the file where it cannot.
 
