@@ -15,6 +15,7 @@ from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import DubJob, run_dub
 from xdub_core.cli.evaluate import evaluate_app
 from xdub_core.cli.info import show_info
+from xdub_core.cli.jobs import jobs_app
 from xdub_core.cli.models import models_app
 from xdub_core.cli.options import grouped
 from xdub_core.cli.options.encoding import EncodingOptions
@@ -46,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(jobs_app, name="jobs")
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -194,25 +194,6 @@ def remove_job(path: Path) -> None:
     if not others:
         with contextlib.suppress(OSError):
             path.rmdir()
-
-
-def find_jobs(folder: Path) -> Iterator[Path]:
-    """The jobs' folders in a folder and below it, in the order of their names; links are not followed."""
-    if is_job(folder):
-        yield folder
-        return
-    try:
-        inside = sorted(folder.iterdir())
-    except OSError:
-        return
-    for each in inside:
-        if each.is_dir() and not each.is_symlink():
-            yield from find_jobs(each)
-
-
-def job_bytes(path: Path) -> int:
-    """What a job's folder takes."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _begin(path: Path) -> None:
