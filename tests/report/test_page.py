@@ -1,6 +1,7 @@
 """The page: whole by itself, safe whatever the names are, and it says what matters."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -78,6 +79,12 @@ def test_it_says_what_matters(report):
 def test_long_tables_are_folded_and_short_ones_are_not():
     assert "<details><summary>42 clips" in report_page(make_report(count=40))
     assert "6 clips</summary>" not in report_page(make_report())
+
+
+def test_a_page_of_very_many_clips_shows_those_with_pictures():
+    many = [replace(clip, before="") if clip.number % 2 else clip for clip in clips(500)]
+    words = Page(report_page(make_report(clips=tuple(many)))).words
+    assert "250 of 500 are shown here; all are in the JSON." in words
 
 
 @pytest.mark.parametrize(

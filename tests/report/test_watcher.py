@@ -122,7 +122,7 @@ def test_the_cost_counts_every_attempt_against_the_frames_that_are_shown():
 
 def test_a_long_dub_has_few_pictures_but_all_of_clips_that_were_sampled_again(monkeypatch):
     monkeypatch.setattr("xdub_core.report.watcher.MOST_PICTURES", 2)
-    a_scene = scene(34, 34)
+    a_scene = scene(50, 50)
     watcher = DubWatcher()
     watcher.plan(a_scene, MODEL, SETTINGS)
 
@@ -131,12 +131,24 @@ def test_a_long_dub_has_few_pictures_but_all_of_clips_that_were_sampled_again(mo
         watcher.on_clip(replace(record, outcome=ClipOutcome(len(verdicts[1:]), verdicts, 1.0)))
 
     list(watcher.pictured(dub(a_scene, MODEL, SETTINGS, on_clip=judged)))
-    assert [clip.number for clip in watcher.clips if clip.before] == [1, 3, 4]
+    assert len(watcher.clips) == 6
+    assert [clip.number for clip in watcher.clips if clip.before] == [
+        1,
+        4,
+        5,
+    ]  # every fourth, and the one again
+
+
+def test_without_pictures_none_are_taken():
+    a_scene, watcher = scene(20, 20), DubWatcher(pictures=False)
+    watcher.plan(a_scene, MODEL, SETTINGS)
+    list(watcher.pictured(dub(a_scene, MODEL, SETTINGS, on_clip=watcher.on_clip)))
+    assert not any(clip.before or clip.after for clip in watcher.clips)
 
 
 def test_time_is_the_stages_in_which_it_passed():
     now = [0.0]
-    watcher = DubWatcher(lambda: now[0])
+    watcher = DubWatcher(clock=lambda: now[0])
     told = []
     tell = watcher.timed(told.append)
     for at, progress in (

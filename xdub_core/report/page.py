@@ -10,6 +10,8 @@ from xdub_core.report.style import STYLE
 from xdub_core.report.words import Kind, checked, clock, count, passed_through
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_MOST_CLIPS = 400
+"""Of more clips only those with pictures are on the page."""
 _OPEN_ROWS = 30
 """More rows or clips are folded up."""
 
@@ -117,8 +119,14 @@ def _untouched(report: Report) -> str:
 def _clips(report: Report, clips: Sequence[ReportedClip]) -> str:
     names = {person.number: person.name for person in report.people}
     several = len(report.people) > 1
-    cards = [_clip(clip, names.get(clip.person, "") if several else "") for clip in clips]
-    return _folded(f'<div class="clips">{"".join(cards)}</div>' if cards else "", len(cards), "clips")
+    shown = [clip for clip in clips if clip.before][:_MOST_CLIPS] if len(clips) > _MOST_CLIPS else clips
+    cards = "".join(_clip(clip, names.get(clip.person, "") if several else "") for clip in shown)
+    rest = (
+        f"<p>{len(shown):,} of {len(clips):,} are shown here; all are in the JSON.</p>"
+        if shown is not clips
+        else ""
+    )
+    return _folded(f'{rest}<div class="clips">{cards}</div>' if clips else "", len(clips), "clips")
 
 
 def _clip(clip: ReportedClip, person: str) -> str:

@@ -50,10 +50,12 @@ def spans_of(reasons: np.ndarray) -> tuple[Span, ...]:
 
 def untouched_by_all(reasons: Sequence[np.ndarray]) -> tuple[Span, ...]:
     """The stretches in which nobody was dubbed, with everybody's reasons."""
-    together = np.array(
-        ["; ".join(dict.fromkeys(frame)) if all(frame) else "" for frame in zip(*reasons, strict=True)],
-        object,
-    )
+    together = np.full(len(reasons[0]), "", object)
+    changes = sum((frames[1:] != frames[:-1] for frames in reasons), np.zeros(len(together) - 1, bool))
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(together)]
+    for start, stop in pairwise(edges):
+        told = dict.fromkeys(frames[start] for frames in reasons)
+        together[start:stop] = "" if "" in told else "; ".join(told)
     return tuple(stretch for stretch in spans_of(together) if stretch.reason)
 
 

@@ -34,17 +34,19 @@ from xdub_core.report.words import checked, passed_through
 PREPARING = "Preparing"
 """What comes before the first stage."""
 MOST_PICTURES = 200
-"""Clips with pictures in a report, so that an hour's stays small; of more, evenly chosen ones have some, and all that
-were sampled again."""
+"""Clips with pictures, so that an hour's report stays small: of more, evenly chosen ones have some; and as many of
+those that were sampled again."""
 
 
 class DubWatcher:
     """Collects what a report tells of one dub.
 
     Its methods go where the dub calls: `timed` around the progress, `on_clip` as it is, `pictured` around the frames.
+    What it keeps hardly grows with the video's length: a note a clip, and few pictures, or none.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, pictures: bool = True, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._every = 1 if pictures else 0
         self._clock = clock
         self._last = clock()
         self._stage: str = PREPARING
@@ -54,6 +56,7 @@ class DubWatcher:
         self._plans: Sequence[Sequence[ShotPlan]] = ()
         self._wanted: dict[int, list[int]] = {}
         self._pictures: dict[int, tuple[str, str]] = {}
+        self._again: dict[int, tuple[str, str]] = {}
         self.warnings: list[str] = []
 
     def timed(self, on_progress: ProgressCallback) -> ProgressCallback:
@@ -76,7 +79,7 @@ class DubWatcher:
         assert self._scene is not None
         shot = self._plans[record.speaker][record.shot]
         new = range(max(record.clip.new_start, shot.frames.start), min(record.clip.stop, shot.frames.stop))
-        if new:
+        if new and self._every:
             self._wanted.setdefault(new[len(new) // 2], []).append(len(self._records))
         self._records.append(record)
 
@@ -86,8 +89,7 @@ class DubWatcher:
         slots = self._scene.slots
         for number, frame in enumerate(frames):
             for index in self._wanted.pop(number, ()):
-                track = self._scene.speakers[self._records[index].speaker].track
-                self._pictures[index] = _before_and_after(frame, track.boxes[slots[number]])
+                self._take_pictures(index, frame, slots[number])
             yield frame
 
     @contextmanager
@@ -110,10 +112,8 @@ class DubWatcher:
     @property
     def clips(self) -> tuple[ReportedClip, ...]:
         """All clips, by number."""
-        shown = self._with_pictures()
-        found = [
-            _reported(r, self._pictures.get(i) if i in shown else None) for i, r in enumerate(self._records)
-        ]
+        pictures = self._pictures | self._again
+        found = [_reported(record, pictures.get(index)) for index, record in enumerate(self._records)]
         return tuple(sorted(found, key=lambda clip: clip.number))
 
     @property
@@ -152,6 +152,21 @@ class DubWatcher:
         passed = passed_through(untouched, self._scene.frames / MODEL_FPS)
         return [line for line in (passed, told if kind == "bad" or again else "") if line]
 
+    def _take_pictures(self, index: int, frame: FinishedFrame, slot: int) -> None:
+        record = self._records[index]
+        again = _reported(record).sampled > 1 and len(self._again) < MOST_PICTURES
+        if not again and index % self._every:
+            return
+        assert self._scene is not None
+        taken = _before_and_after(frame, self._scene.speakers[record.speaker].track.boxes[slot])
+        if again:
+            self._again[index] = taken
+            return
+        self._pictures[index] = taken
+        if len(self._pictures) > MOST_PICTURES:
+            self._every *= 2
+            self._pictures = {i: pair for i, pair in self._pictures.items() if i % self._every == 0}
+
     def _pass_time(self, stage: str) -> None:
         now = self._clock()
         self._seconds[str(stage)] = self._seconds.get(str(stage), 0.0) + now - self._last
@@ -159,7 +174,8 @@ class DubWatcher:
 
     def _portrait(self, speaker: int) -> str:
         """The speaker as in the source: of the clip in which the face is largest."""
-        mine = [i for i in self._pictures if self._records[i].speaker == speaker]
+        pictures = self._pictures | self._again
+        mine = [i for i in pictures if self._records[i].speaker == speaker]
         assert self._scene is not None
         boxes, slots = self._scene.speakers[speaker].track.boxes, self._scene.slots
 
@@ -167,12 +183,7 @@ class DubWatcher:
             box = boxes[slots[min(self._records[index].clip.new_start, len(slots) - 1)]]
             return float(box[2] - box[0])
 
-        return self._pictures[max(mine, key=size)][0] if mine else ""
-
-    def _with_pictures(self) -> set[int]:
-        every = -(-len(self._records) // MOST_PICTURES)
-        again = {i for i, record in enumerate(self._records) if _reported(record).sampled > 1}
-        return again | set(range(0, len(self._records), max(1, every)))
+        return pictures[max(mine, key=size)][0] if mine else ""
 
 
 class _Listener(logging.Handler):
