@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import QUICK
+from xdub_core.errors import MediaError
+from xdub_core.media.output.content_credentials import EditSignature
 from xdub_core.media.output.origin import EDITED_WITH_AI, stated_source_type
 
 CERTIFICATES = Path(__file__).resolve().parents[1] / "assets" / "c2pa"
@@ -85,3 +87,22 @@ def test_output_and_preview_are_signed(run, dub):
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "out.mp4", "out.preview.mp4", "video.mp4", "voice.wav",
     ]  # fmt: skip
+
+
+def test_a_dub_that_was_not_signed_in_the_end_is_told_kept_and_never_called_finished(run, files, monkeypatch):
+    pytest.importorskip("c2pa", reason="SIGNING WAS NOT TESTED: c2pa-python is not installed")
+    signed = ("--c2pa-cert", CERTIFICATES / "signer.pem", "--c2pa-key", CERTIFICATES / "signer.key")
+    given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4")
+
+    def refuse(self, path, container, title, source_type):
+        raise MediaError(f"{title} was not signed (the server is away); it is whole but for that")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EditSignature, "sign", refuse)
+        ended = run("dub", *given, *QUICK, "--length", "shortest", *signed)
+    assert ended.code == 2 and "was not signed" in ended.err
+    assert stated_source_type(files / "out.mp4") == EDITED_WITH_AI
+    again = run("dub", *given, *QUICK, "--length", "shortest", *signed)
+    assert again.code == 2 and "is there already" in again.err
+    assert run("dub", *given, *QUICK, "--length", "shortest", *signed, "--overwrite").code == 0
+    assert "signed by Test Signer" in run("info", files / "out.mp4").out

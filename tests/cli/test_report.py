@@ -96,3 +96,37 @@ def test_rows_of_a_batch_can_have_one_but_not_in_the_batch_s_own_place(run, dub,
     assert run("batch", files / "jobs.json").code == 0
     assert names(files) == ["out.mp4", "out.report.html", "out.report.json"]
     assert "is done already" in " ".join(run("batch", files / "jobs.json").err.split())
+
+
+def test_clips_of_an_earlier_run_are_told_as_kept(run, files):
+    given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4")
+
+    def kept(*more):
+        ended = run("dub", *given, *QUICK, "--length", "source", "--report", *more)
+        assert ended.code == 0, ended.err
+        told = json.loads((files / "out.report.json").read_text(encoding="utf-8"))
+        return [clip["kept"] for clip in told["clips"]], told["cost"]
+
+    flags, cost = kept("--keep-job")
+    assert flags == [False, False] and cost["frames_kept"] == 0
+    sampled = cost["frames_sampled"]
+    flags, cost = kept("--redo", "2", "--overwrite")
+    assert flags == [True, False]
+    assert cost["frames_kept"] + cost["frames_sampled"] == sampled
+
+
+def test_who_is_ended_before_the_report_gets_it_from_the_same_command(run, files, monkeypatch):
+    given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4")
+
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("xdub_core.cli.dub.write_report", ended)
+        assert run("dub", *given, *QUICK, "--length", "source", "--report").code == 130
+    before = (files / "out.mp4").read_bytes()
+    assert run("dub", *given, *QUICK, "--length", "source", "--report").code == 0
+    assert names(files) == ["out.mp4", "out.report.html", "out.report.json"]
+    assert (files / "out.mp4").read_bytes() == before
+    told = json.loads((files / "out.report.json").read_text(encoding="utf-8"))
+    assert all(clip["kept"] for clip in told["clips"])

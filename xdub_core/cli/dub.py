@@ -93,15 +93,17 @@ def run_dub(job: DubJob) -> None:
         (features,), dub_model = model.load([recording], files.out.parent, stack, on_progress, work.heard)
         scene = Scene(source, source.timeline, (Speaker(track, features),), frames, files.extend)
         sound = replace(sound, intact=recording.intact)
-        write = stack.enter_context(outputs(files, encoding, scanned.info, scene, sound, origin, work))
-        on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
-        watcher.plan(scene, dub_model, settings)
-        kept = work.clips(scene.speakers)
-        for frame in watcher.pictured(dub(scene, dub_model, settings, on_progress, watcher.on_clip, kept)):
-            write(frame)
-    if files.report:
-        sounds = ((Named("person 1", sound.path.name), sound),)
-        write_report(files, vars(job), Dubbed(scanned.info, sounds, model, settings), watcher)
+        with outputs(files, encoding, scanned.info, scene, sound, origin, work) as write:
+            on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
+            watcher.plan(scene, dub_model, settings)
+            kept = work.clips(scene.speakers)
+            for frame in watcher.pictured(
+                dub(scene, dub_model, settings, on_progress, watcher.on_clip, kept)
+            ):
+                write(frame)
+        if files.report:  # before the work that is kept goes: who is killed here can still get it
+            sounds = ((Named("person 1", sound.path.name), sound),)
+            write_report(files, vars(job), Dubbed(scanned.info, sounds, model, settings), watcher)
     answer.print(
         f"[green]{escape(str(files.out))}[/]: {frames} frames, {frames / MODEL_FPS:.2f} s",
         highlight=False,

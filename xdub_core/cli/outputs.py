@@ -58,7 +58,8 @@ def outputs(
         for writer in writers:
             writer.finish()
         stack.pop_all()  # both are whole: from here on, none is removed
-    work.note_finished({writer.path: writer.hidden.stat().st_size for writer in writers})
+    whole = [writer for writer in writers if writer.is_signed]
+    work.note_finished({writer.path: writer.hidden.stat().st_size for writer in whole})
     _keep_all(writers)
 
 

@@ -46,7 +46,8 @@ class ClipRecord:
     """A clip, whose it is, and how it came about.
 
     `speaker`: the place of its speaker in the scene, from 0; `shot`: of that speaker's shots, from 0; `seed`: of the
-    settings, from which each attempt at each clip has its noise (`sampling.clip_sampling.attempt_seed`).
+    settings, from which each attempt at each clip has its noise (`sampling.clip_sampling.attempt_seed`); `kept`: it was
+    sampled in an earlier run, and taken from there.
     """
 
     speaker: int
@@ -54,6 +55,7 @@ class ClipRecord:
     clip: Clip
     seed: int
     outcome: ClipOutcome
+    kept: bool = False
 
 
 ClipCallback = Callable[[ClipRecord], None]

@@ -39,6 +39,8 @@ class KeptClips:
     it. `planned` is called once, when the clips are planned, with their keys and with the bytes that all of them take;
     it tells by key how often a clip shall have been sampled again, and may raise.
 
+    `sampled`: the numbers of the clips that were sampled in this run, as they are; the others were kept.
+
     A clip depends on the one before it in its shot, so whatever makes that another makes this another.
     """
 
@@ -46,6 +48,7 @@ class KeptClips:
     inputs: str
     heard: tuple[str, ...]
     planned: Callable[[Chains, int], Mapping[str, int]] = _none
+    sampled: set[int] = field(default_factory=set, compare=False)
 
     def samplers(
         self,
@@ -63,7 +66,8 @@ class KeptClips:
         size = sum(_bytes(clip, settings) for clip in clips)
         redos = self.planned(tuple(chain for chains in keys for chain in chains), size)
         return tuple(
-            tuple(KeptSampler(sampler, self.store, chain, redos) for chain in chains) for chains in keys
+            tuple(KeptSampler(sampler, self.store, chain, redos, self.sampled) for chain in chains)
+            for chains in keys
         )
 
     def _keys(
@@ -98,6 +102,8 @@ class KeptSampler:
     store: Store
     keys: Mapping[int, str]
     redos: Mapping[str, int]
+    sampled: set[int] = field(default_factory=set, compare=False)
+    """Takes the numbers of those that were not kept."""
     _made: dict[int, str] = field(default_factory=dict, init=False, repr=False)
     """The keys of the clips as they were made: of which attempt, after which clip."""
 
@@ -115,6 +121,7 @@ class KeptSampler:
             if on_step is not None:
                 on_step(self.steps, self.steps, latents)
             return latents
+        self.sampled.add(number)
         latents = self.sampler(number, replace(clip, attempt=attempt), on_step)
         self.store.save(CLIPS, made, {"latents": latents.cpu().numpy()})
         return latents

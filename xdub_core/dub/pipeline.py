@@ -55,7 +55,7 @@ def dub(
     samplers: Sequence[Sequence[ClipSampler]] = [[sampler] * len(shots) for shots in plans]
     if kept is not None:
         samplers = kept.samplers(scene, plans, settings, sampler)
-    return _dub(scene, model, settings, plans, samplers, on_progress, on_clip)
+    return _dub(scene, model, settings, plans, samplers, on_progress, on_clip, kept)
 
 
 def plan_scene(scene: Scene, settings: DubSettings) -> tuple[tuple[ShotPlan, ...], ...]:
@@ -75,6 +75,7 @@ def _dub(
     samplers: Sequence[Sequence[ClipSampler]],
     on_progress: ProgressCallback,
     on_clip: ClipCallback,
+    kept: KeptClips | None,
 ) -> Iterator[FinishedFrame]:
     chain = ClipChain(
         model.vae,
@@ -89,7 +90,8 @@ def _dub(
 
     def crops_of(number: int, speaker: Speaker, place: int, shot: ShotPlan) -> Iterator[DubbedCrop]:
         def tell(clip: Clip, outcome: ClipOutcome) -> None:
-            on_clip(ClipRecord(number, place, clip, settings.sampler.seed, outcome))
+            was_kept = kept is not None and clip.number not in kept.sampled
+            on_clip(ClipRecord(number, place, clip, settings.sampler.seed, outcome, was_kept))
 
         crops, sampler = source_crops(scene, speaker.track, shot.slots, settings), samplers[number][place]
         return chain.run(speaker.features, crops, shot.clips, steps.of_clip, on_clip=tell, sampler=sampler)

@@ -220,6 +220,7 @@ def _reported(record: ClipRecord, pictures: tuple[str, str] | None = None) -> Re
             for verdict in outcome.verdicts
         ),
         seconds=round(outcome.seconds, 3),
+        kept=record.kept,
         before=before,
         after=after,
     )

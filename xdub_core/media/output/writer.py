@@ -194,6 +194,11 @@ class VideoWriter:
         if self._unsigned is not None:
             raise self._unsigned
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether a signature that was asked for is there; also where none was."""
+        return self._unsigned is None
+
     def _sign(self) -> None:
         if self._origin is None or self._origin.signature is None:
             return
