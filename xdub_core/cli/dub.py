@@ -59,7 +59,7 @@ class DubJob:
 
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
-    files, watcher = job.files, DubWatcher(pictures=job.files.report)
+    files, watcher = job.files, DubWatcher(report=job.files.report)
     model, settings, encoding = check_options(job)
     own = finished_outputs(job, model)
     if own.issuperset(files.outputs):

@@ -52,8 +52,8 @@ def write_report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed,
     one has appeared there meanwhile that shall not be replaced.
     """
     report = _report(files, options, dubbed, watcher)
-    for path, text in zip(files.report_paths, (report_json(report), report_page(report)), strict=True):
-        _write(path, text, files.overwrite)
+    for path, pieces in zip(files.report_paths, (report_json(report), (report_page(report),)), strict=True):
+        _write(path, pieces, files.overwrite)
 
 
 def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watcher: DubWatcher) -> Report:
@@ -165,10 +165,11 @@ def _environment() -> dict[str, Fact]:
     return told | {"processors": os.cpu_count()}
 
 
-def _write(path: Path, text: str, overwrite: bool) -> None:
+def _write(path: Path, pieces: Iterable[str], overwrite: bool) -> None:
     file = HiddenFile(path, overwrite)
     try:
-        file.path.write_text(text, encoding="utf-8")
+        with file.path.open("w", encoding="utf-8", newline="\n") as content:
+            content.writelines(pieces)
     except BaseException as error:
         file.discard()
         if isinstance(error, OSError):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 FORMAT = 1
@@ -24,7 +24,7 @@ class ReportedFile:
     facts: Facts = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """Frames [start_frame, stop_frame) of the dub on the model's clock, and when they are shown.
 
@@ -69,7 +69,7 @@ class ReportedPerson:
     untouched: tuple[Span, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReportedAttempt:
     """One sampling of a clip: what the self-check measured, and what it found wrong, in words."""
 
@@ -77,7 +77,7 @@ class ReportedAttempt:
     measures: Facts = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReportedClip:
     """A clip and how it came about.
 
@@ -191,10 +191,19 @@ class Report:
         return tuple(clip for clip in self.clips if clip.sampled > 1)
 
 
-def report_json(report: Report) -> str:
-    """The report as JSON, with what its parts work out of themselves."""
-    told: dict[str, Any] = asdict(report)
-    told["cost"]["sampled_per_dubbed"] = round(report.cost.sampled_per_dubbed, 4)
-    for clip, entry in zip(report.clips, told["clips"], strict=True):
-        entry["passed"] = clip.passed
-    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def report_json(report: Report) -> Iterator[str]:
+    """The report as JSON, with what its parts work out of themselves; piece by piece, since an hour's may be long."""
+    yield from json.JSONEncoder(indent=1, ensure_ascii=False, allow_nan=False, default=_told).iterencode(
+        report
+    )
+    yield "\n"
+
+
+def _told(part: Any) -> dict[str, Any]:
+    """What JSON says of a part of a report."""
+    told = {field.name: getattr(part, field.name) for field in fields(part)}
+    if isinstance(part, ReportedClip):
+        told["passed"] = part.passed
+    if isinstance(part, Cost):
+        told["sampled_per_dubbed"] = round(part.sampled_per_dubbed, 4)
+    return told

@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 
 from xdub_core.dub.scene import Scene, Speaker
-from xdub_core.dub.shots import ShotPlan
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.report.model import ReportedPerson, Span
 
@@ -30,11 +29,11 @@ def span(start: int, stop: int, reason: str = "") -> Span:
     return Span(start, stop, round(start / MODEL_FPS, 3), round(stop / MODEL_FPS, 3), reason)
 
 
-def reasons_of(speaker: Speaker, slots: np.ndarray, shots: Iterable[ShotPlan]) -> np.ndarray:
+def reasons_of(speaker: Speaker, slots: np.ndarray, shots: Iterable[range]) -> np.ndarray:
     """For each frame of the dub why the speaker's face was left as it was, [frames] of str; empty: it was dubbed."""
     in_shot = np.zeros(len(slots), bool)
     for shot in shots:
-        in_shot[shot.frames.start : shot.frames.stop] = True
+        in_shot[shot.start : shot.stop] = True
     reasons = np.full(len(slots), "", object)
     if speaker.strength is not None:
         reasons[speaker.strength <= 0] = SILENT
@@ -60,7 +59,7 @@ def untouched_by_all(reasons: Sequence[np.ndarray]) -> tuple[Span, ...]:
 
 
 def reported_person(
-    number: int, named: Named, scene: Scene, shots: Sequence[ShotPlan], reasons: np.ndarray, picture: str
+    number: int, named: Named, scene: Scene, shots: Sequence[range], reasons: np.ndarray, picture: str
 ) -> ReportedPerson:
     """Speaker `number` (from 0) of a scene."""
     track = scene.speakers[number].track

@@ -15,7 +15,6 @@ from xdub_core.dub.model import DubbingModel
 from xdub_core.dub.pipeline import plan_scene
 from xdub_core.dub.scene import Scene
 from xdub_core.dub.settings import DubSettings, check_sizes
-from xdub_core.dub.shots import ShotPlan
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.progress import Progress, ProgressCallback
@@ -42,18 +41,20 @@ class DubWatcher:
     """Collects what a report tells of one dub.
 
     Its methods go where the dub calls: `timed` around the progress, `on_clip` as it is, `pictured` around the frames.
-    What it keeps hardly grows with the video's length: a note a clip, and few pictures, or none.
+    What it keeps hardly grows with the video's length: a note a clip and few pictures. Where no `report` is wanted it
+    keeps nothing but what `notes` tells.
     """
 
-    def __init__(self, pictures: bool = True, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._every = 1 if pictures else 0
+    def __init__(self, report: bool = True, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._report = report
+        self._every = 1
         self._clock = clock
         self._last = clock()
         self._stage: str = PREPARING
         self._seconds: dict[str, float] = {}
         self._records: list[ClipRecord] = []
         self._scene: Scene | None = None
-        self._plans: Sequence[Sequence[ShotPlan]] = ()
+        self._shots: list[list[range]] = []
         self._wanted: dict[int, list[int]] = {}
         self._pictures: dict[int, tuple[str, str]] = {}
         self._again: dict[int, tuple[str, str]] = {}
@@ -72,14 +73,18 @@ class DubWatcher:
     def plan(self, scene: Scene, model: DubbingModel, settings: DubSettings) -> None:
         """What is going to be dubbed; before the first clip. Raises what `dub` raises at once."""
         geometry = check_sizes(settings, model)
-        self._scene, self._plans = scene, plan_scene(scene, replace(settings, geometry=geometry))
+        plans = plan_scene(scene, replace(settings, geometry=geometry))
+        self._scene, self._shots = scene, [[shot.frames for shot in shots] for shots in plans]
 
     def on_clip(self, record: ClipRecord) -> None:
         """Note a clip; its pictures are taken when its frames come."""
-        assert self._scene is not None
-        shot = self._plans[record.speaker][record.shot]
-        new = range(max(record.clip.new_start, shot.frames.start), min(record.clip.stop, shot.frames.stop))
-        if new and self._every:
+        if not self._report:
+            if _reported(record).sampled > 1:
+                self._records.append(record)
+            return
+        shot = self._shots[record.speaker][record.shot]
+        new = range(max(record.clip.new_start, shot.start), min(record.clip.stop, shot.stop))
+        if new:
             self._wanted.setdefault(new[len(new) // 2], []).append(len(self._records))
         self._records.append(record)
 
@@ -122,7 +127,7 @@ class DubWatcher:
         made = [(record.clip.frames, _reported(record)) for record in self._records]
         return Cost(
             frames_shown=self._scene.frames,
-            frames_dubbed=sum(len(shot.frames) for shots in self._plans for shot in shots),
+            frames_dubbed=sum(len(shot) for shots in self._shots for shot in shots),
             frames_sampled=sum(frames * clip.sampled for frames, clip in made),
             frames_kept=sum(frames for frames, clip in made if clip.kept),
         )
@@ -133,11 +138,11 @@ class DubWatcher:
         scene, slots = self._scene, self._scene.slots
         reasons = [
             reasons_of(speaker, slots, shots)
-            for speaker, shots in zip(scene.speakers, self._plans, strict=True)
+            for speaker, shots in zip(scene.speakers, self._shots, strict=True)
         ]
         people = tuple(
             reported_person(
-                number, named, scene, self._plans[number], reasons[number], self._portrait(number)
+                number, named, scene, self._shots[number], reasons[number], self._portrait(number)
             )
             for number, named in enumerate(names)
         )
