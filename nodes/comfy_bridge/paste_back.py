@@ -13,6 +13,7 @@ from xdub_core.compose.color_match import match_color, match_color_as_released
 from xdub_core.compose.paste_back import PasteMode
 from xdub_core.dub.crops import DubbedCrop
 from xdub_core.dub.frames import DubbedFace, pasted_frames
+from xdub_core.dub.playback import at_model_rate
 from xdub_core.dub.stitch import stitched
 from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame
@@ -68,8 +69,9 @@ def pasted(
         (shot.frames, _dubbed(crops, shot, plan, through_vae))
         for crops, shot in zip(shots, plan.shots, strict=True)
     )
-    slots = shown_slots(len(face.timeline), plan.frames)
-    return pasted_frames(footage.source, face.timeline, slots, [DubbedFace(face.track, made)], mode)
+    slots = shown_slots(len(face.timeline), plan.frames + 1)
+    shown = at_model_rate(face.timeline, slots[:-1])
+    return pasted_frames(footage.source, shown, slots, [DubbedFace(face.track, made)], mode)
 
 
 def _dubbed(

@@ -34,7 +34,7 @@ def test_clips_only_ever_see_their_own_shot(shot, frames, longer, extend):
     a_scene = scene(len(shot), frames, shot >= 0, shot, extend=extend)
     track = a_scene.speakers[0].track
     for part in shots_of(track, a_scene.slots):
-        slots = slots_of_shot(track, a_scene.frames, part, len(part) + 13 * longer, extend)
+        slots = slots_of_shot(track, a_scene.frames, part, len(part) + 13 * longer, a_scene.slots_for)
         assert np.array_equal(slots[: len(part)], a_scene.slots[part.start : part.stop])
         assert len(set(shot[slots])) == 1
         assert np.all(np.abs(np.diff(slots)) <= 1)
@@ -87,7 +87,7 @@ def test_a_loop_that_begins_without_a_face_has_its_shots_apart():
 def test_a_shot_that_lasts_to_the_end_sees_what_the_video_goes_on_with():
     a_scene = scene(20, 15)
     assert (
-        slots_of_shot(a_scene.speakers[0].track, a_scene.frames, range(15), 25).tolist()
+        slots_of_shot(a_scene.speakers[0].track, a_scene.frames, range(15), 25, a_scene.slots_for).tolist()
         == ping_pong(20, 25).tolist()
     )
 

@@ -23,8 +23,9 @@ from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.outputs import outputs
 from xdub_core.cli.report import Dubbed, write_report
-from xdub_core.dub.length import frames_of_audio, output_frames
+from xdub_core.dub.length import FrameRate, frames_of_audio, output_end, output_frames
 from xdub_core.dub.pipeline import dub
+from xdub_core.dub.playback import Playback
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
@@ -32,9 +33,10 @@ from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.output.encode_format import source_format
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
-from xdub_core.media.timeline import MODEL_FPS
+from xdub_core.media.timeline import MODEL_FPS, Timeline
 from xdub_core.media.video.passes import VideoPasses
-from xdub_core.media.video.video_info import VideoInfo, scan_video
+from xdub_core.media.video.source_clock import source_clock
+from xdub_core.media.video.video_info import ScannedVideo, VideoInfo, scan_video
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import likeness_of_track, load_likeness
 from xdub_core.progress import Progress, ProgressCallback, Stage
@@ -72,18 +74,20 @@ def run_dub(job: DubJob) -> None:
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
     model = model.checked(settings, detects=job.face.needs_detector)
     origin = job.origin.of_edit(files.video, files.out)
-    source = VideoPasses(scanned)
+    keeps_clock = files.fps is FrameRate.SOURCE and not settings.as_released
+    source = VideoPasses(scanned, nearest=keeps_clock)
     with ExitStack() as stack:
         stack.enter_context(watcher.listening())
         sound = place_sound(files.audio, scanned.info, files.audio_stream, files.audio_offset)
         recording = stack.enter_context(open_recording(sound, spool_dir=files.out.parent))
         spoken_frames = frames_of_audio(recording.samples)
         frames = output_frames(len(source.timeline), spoken_frames, files.length)
+        playback = _playback(scanned, source.timeline, files, recording.samples) if keeps_clock else None
         _check_something_is_said(sound, frames)
         work = stack.enter_context(kept_work(job, model))
         on_progress = watcher.timed(stack.enter_context(progress_bars()))
         track = work.remembered(
-            (job.face, files.video_stream, settings.as_released),
+            (job.face, files.video_stream, settings.as_released, keeps_clock),
             FaceTrack,
             lambda: _track(source, job.face, model, settings.as_released, scanned.info, on_progress),
         )
@@ -91,7 +95,9 @@ def run_dub(job: DubJob) -> None:
         if frames > spoken_frames:
             recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
         (features,), dub_model = model.load([recording], files.out.parent, stack, on_progress, work.heard)
-        scene = Scene(source, source.timeline, (Speaker(track, features),), frames, files.extend)
+        speakers = (Speaker(track, features),)
+        scene = Scene(source, source.timeline, speakers, frames, files.extend, playback)
+        clock = scene.shown.clock
         sound = replace(sound, intact=recording.intact)
         with outputs(files, encoding, scanned.info, scene, sound, origin, work) as write:
             on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
@@ -105,7 +111,7 @@ def run_dub(job: DubJob) -> None:
             sounds = ((Named("person 1", sound.path.name), sound),)
             write_report(files, vars(job), Dubbed(scanned.info, sounds, model, settings), watcher)
     answer.print(
-        f"[green]{escape(str(files.out))}[/]: {frames} frames, {frames / MODEL_FPS:.2f} s",
+        f"[green]{escape(str(files.out))}[/]: {len(clock)} frames, {float(clock.end):.2f} s",
         highlight=False,
         soft_wrap=True,
     )
@@ -117,6 +123,12 @@ def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings
     """What a dub's options say, looked at without its files. Raises what `choose_model` raises, and SettingsError."""
     model = choose_model(job.model, job.face.detector)
     return model, job.sampling.settings(model.settings), job.encoding.settings()
+
+
+def _playback(scanned: ScannedVideo, timeline: Timeline, files: FileOptions, samples: int) -> Playback:
+    """How an output on the source's own clock shows the source; `samples`: of the recording."""
+    end = output_end(len(timeline), samples, files.length)
+    return Playback(source_clock(scanned.index), timeline, files.extend, end)
 
 
 def _check_something_is_said(sound: AudioTrack, frames: int) -> None:

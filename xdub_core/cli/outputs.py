@@ -17,7 +17,6 @@ from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.sound.sound_place import AudioTrack
-from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import VideoInfo
 
 
@@ -35,12 +34,11 @@ def outputs(
 
     `work` notes them, so that a run after this one knows them if this one is killed.
     """
-    first_pass = min(len(scene.timeline), scene.frames)  # however the video is extended, its clock ends there
-    tracks = None if info.stream is None else SourceTracks(info, first_pass / MODEL_FPS)
+    tracks = None if info.stream is None else SourceTracks(info, float(scene.first_pass))
     write_to = partial(
         VideoWriter,
         height=info.height,
-        fps=MODEL_FPS,
+        clock=scene.shown.clock,
         settings=encoding,
         audio=sound,
         like=info,

@@ -37,7 +37,7 @@ def dub(
     on_clip: ClipCallback = ignore_clips,
     kept: KeptClips | None = None,
 ) -> Iterator[FinishedFrame]:
-    """Yield the `scene.frames` finished frames at 25 fps, shaped and typed like the source's.
+    """Yield the finished frames that `scene.shown` names, shaped and typed like the source's.
 
     Frames without a face come out as they are, and so does every pixel outside the speakers' face boxes, and every face
     in frames where its speaker's strength is 0. `on_clip` gets a record of every clip, when it is final and before its
@@ -64,7 +64,16 @@ def plan_scene(scene: Scene, settings: DubSettings) -> tuple[tuple[ShotPlan, ...
     Raises FaceError where there is no face in any of the frames.
     """
     tracks = (speaker.track for speaker in scene.speakers)
-    return plan_dub(tracks, scene.frames, settings.geometry, scene.extend, fitted=not settings.as_released)
+    slots = scene.slots_for(
+        scene.frames + settings.geometry.frames
+    )  # clips run past the end by less than one
+    return plan_dub(
+        tracks,
+        scene.frames,
+        settings.geometry,
+        fitted=not settings.as_released,
+        slots_for=lambda count: slots[:count],
+    )
 
 
 def _dub(
@@ -104,10 +113,12 @@ def _dub(
         face(number, speaker, shots)
         for number, (speaker, shots) in enumerate(zip(scene.speakers, plans, strict=True))
     ]
-    frames = pasted_frames(scene.source, scene.timeline, scene.slots, faces, settings.paste_mode)
+    shown = scene.shown
+    slots = scene.slots_for(scene.frames + 1)
+    frames = pasted_frames(scene.source, shown, slots, faces, settings.paste_mode)
     for number, frame in enumerate(frames, 1):
         yield frame
-        on_progress(Progress(Stage.FRAMES, number, scene.frames))
+        on_progress(Progress(Stage.FRAMES, number, len(shown)))
 
 
 class _Steps:

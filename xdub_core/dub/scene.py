@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from xdub_core.audio.features import AudioFeatures
+from xdub_core.dub.playback import Playback, ShownFrames, at_model_rate
 from xdub_core.errors import SettingsError
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.picture.frame import SourceFrame
-from xdub_core.media.timeline import Extend, Timeline, shown_slots
+from xdub_core.media.timeline import MODEL_FPS, Extend, Timeline, extended_slots
 
 
 class FrameSource(Protocol):
@@ -56,7 +58,8 @@ class Speaker:
 class Scene:
     """A video on its 25-fps timeline, and who speaks in it; where faces overlap, the later speaker covers the earlier.
 
-    `frames`: how many frames to make; `extend`: how the video is made longer where it is shorter.
+    `frames`: how many frames the model makes, 25 a second; `extend`: how the video is made longer where it is shorter.
+    `playback`: the source on its own clock, for an output that keeps it; None: the output's frames are the model's.
 
     Raises SettingsError where nobody speaks, a face was tracked through another timeline, or a strength is not one for
     each frame.
@@ -67,6 +70,7 @@ class Scene:
     speakers: tuple[Speaker, ...]
     frames: int
     extend: Extend = Extend.BOUNCE
+    playback: Playback | None = None
 
     def __post_init__(self) -> None:
         if not self.speakers:
@@ -81,14 +85,36 @@ class Scene:
 
     @property
     def slots(self) -> np.ndarray:
-        """The timeline's slot that each output frame shows, int64 [frames]."""
-        return shown_slots(len(self.timeline), self.frames, self.extend)
+        """The timeline's slot that each of the model's frames shows, int64 [frames]."""
+        return self.slots_for(self.frames)
+
+    def slots_for(self, frames: int) -> np.ndarray:
+        """The same for the first so many of them, also for more than the model makes: what it sees past the end."""
+        if self.playback is not None:
+            return self.playback.slots(frames)
+        return extended_slots(len(self.timeline), self.frames, self.extend)(frames)
+
+    @property
+    def shown(self) -> ShownFrames:
+        """The frames of the output."""
+        if self.playback is not None:
+            return self.playback.shown(self.frames)
+        return at_model_rate(self.timeline, self.slots)
+
+    @property
+    def first_pass(self) -> Fraction:
+        """Seconds until which the output has the source's own clock, however it goes on after."""
+        ends = self.shown.clock.end
+        if self.playback is not None:
+            return min(ends, self.playback.clock.end)
+        return min(ends, Fraction(len(self.timeline), int(MODEL_FPS)))
 
     def boxes(self) -> Iterator[list[np.ndarray]]:
         """For each output frame the boxes of the speakers' faces that are there."""
         tracks = [speaker.track for speaker in self.speakers]
-        for slot in self.slots:
-            yield [track.boxes[slot] for track in tracks if track.present[slot]]
+        slots = self.slots_for(self.frames + 1)
+        for place in np.rint(self.shown.place).astype(np.int64):
+            yield [track.boxes[slots[place]] for track in tracks if track.present[slots[place]]]
 
 
 def _check_strength(strength: np.ndarray | None, frames: int, number: int) -> None:

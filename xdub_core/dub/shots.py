@@ -11,7 +11,7 @@ import numpy as np
 from xdub_core.dub.clip_plan import Clip, ClipGeometry, plan_clips
 from xdub_core.errors import FaceError
 from xdub_core.face.track import FaceTrack
-from xdub_core.media.timeline import Extend, jumps, ping_pong, shown_slots
+from xdub_core.media.timeline import Extend, SlotsFor, extended_slots, jumps, ping_pong
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,20 @@ def plan_dub(
     extend: Extend = Extend.BOUNCE,
     *,
     fitted: bool = True,
+    slots_for: SlotsFor | None = None,
 ) -> tuple[tuple[ShotPlan, ...], ...]:
     """The plans of a dub of `frames` frames: for each speaker's track its shots, see `plan_shots`.
 
     `extend`: how the video is made longer where it is shorter than that. `fitted`: clips no longer than their shot
-    needs, or all of full length.
+    needs, or all of full length. `slots_for`: what the output shows, in place of the timeline and how it is extended.
     All clips are numbered on, those of the first speaker first: whoever else speaks, theirs keep their numbers.
     Raises FaceError where none of the tracks has a face in those frames.
     """
     plans: list[tuple[ShotPlan, ...]] = []
     planned = 0
     for track in tracks:
-        plans.append(_plan(track, frames, geometry, planned, extend, fitted))
+        shown = slots_for or extended_slots(len(track), frames, extend)
+        plans.append(_plan(track, frames, geometry, planned, shown, fitted))
         planned += sum(len(shot.clips) for shot in plans[-1])
     if not any(plans):
         raise FaceError(
@@ -70,12 +72,12 @@ def plan_shots(
 
 
 def _plan(
-    track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int, extend: Extend, fitted: bool
+    track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int, slots_for: SlotsFor, fitted: bool
 ) -> tuple[ShotPlan, ...]:
     plans: list[ShotPlan] = []
-    for shot in shots_of(track, shown_slots(len(track), frames, extend)):
+    for shot in shots_of(track, slots_for(frames)):
         clips = plan_clips(len(shot), shot.start, geometry, planned, fitted=fitted)
-        slots = slots_of_shot(track, frames, shot, clips[-1].stop - shot.start, extend)
+        slots = slots_of_shot(track, frames, shot, clips[-1].stop - shot.start, slots_for)
         plans.append(ShotPlan(shot, clips, slots))
         planned += len(clips)
     return tuple(plans)
@@ -94,15 +96,13 @@ def shots_of(track: FaceTrack, slots: np.ndarray) -> tuple[range, ...]:
 
 
 def slots_of_shot(
-    track: FaceTrack, frames: int, shot: range, covered: int, extend: Extend = Extend.BOUNCE
+    track: FaceTrack, frames: int, shot: range, covered: int, slots_for: SlotsFor
 ) -> np.ndarray:
     """Timeline slots of the `covered` frames that a shot's clips cover, in an output of `frames`; int64 [covered].
 
     The last clip mostly covers frames past the shot's end. They see what the video goes on with, where the shot lasts
     to the end of the output and would last longer; elsewhere the shot is played to and fro.
     """
-    if frames <= len(track):  # the video is long enough: how it would be extended must make no difference
-        extend = Extend.BOUNCE
-    slots = shown_slots(len(track), shot.start + covered, extend)
+    slots = slots_for(shot.start + covered)
     lasts = len(shots_of(track, slots[shot.start :])[0]) if shot.stop == frames else len(shot)
     return slots[shot.start + ping_pong(lasts, covered)]

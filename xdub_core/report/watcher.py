@@ -92,9 +92,11 @@ class DubWatcher:
         """The same frames, of which pictures are taken."""
         assert self._scene is not None
         slots = self._scene.slots
-        for number, frame in enumerate(frames):
-            for index in self._wanted.pop(number, ()):
-                self._take_pictures(index, frame, slots[number])
+        for place, frame in zip(self._scene.shown.place.tolist(), frames, strict=True):
+            number = min(round(place), len(slots) - 1)  # of the model's frames, as the clips' are
+            for wanted in [wanted for wanted in self._wanted if wanted <= number]:
+                for index in self._wanted.pop(wanted):
+                    self._take_pictures(index, frame, slots[number])
             yield frame
 
     @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xdub_core.dub.length import Length
+from xdub_core.dub.length import FrameRate, Length
 from xdub_core.media.output.output_file import check_new_file, check_output
 from xdub_core.media.timeline import Extend
 
@@ -77,6 +77,14 @@ class FileOptions:
             "which is a cut; hold lets the last frame stand, and the face in it speak on."
         ),
     ] = Extend.BOUNCE
+
+    fps: Annotated[
+        FrameRate,
+        _option(
+            help="source: the output has the video's own frames at their own times, at whatever rate, constant or not; "
+            "the lips of each are those of its instant. 25: the model's own frames, as --as-released always has them."
+        ),
+    ] = FrameRate.SOURCE
 
     @property
     def preview_path(self) -> Path:

@@ -27,6 +27,7 @@ from xdub_core.media.output.source_tracks import SourceTracks, add_source_tracks
 from xdub_core.media.picture.color import FULL, ColorTags, YuvMeaning, tags_for_output, yuv_meaning
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.sound.mix import Sound
+from xdub_core.media.timeline import FrameClock
 from xdub_core.media.video.video_info import VideoInfo
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class VideoWriter:
     Args:
         path: the output; its suffix names the container (.mp4, .mov, .mkv, .webm).
         width, height: pixels of the frames that will come.
-        fps: frames a second.
+        clock: when the frames appear, as many as will come; or how many there are a second.
         settings: codec, quality and so on.
         audio: the sound; it is cut where the video ends (a copied last packet may overhang).
         like: the source's facts, whose colour tags, pixel shape and depth the output takes over. A warning is logged
@@ -70,7 +71,7 @@ class VideoWriter:
         path: str | Path,
         width: int,
         height: int,
-        fps: float | Fraction = 25,
+        clock: FrameClock | float | Fraction = 25,
         settings: EncodeSettings = _DEFAULTS,
         audio: Sound | None = None,
         like: VideoInfo | None = None,
@@ -81,9 +82,15 @@ class VideoWriter:
     ) -> None:
         self.path = Path(path)
         self.frames = 0
+        self._end = 0.0  # seconds
         self._packets = 0
         self._size = (width, height)
-        self._fps = Fraction(fps).limit_denominator(1001)
+        self._clock = clock if isinstance(clock, FrameClock) else None
+        self._fps = Fraction(clock.rate if isinstance(clock, FrameClock) else clock).limit_denominator(1001)
+        self._time_base = 1 / self._fps if self._clock is None else self._clock.time_base
+        steps = np.ones(1, np.int64) if self._clock is None else np.diff(self._clock.ticks)
+        self._longest = int(steps.max())  # ticks that a frame stays
+        self._durations: dict[int, int] | None = None if self._longest == steps.min() else {}  # by timestamp
         self._plan = plan_encoding(
             self.path, settings, self._size, SourceFormat() if like is None else source_format(like)
         )
@@ -143,15 +150,19 @@ class VideoWriter:
                 f"a frame [{height}, {width}, 3] of uint8 or uint16 is due, not {rgb.shape} {rgb.dtype}"
             )
         picture = self._to_encode(finished)
-        picture.pts, picture.time_base = self.frames, 1 / self._fps
+        start, stop = self._tick(self.frames), self._tick(self.frames + 1)
+        picture.pts, picture.time_base = start, self._time_base
         _tag(picture, self._tags)
         self.frames += 1
+        self._end = float(stop * self._time_base)
+        if self._durations is not None:
+            self._durations[start] = stop - start
         with self._disk_errors():
             self._mux(self._video_packets(picture))
             if self._audio is not None:
-                self._mux(self._audio.packets(float(self.frames / self._fps)))
+                self._mux(self._audio.packets(self._end))
             for companion in list(self._companions):
-                self._mux_companion(companion, companion.packets(float(self.frames / self._fps)))
+                self._mux_companion(companion, companion.packets(self._end))
 
     def finish(self) -> None:
         """Write the file's end. It stays hidden, and goes again where the context is left by an exception.
@@ -248,7 +259,7 @@ class VideoWriter:
         context = stream.codec_context
         stream.width, stream.height = width, height
         stream.pix_fmt = self._plan.pixel_format
-        context.time_base = 1 / self._fps
+        context.time_base = self._time_base
         # Slices alone, PyAV's default, make x264 slower and its files larger.
         context.thread_type = "AUTO"
         _tag(context, self._tags)
@@ -286,10 +297,18 @@ class VideoWriter:
     def _video_packets(self, picture: Any) -> Iterator[Any]:
         for packet in self._stream.encode(picture):
             # x265 gives videos of one or two frames random decoding times: give them its usual ones.
-            if packet.dts is None or packet.pts - packet.dts > _FURTHEST_REORDERING:
-                packet.dts = min(packet.pts, self._packets - 2)
+            if packet.dts is None or packet.pts - packet.dts > _FURTHEST_REORDERING * self._longest:
+                packet.dts = min(packet.pts, self._tick(self._packets - 2))
+            if self._durations is not None:
+                packet.duration = self._durations.pop(packet.pts, packet.duration)
             self._packets += 1
             yield packet
+
+    def _tick(self, frame: int) -> int:
+        """When a frame appears, or the one before ends, in units of the time base."""
+        if self._clock is None or frame < 0:
+            return frame * self._longest
+        return int(self._clock.ticks[frame])
 
     def _mux(self, packets: Iterable[Any]) -> None:
         for packet in packets:
@@ -304,9 +323,11 @@ class VideoWriter:
                 raise
             self._companions.remove(companion)
             companion.close()
-            second = float(self.frames / self._fps)
             log.warning(
-                "%s: a track taken over from the source ends at %.2f s (%s)", self.path, second, reason(error)
+                "%s: a track taken over from the source ends at %.2f s (%s)",
+                self.path,
+                self._end,
+                reason(error),
             )
 
     @contextlib.contextmanager

@@ -20,6 +20,7 @@ class FrameIndex:
         stamps: int64 timestamps by which the keyframes are found in the file.
         last_duration: seconds for which the last frame stays.
         start: seconds of the first frame on the container's own clock.
+        stated_rate: frames a second as the container states them, which its timestamps may round; None: it does not.
     """
 
     pts: np.ndarray | None
@@ -29,6 +30,7 @@ class FrameIndex:
     time_base: Fraction
     last_duration: float
     start: float
+    stated_rate: Fraction | None = None
 
     def __len__(self) -> int:
         return len(self.seconds)

@@ -61,12 +61,16 @@ class _StreamFacts:
     """
 
     time_base: Fraction
-    frame_seconds: float
+    rate: Fraction
     stated_frames: int
     codec: str
     dts_clock: bool
     bare: bool
     joinable: bool
+
+    @property
+    def frame_seconds(self) -> float:
+        return float(1 / self.rate)
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> _StreamFacts:
@@ -75,7 +79,7 @@ class _StreamFacts:
         bare = bool(container.format.flags & _NO_TIMESTAMPS)
         return cls(
             time_base=stream.time_base or Fraction(1, 1000),
-            frame_seconds=float(1 / rate),
+            rate=rate,
             stated_frames=stream.frames,
             codec=stream.codec_context.name,
             dts_clock=container.format.name == "avi",
@@ -198,11 +202,12 @@ def _build(
     if facts.bare:
         stay = np.where(durations > 0, durations * time_base, facts.frame_seconds)
         seconds = np.concatenate([[0.0], np.cumsum(stay[:-1])])
-        return FrameIndex(pts, seconds, keyframes, stamps, facts.time_base, float(stay[-1]), 0.0)
+        return FrameIndex(pts, seconds, keyframes, stamps, facts.time_base, float(stay[-1]), 0.0, facts.rate)
     seconds = (ticks - ticks[0]) * time_base
     typical = float(np.median(np.diff(seconds))) if len(seconds) > 1 else facts.frame_seconds
     duration = typical if facts.dts_clock else float(durations[-1]) * time_base or typical
-    return FrameIndex(pts, seconds, keyframes, stamps, facts.time_base, duration, float(ticks[0] * time_base))
+    start = float(ticks[0] * time_base)
+    return FrameIndex(pts, seconds, keyframes, stamps, facts.time_base, duration, start, facts.rate)
 
 
 def _agrees(index: FrameIndex, decoded: Sequence[Any]) -> bool:

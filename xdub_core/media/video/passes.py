@@ -23,15 +23,20 @@ class VideoPasses:
         scanned: the video.
         start: seconds on the file's own clock at which the wanted part begins.
         duration: seconds that it lasts; 0 for all the rest.
+        nearest: how slots are chosen, see `timeline_from_timestamps`.
 
     Raises:
         MediaError: as `VideoReader`; also where no frame lies in that part.
     """
 
-    def __init__(self, scanned: ScannedVideo, start: float = 0.0, duration: float = 0.0) -> None:
+    def __init__(
+        self, scanned: ScannedVideo, start: float = 0.0, duration: float = 0.0, nearest: bool = False
+    ) -> None:
         self._scanned = scanned
         with VideoReader(scanned) as reader:
             whole = reader.timeline
+        if nearest:
+            whole = timeline_from_timestamps(scanned.index.seconds, scanned.info.duration, nearest=True)
         self.timeline = _part(scanned, start, duration) if start > 0 or duration > 0 else whole
 
     def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
