@@ -1,5 +1,7 @@
 """What an output says of its origin: found again in every container, and nothing else is changed by it."""
 
+import json
+
 import av
 import numpy as np
 import pytest
@@ -116,6 +118,26 @@ def test_the_remark_of_another_version_is_replaced(tmp_path):
     assert Origin().tags({"COMMENT": f"mine\n{older}\nyours"}, "matroska")["COMMENT"].split("\n") == [
         "mine", "yours", Origin().remark,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_workflow_in_the_comment_can_still_be_read(tmp_path, suffix):
+    workflow = {"prompt": {"3": {"class_type": "X", "inputs": {"text": '"ü"\n', "cfg": 2.5}}}, "none": None}
+    film = source_with(tmp_path / "in.mkv", {"comment": json.dumps(workflow)})
+    once = write(tmp_path / f"once{suffix}", source=film)
+    told = json.loads(tags_of(write(tmp_path / f"twice{suffix}", source=once))["comment"])
+    assert EDITED_WITH_AI in told.pop("digital_source_type")
+    assert told == workflow
+    assert stated_source_type(once) == EDITED_WITH_AI
+
+
+@pytest.mark.parametrize(("suffix", "stays"), [(".mp4", True), (".mkv", True), (".mov", False)])
+def test_a_comment_that_quicktime_cannot_count_never_hides_the_mark(tmp_path, caplog, suffix, stays):
+    film = source_with(tmp_path / "in.mkv", {"comment": "x" * 70_000})
+    tags = tags_of(write(tmp_path / f"out{suffix}", source=film))
+    assert tags["comment"].endswith(Origin().remark)
+    assert tags["comment"].startswith("x" * 70_000) is stays
+    assert ("too long for .mov files" in caplog.text) is not stays
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

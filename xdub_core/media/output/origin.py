@@ -13,6 +13,8 @@ Nothing of it depends on chance or the clock.
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import uuid
 from collections.abc import Mapping
@@ -25,6 +27,8 @@ from xdub_core import __version__
 from xdub_core.errors import MediaError
 from xdub_core.media.container.opening import open_input
 
+log = logging.getLogger(__name__)
+
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """The vocabulary; its terms are these addresses with a name at the end."""
 EDITED_WITH_AI = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
@@ -35,6 +39,7 @@ TOOL, VERSION = "X-Dub", __version__
 
 _XMP_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 """XMP's own, of XMP's specification part 3, 1.1.4."""
+_LONGEST_IN_QUICKTIME = 65535  # bytes
 _TERM = re.compile(re.escape(SOURCE_TYPES).replace("http:", "https?:") + r"(\w+)")
 _OUR_REMARK = re.compile(r"\n*Edited with AI: [^\n]*" + re.escape(SOURCE_TYPES) + r"\w+\)")
 _XMP = """\
@@ -90,11 +95,18 @@ class Origin:
     def tags(self, own: Mapping[str, str], container: str) -> dict[str, str]:
         """The tags to set in a file that has `own` already, in FFmpeg's names; `container` is FFmpeg's too.
 
-        A comment that is there stays, and the remark follows it; the remark of an earlier dub is replaced.
+        A comment that is there stays, and the remark follows it, or joins it where it is a JSON object, as ComfyUI's
+        packs write their workflows there; the remark of an earlier dub is replaced. What QuickTime's 16 bits cannot
+        count goes, with a warning.
         """
-        comment = _OUR_REMARK.sub("", own.get(_spelled("comment", own), "")).rstrip()
+        comment = _with_remark(own.get(_spelled("comment", own), ""), self.remark)
+        if container == "mov" and len(comment.encode()) > _LONGEST_IN_QUICKTIME:
+            log.warning(
+                "the source's comment is too long for .mov files and is left out; .mp4 and .mkv hold it"
+            )
+            comment = self.remark
         # FFmpeg writes "encoder" only where it may name itself there; QuickTime's place for it is in the XMP packet.
-        tags = {"comment": f"{comment}\n{self.remark}".lstrip(), "encoding_tool": f"{TOOL} {VERSION}"}
+        tags = {"comment": comment, "encoding_tool": f"{TOOL} {VERSION}"}
         if container == "mov":
             tags["xmp"] = self.xmp
         elif container != "mp4":
@@ -125,6 +137,16 @@ def origin_of_edit(source: Path) -> Origin:
         if stated_source_type(source) == MADE_BY_AI:
             return Origin(MADE_BY_AI)
     return Origin()
+
+
+def _with_remark(comment: str, remark: str) -> str:
+    try:
+        told = json.loads(comment)
+    except (ValueError, RecursionError):
+        told = None
+    if isinstance(told, dict):
+        return json.dumps({**told, "digital_source_type": remark}, ensure_ascii=False)
+    return f"{_OUR_REMARK.sub('', comment).rstrip()}\n{remark}".lstrip()
 
 
 def _spelled(name: str, tags: Mapping[str, Any]) -> str:
