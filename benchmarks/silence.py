@@ -32,7 +32,7 @@ from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.video_info import scan_video
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.loading import Mini, load_mini
-from xdub_core.mini.network_files import load_network
+from xdub_core.mini.network_files import load_networks
 from xdub_core.mini.syncnet import MiniSyncScorer
 
 SAMPLE = BUILT_IN.parent / "sample"
@@ -103,7 +103,8 @@ class Dubs:
         with recording_from_waveform(clean[None], SAMPLE_RATE) as recording:
             features = mini.features(recording)
             self.features = features.read(0, features.rows)
-        self.scorer = MiniSyncScorer(load_network("sync", BUILT_IN))
+        networks = load_networks(BUILT_IN)
+        self.scorer, self.landmarks = MiniSyncScorer(networks.sync), networks.landmarks
         self.slots = np.zeros(0, int)
 
     def pictures(self, recording: Recording, silence: Silence) -> np.ndarray:
@@ -119,23 +120,22 @@ class Dubs:
 
     def measured(self, pictures: np.ndarray) -> tuple[float, float, float]:
         """Mean and movement of the opening in pauses, as shares of its mean while speaking; Sync-C while speaking."""
-        found = [face for one in pictures for face in self.mini.detector.detect([one])]
-        opening = np.array([np.nan if face is None else face.openness for face in found])
+        boxes = self.track.boxes[self.slots]
+        crops = [crop_frame(one, box, self.mini.card.crop) for one, box in zip(pictures, boxes, strict=True)]
+        opening = self.landmarks.find([(crop * 255).astype(np.uint8) for crop in crops]).openness
         edge, pause = round(EDGE * MODEL_FPS), round(PAUSE * MODEL_FPS)
         silent = np.zeros(self.frames, bool)
         silent[: pause - edge] = silent[self.frames - pause + edge :] = True
         speech = slice(pause, self.frames - pause)
-        usual = np.nanmean(opening[speech])
-        boxes = self.track.boxes[self.slots]
-        crops = [crop_frame(one, box, self.mini.card.crop) for one, box in zip(pictures, boxes, strict=True)]
+        usual = opening[speech].mean()
         score = sync_score(
             self.scorer,
             torch.from_numpy(np.stack(crops[speech])),
             self.features[2 * speech.start : 2 * speech.stop],
         )
         return (
-            float(np.nanmean(opening[silent]) / usual),
-            float(np.nanstd(opening[silent]) / usual),
+            float(opening[silent].mean() / usual),
+            float(opening[silent].std() / usual),
             score.confidence,
         )
 
