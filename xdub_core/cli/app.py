@@ -25,6 +25,7 @@ from xdub_core.cli.options.model import ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
+from xdub_core.cli.options.speech import SpeechOptions
 from xdub_core.cli.train import train_app
 
 
@@ -83,10 +84,11 @@ def dub_command(
     encoding: EncodingOptions,
     origin: OriginOptions,
     resume: ResumeOptions,
+    speech: SpeechOptions,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
-    """Dub a video with a recording."""
-    run_dub(DubJob(files, model, face, sampling, encoding, origin, resume))
+    """Dub a video with a recording, or with one for each of several people."""
+    run_dub(DubJob(files, model, face, sampling, encoding, origin, resume, speech))
 
 
 @app.command("batch")
@@ -97,6 +99,7 @@ def batch_command(
         typer.Argument(
             help="A table with a header (.csv: UTF-8, separated by commas, semicolons or tabs), or a .json list of "
             "objects. Columns are called as dub's options: video, audio, out, and any other; empty is the default. "
+            "For several people there are voice_1, voice_2, voice_offset_2 and so on in the place of audio. "
             "Relative paths start in its folder; a switch is yes or no."
         ),
     ],

@@ -40,7 +40,7 @@ def run_demo(out: Path, overwrite: bool = False) -> None:
         raise MediaError(
             f"{out.parent}: this folder cannot be made ({reason(error)}); choose another"
         ) from error
-    files = FileOptions(video, recording, out, preview=True, overwrite=overwrite)
+    files = FileOptions(video=video, audio=recording, out=out, preview=True, overwrite=overwrite)
     run_dub(DubJob(files, ModelOptions(MINI)))
     told = f"[green]{escape(str(files.preview_path))}[/]: the sample and its dub side by side"
     answer.print(told, highlight=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -10,7 +11,6 @@ from itertools import repeat
 import numpy as np
 from rich.markup import escape
 
-from xdub_core.audio.recording import SAMPLE_RATE, open_recording
 from xdub_core.cli.chosen_model import ChosenModel, choose_model
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.cli.kept_work import finished_outputs, forget_finished, kept_work
@@ -21,26 +21,35 @@ from xdub_core.cli.options.model import RELEASED, ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
+from xdub_core.cli.options.speech import SpeechOptions, given_voices
 from xdub_core.cli.outputs import outputs
 from xdub_core.cli.report import Dubbed, write_report
-from xdub_core.dub.length import FrameRate, frames_of_audio, output_end, output_frames
+from xdub_core.cli.voices import (
+    Faces,
+    Spoken,
+    check_only_one,
+    check_something_is_said,
+    faces_of,
+    heard_together,
+    open_voices,
+    said_by,
+)
+from xdub_core.dub.length import FrameRate, output_end, output_frames
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.playback import Playback
-from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.scene import Scene
 from xdub_core.dub.settings import DubSettings
-from xdub_core.errors import SettingsError
+from xdub_core.face.people import track_people
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.output.encode_format import source_format
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
-from xdub_core.media.sound.sound_place import AudioTrack, place_sound
-from xdub_core.media.timeline import MODEL_FPS, Timeline
+from xdub_core.media.timeline import Timeline
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.source_clock import source_clock
 from xdub_core.media.video.video_info import ScannedVideo, VideoInfo, scan_video
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import likeness_of_track, load_likeness
 from xdub_core.progress import Progress, ProgressCallback, Stage
-from xdub_core.report.people import Named
 from xdub_core.report.watcher import DubWatcher
 
 logger = logging.getLogger(__name__)
@@ -57,19 +66,21 @@ class DubJob:
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
     origin: OriginOptions = field(default_factory=OriginOptions)
     resume: ResumeOptions = field(default_factory=ResumeOptions)
+    speech: SpeechOptions = field(default_factory=SpeechOptions)
 
 
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
     files, watcher = job.files, DubWatcher(report=job.files.report)
     model, settings, encoding = check_options(job)
+    voices = given_voices(files, job.speech, settings.as_released)
     own = finished_outputs(job, model)
     if own.issuperset(files.outputs):
         answer.print(f"{files.out} is finished already", markup=False, highlight=False, soft_wrap=True)
         forget_finished(job)
         return
     files = replace(files, overwrite=files.overwrite or bool(own))
-    files.check_outputs()
+    files.check_outputs(voice.path for voice in voices)
     scanned = scan_video(files.video, files.video_stream)
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
     model = model.checked(settings, detects=job.face.needs_detector)
@@ -78,27 +89,33 @@ def run_dub(job: DubJob) -> None:
     source = VideoPasses(scanned, nearest=keeps_clock)
     with ExitStack() as stack:
         stack.enter_context(watcher.listening())
-        sound = place_sound(files.audio, scanned.info, files.audio_stream, files.audio_offset)
-        recording = stack.enter_context(open_recording(sound, spool_dir=files.out.parent))
-        spoken_frames = frames_of_audio(recording.samples)
-        frames = output_frames(len(source.timeline), spoken_frames, files.length)
-        playback = _playback(scanned, source.timeline, files, recording.samples) if keeps_clock else None
-        _check_something_is_said(sound, frames)
+        spoken = open_voices(voices, scanned.info, files.out.parent, stack)
+        frames = output_frames(len(source.timeline), max(each.frames for each in spoken), files.length)
+        samples = max(each.recording.samples for each in spoken)
+        playback = _playback(scanned, source.timeline, files, samples) if keeps_clock else None
+        check_something_is_said(spoken, frames)
         work = stack.enter_context(kept_work(job, model))
         on_progress = watcher.timed(stack.enter_context(progress_bars()))
-        track = work.remembered(
-            (job.face, files.video_stream, settings.as_released, keeps_clock),
-            FaceTrack,
-            lambda: _track(source, job.face, model, settings.as_released, scanned.info, on_progress),
+        faces = work.remembered(
+            (
+                job.face,
+                [voice.person for voice in voices],
+                files.video_stream,
+                settings.as_released,
+                keeps_clock,
+            ),
+            Faces,
+            lambda: _faces(source, job.face, spoken, model, settings.as_released, scanned.info, on_progress),
         )
-        _warn_of_strange_heads(source, files, model, track)
-        if frames > spoken_frames:
-            recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
-        (features,), dub_model = model.load([recording], files.out.parent, stack, on_progress, work.heard)
-        speakers = (Speaker(track, features),)
+        _warn_of_strange_heads(source, files, model, faces.tracks)
+        silence = job.speech.chosen_silence(settings.as_released)
+        said = said_by(spoken, faces, frames, silence, files.out.parent, stack)
+        heard = [each.heard for each in said]
+        features, dub_model = model.load(heard, files.out.parent, stack, on_progress, work.heard)
+        speakers = tuple(each.speaker(rows) for each, rows in zip(said, features, strict=True))
         scene = Scene(source, source.timeline, speakers, frames, files.extend, playback)
         clock = scene.shown.clock
-        sound = replace(sound, intact=recording.intact)
+        sound = heard_together(spoken, frames)
         with outputs(files, encoding, scanned.info, scene, sound, origin, work) as write:
             on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
             watcher.plan(scene, dub_model, settings)
@@ -108,7 +125,7 @@ def run_dub(job: DubJob) -> None:
             ):
                 write(frame)
         if files.report:  # before the work that is kept goes: who is killed here can still get it
-            sounds = ((Named("person 1", sound.path.name), sound),)
+            sounds = [(each.named, each.spoken.place) for each in said]
             write_report(files, vars(job), Dubbed(scanned.info, sounds, model, settings), watcher)
     answer.print(
         f"[green]{escape(str(files.out))}[/]: {len(clock)} frames, {float(clock.end):.2f} s",
@@ -122,7 +139,10 @@ def run_dub(job: DubJob) -> None:
 def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings]:
     """What a dub's options say, looked at without its files. Raises what `choose_model` raises, and SettingsError."""
     model = choose_model(job.model, job.face.detector)
-    return model, job.sampling.settings(model.settings), job.encoding.settings()
+    settings, encoding = job.sampling.settings(model.settings), job.encoding.settings()
+    given_voices(job.files, job.speech, settings.as_released)
+    job.speech.chosen_silence(settings.as_released)
+    return model, settings, encoding
 
 
 def _playback(scanned: ScannedVideo, timeline: Timeline, files: FileOptions, samples: int) -> Playback:
@@ -131,12 +151,28 @@ def _playback(scanned: ScannedVideo, timeline: Timeline, files: FileOptions, sam
     return Playback(source_clock(scanned.index), timeline, files.extend, end)
 
 
-def _check_something_is_said(sound: AudioTrack, frames: int) -> None:
-    if sound.delay >= frames / MODEL_FPS:
-        raise SettingsError(
-            f"{sound.path}: its sound would begin at {sound.delay:.2f} s, when the output has ended already, at "
-            f"{frames / MODEL_FPS:.2f} s; make --audio-offset smaller, or --length audio"
+def _faces(
+    source: VideoPasses,
+    face: FaceOptions,
+    spoken: Sequence[Spoken],
+    model: ChosenModel,
+    as_released: bool,
+    info: VideoInfo,
+    on_progress: ProgressCallback,
+) -> Faces:
+    """The faces of those who speak: those of numbered people, or the one that is given or found."""
+    indices = source.timeline.source_index
+    if face.needs_detector and spoken[0].voice.person is not None:
+        on_progress(Progress(Stage.FACES, 0, len(indices)))
+        people = track_people(
+            source.frames(indices),
+            model.detector(face.detector, as_released=False),
+            every=face.detect_every,
+            progress=lambda done: on_progress(Progress(Stage.FACES, done, len(indices))),
         )
+        return faces_of(spoken, people)
+    check_only_one(spoken)
+    return Faces((_track(source, face, model, as_released, info, on_progress),))
 
 
 def _track(
@@ -164,13 +200,15 @@ def _track(
 
 
 def _warn_of_strange_heads(
-    source: VideoPasses, files: FileOptions, model: ChosenModel, track: FaceTrack
+    source: VideoPasses, files: FileOptions, model: ChosenModel, tracks: Iterable[FaceTrack]
 ) -> None:
     """Say before the work that a mini is no use for what the video shows."""
     if model.mini is None:
         return
     judge = load_likeness(BUILT_IN)
-    likeness = likeness_of_track(judge, source, source.timeline, track, model.mini.card.crop)
-    if not likeness.is_rendered_head:
-        remedy = f"use --model {RELEASED} instead (`python -m xdub_core models` tells how to get it)"
-        logger.warning("%s", likeness.warning(str(files.video), remedy))
+    for track in tracks:
+        likeness = likeness_of_track(judge, source, source.timeline, track, model.mini.card.crop)
+        if not likeness.is_rendered_head:
+            remedy = f"use --model {RELEASED} instead (`python -m xdub_core models` tells how to get it)"
+            logger.warning("%s", likeness.warning(str(files.video), remedy))
+            return

@@ -16,7 +16,7 @@ from xdub_core.media.output.origin import Origin
 from xdub_core.media.output.source_tracks import SourceTracks
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.sound.sound_place import AudioTrack
+from xdub_core.media.sound.mix import Sound
 from xdub_core.media.video.video_info import VideoInfo
 
 
@@ -26,7 +26,7 @@ def outputs(
     encoding: EncodeSettings,
     info: VideoInfo,
     scene: Scene,
-    sound: AudioTrack,
+    sound: Sound,
     origin: Origin | None,
     work: KeptWork,
 ) -> Iterator[Callable[[FinishedFrame], None]]:

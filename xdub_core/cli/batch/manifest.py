@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xdub_core.cli.batch.row_job import REQUIRED, unknown_column
+from xdub_core.cli.batch.row_job import REQUIRED, says_something, unknown_column
 from xdub_core.errors import SettingsError
 from xdub_core.media.container.opening import reason
 
@@ -112,7 +112,7 @@ def _header_faults(header: list[str], line: int) -> Iterable[Fault]:
     place = f"header (line {line})"
     for name in sorted({name for name in header if name and header.count(name) > 1}):
         yield Fault(place, (name,), "there are two columns of this name")
-    for name in REQUIRED:
+    for name in REQUIRED if says_something(header) else (*REQUIRED, "audio"):
         if name not in header:
             yield Fault(place, (name,), "this column is missing")
     for name in header:

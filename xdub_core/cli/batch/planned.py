@@ -69,7 +69,10 @@ def _key(written: DubJob, job: DubJob) -> str:
     """A hash of what decides about the output: the options as written, and every input's size and time."""
     resume = ResumeOptions(redo=written.resume.redo)  # the rest makes no other output
     options = asdict(replace(written, files=replace(written.files, overwrite=False), resume=resume))
-    inputs = (job.files.video, job.files.audio, job.face.boxes, job.face.landmarks, Path(job.model.model))
+    inputs = (
+        *(path for _, path in _footage(job)),
+        *(job.face.boxes, job.face.landmarks, Path(job.model.model)),
+    )
     stamps = [[stamp(file) for file in _files(path)] for path in inputs if path is not None]
     told = json.dumps([__version__, options, stamps], default=str)
     return hashlib.sha256(told.encode()).hexdigest()
@@ -88,7 +91,8 @@ def _files(path: Path) -> list[Path]:
 def _file_faults(job: DubJob) -> dict[tuple[str, ...], str]:
     """Inputs that are not there, and outputs that cannot be written."""
     wrong: dict[tuple[str, ...], str] = {}
-    files = (("video", job.files.video), ("audio", job.files.audio))
+    files = _footage(job)
+    faces: tuple[tuple[str, Path | None], ...]
     faces = (("boxes", job.face.boxes), ("landmarks", job.face.landmarks))
     for name, path in (*files, *faces):
         try:
@@ -97,10 +101,17 @@ def _file_faults(job: DubJob) -> dict[tuple[str, ...], str]:
         except MediaError as error:
             wrong[(name,)] = str(error)
     try:
-        job.files.check_outputs()
+        job.files.check_outputs(path for column, path in files if column != "video")
     except MediaError as error:
         wrong[("out",)] = str(error)
     return wrong
+
+
+def _footage(job: DubJob) -> list[tuple[str, Path]]:
+    """The video and the recordings, by their columns."""
+    audio = [] if job.files.audio is None else [("audio", job.files.audio)]
+    voices = [(f"voice_{voice.person}", voice.path) for voice in job.speech.voices()]
+    return [("video", job.files.video), *audio, *voices]
 
 
 def _check_input(path: Path, pictures: bool) -> None:
@@ -122,7 +133,7 @@ def _rivals(planned: list[PlannedRow]) -> Iterator[Fault]:
             if other is not plan.row:
                 yield Fault(plan.row.place, ("out",), f"{path}: {other.place} writes this file too")
     for plan in planned:
-        for column, path in (("video", plan.job.files.video), ("audio", plan.job.files.audio)):
+        for column, path in _footage(plan.job):
             writer = written.get(_one_name(path))
             if writer is not None and writer is not plan.row:
                 yield Fault(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,12 +20,16 @@ from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
+from xdub_core.cli.options.speech import SpeechOptions
 from xdub_core.errors import XDubError
 from xdub_core.face.boxes import parse_box
 from xdub_core.media.output.encode_settings import plan_encoding
 from xdub_core.media.sound.sound_place import check_offset
 
-REQUIRED = ("video", "audio", "out")
+REQUIRED = ("video", "out")
+SPEECH = ("audio", "voice")
+"""One of them is needed too."""
+_NUMBERED = re.compile(r"(.+)_(\d+)")
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 Wrong = dict[tuple[str, ...], str]
 """What is wrong, by the columns that it is in."""
@@ -42,17 +47,30 @@ def _row(
     encoding: EncodingOptions,
     origin: OriginOptions,
     resume: ResumeOptions,
+    speech: SpeechOptions,
 ) -> DubJob:
-    return DubJob(files, model, face, sampling, encoding, origin, resume)
+    return DubJob(files, model, face, sampling, encoding, origin, resume, speech)
 
 
 _COMMAND = typer.main.get_command(_rows)
 _OPTIONS: dict[str, Any] = {str(option.name): option for option in _COMMAND.params}
 
 
+def says_something(columns: Iterable[str]) -> bool:
+    """Whether any of the columns holds speech."""
+    return any(_option_and_number(name)[0] in SPEECH for name in columns)
+
+
+def _option_and_number(column: str) -> tuple[str, str]:
+    """The option that a column stands for, and whose: voice_2 is --voice of person 2; "" where nobody's."""
+    if (numbered := _NUMBERED.fullmatch(column)) and getattr(_OPTIONS.get(numbered[1]), "multiple", False):
+        return numbered[1], numbered[2]
+    return column, ""
+
+
 def unknown_column(name: str) -> str:
     """What to say of a column that is no option of `dub`; empty for one that is."""
-    if name in _OPTIONS:
+    if _option_and_number(name)[0] in _OPTIONS:
         return ""
     near = get_close_matches(name, _OPTIONS, n=1)
     meant = f"did you mean {near[0]}?" if near else "`python -m xdub_core dub --help` has them"
@@ -62,8 +80,9 @@ def unknown_column(name: str) -> str:
 def parse_row(cells: Mapping[str, str]) -> tuple[DubJob | None, Wrong]:
     """The dub that a row's cells describe, its paths as written; None where something is wrong."""
     wrong: Wrong = {(name,): what for name in cells if (what := unknown_column(name))}
-    wrong |= {(name,): "this cell must not be empty" for name in REQUIRED if name not in cells}
-    known = {name: text for name, text in cells.items() if name in _OPTIONS}
+    needed_cells = REQUIRED if says_something(cells) else (*REQUIRED, "audio")
+    wrong |= {(name,): "this cell must not be empty" for name in needed_cells if name not in cells}
+    known = {name: text for name, text in cells.items() if not unknown_column(name)}
     needed = dict.fromkeys(REQUIRED, "empty")
     given = needed | known  # the other cells are looked at all the same
     job = None
@@ -114,6 +133,7 @@ def at_home(job: DubJob, folder: Path) -> DubJob:
         job.encoding,
         _paths_at_home(job.origin, folder),
         _paths_at_home(job.resume, folder),
+        job.speech.with_paths(lambda path: folder / path),
     )
 
 
@@ -124,15 +144,17 @@ def _paths_at_home(options: Any, folder: Path) -> Any:
 
 def _job(cells: Mapping[str, str]) -> DubJob:
     """Raises typer.BadParameter for a cell that does not fit, and what the options raise."""
-    arguments = [argument for name, text in cells.items() for argument in _arguments(_OPTIONS[name], text)]
+    arguments = [argument for name, text in cells.items() for argument in _arguments(name, text)]
     with _COMMAND.make_context("dub", arguments) as context:
         return _COMMAND.invoke(context)
 
 
-def _arguments(option: Any, text: str) -> list[str]:
+def _arguments(column: str, text: str) -> list[str]:
     """What `dub`'s command line would have for a cell."""
+    name, number = _option_and_number(column)
+    option = _OPTIONS[name]
     if not option.is_flag:
-        return [f"{option.opts[0]}={text}"]
+        return [f"{option.opts[0]}={f'{number}=' if number else ''}{text}"]
     if text.lower() not in (*_YES, *_NO):
         raise typer.BadParameter("use yes or no", param=option)
     return option.opts[:1] if text.lower() in _YES else option.secondary_opts[:1]

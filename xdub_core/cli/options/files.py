@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from xdub_core.media.timeline import Extend
 _option = partial(typer.Option, rich_help_panel="Files")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileOptions:
     """The video, the speech with its place beside the video, and the output."""
 
@@ -27,13 +28,13 @@ class FileOptions:
         ),
     ]
     audio: Annotated[
-        Path,
+        Path | None,
         _option(
-            help="The speech: any file with sound, a video too. Its time 0, the earliest start of its tracks, goes "
-            "with the first picture; sound that begins later in its own file has silence before it. The sound of the "
-            "dubbed video itself stays with its pictures."
+            help="The speech of one person (of several: --voice): any file with sound, a video too. Its time 0, the "
+            "earliest start of its tracks, goes with the first picture; sound that begins later in its own file has "
+            "silence before it. The sound of the dubbed video itself stays with its pictures."
         ),
-    ]
+    ] = None
     out: Annotated[Path, _option(help="The output: .mp4, .mov, .mkv or .webm.")]
     audio_offset: Annotated[
         float,
@@ -102,8 +103,9 @@ class FileOptions:
         preview = (self.preview_path,) if self.preview else ()
         return (self.out, *preview, *(self.report_paths if self.report else ()))
 
-    def check_outputs(self) -> None:
+    def check_outputs(self, recordings: Iterable[Path]) -> None:
         """Raise MediaError where an output cannot be written, or would replace what it must not."""
-        check_output(self.out, (self.video, self.audio), self.overwrite)
+        inputs = (self.video, *recordings)
+        check_output(self.out, inputs, self.overwrite)
         for path in self.outputs[1:]:
-            check_new_file(path, (self.video, self.audio), self.overwrite)
+            check_new_file(path, inputs, self.overwrite)

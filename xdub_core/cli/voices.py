@@ -1,0 +1,139 @@
+"""The recordings of a dub, and the faces of those who say them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from xdub_core.audio.features import AudioFeatures
+from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
+from xdub_core.cli.options.speech import Voice
+from xdub_core.dub.length import frames_of_audio
+from xdub_core.dub.scene import Speaker
+from xdub_core.dub.silence import Silence, heard_with
+from xdub_core.errors import FaceError, SettingsError
+from xdub_core.face.people import People
+from xdub_core.face.track import FaceTrack
+from xdub_core.media.sound.mix import Sound, mixed
+from xdub_core.media.sound.sound_place import AudioTrack, place_sound
+from xdub_core.media.timeline import MODEL_FPS
+from xdub_core.media.video.video_info import VideoInfo
+from xdub_core.report.people import Named
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A recording that is open, and its place on the dub's clock."""
+
+    voice: Voice
+    place: AudioTrack
+    recording: Recording
+
+    @property
+    def frames(self) -> int:
+        """How many frames it lasts."""
+        return frames_of_audio(self.recording.samples)
+
+    def lasting(self, frames: int) -> Recording:
+        """The recording, followed by silence where it is shorter than so many frames."""
+        if frames <= self.frames:
+            return self.recording
+        return self.recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The face of everyone who says one of the recordings, in their order."""
+
+    tracks: tuple[FaceTrack, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A recording as a model hears it, whose face speaks it, and how far that shows in each frame."""
+
+    spoken: Spoken
+    track: FaceTrack
+    heard: Recording
+    strength: np.ndarray | None
+
+    def speaker(self, features: AudioFeatures) -> Speaker:
+        """As a scene has it. `features`: what was heard."""
+        return Speaker(self.track, features, self.strength)
+
+    @property
+    def named(self) -> Named:
+        """As a report calls it."""
+        return Named(f"person {self.spoken.voice.person or 1}", self.spoken.place.path.name)
+
+
+def open_voices(
+    voices: Iterable[Voice], video: VideoInfo, spool_dir: Path, stack: ExitStack
+) -> tuple[Spoken, ...]:
+    """Open all recordings, as long as `stack` is. Raises MediaError for a file without sound that can be decoded."""
+    opened = []
+    for voice in voices:
+        place = place_sound(voice.path, video, voice.stream, voice.offset)
+        recording = stack.enter_context(open_recording(place, spool_dir))
+        opened.append(Spoken(voice, replace(place, intact=recording.intact), recording))
+    return tuple(opened)
+
+
+def check_something_is_said(spoken: Iterable[Spoken], frames: int) -> None:
+    """Raise SettingsError for a recording that would begin when the output has ended."""
+    for each in spoken:
+        if each.place.delay >= frames / MODEL_FPS:
+            option = "--audio-offset" if each.voice.person is None else "--voice-offset"
+            raise SettingsError(
+                f"{each.place.path}: its sound would begin at {each.place.delay:.2f} s, when the output has ended "
+                f"already, at {frames / MODEL_FPS:.2f} s; make {option} smaller, or --length audio"
+            )
+
+
+def faces_of(spoken: Iterable[Spoken], people: People) -> Faces:
+    """The faces of those whose numbers the recordings have. Raises FaceError where nobody has such a number."""
+    tracks = []
+    for each in spoken:
+        assert each.voice.person is not None
+        try:
+            tracks.append(people.person(each.voice.person).track)
+        except FaceError as error:
+            raise FaceError(f"{each.voice.option}: {error}") from error
+    return Faces(tuple(tracks))
+
+
+def check_only_one(spoken: Iterable[Spoken]) -> None:
+    """Raise FaceError for a recording of anybody else than the one person whose face is given."""
+    for each in spoken:
+        if each.voice.person not in (None, 1):
+            raise FaceError(
+                f"{each.voice.option}: there is no person {each.voice.person}: the face that is given is person 1's"
+            )
+
+
+def said_by(
+    spoken: Sequence[Spoken], faces: Faces, frames: int, silence: Silence, spool_dir: Path, stack: ExitStack
+) -> tuple[Said, ...]:
+    """What is said in a dub of so many frames. Smaller faces come first: nearer ones cover them where they overlap.
+
+    What the models hear is open as long as `stack` is.
+    """
+    said = []
+    for each, track in zip(spoken, faces.tracks, strict=True):
+        heard, strength = heard_with(silence, each.lasting(frames), frames, spool_dir)
+        said.append(Said(each, track, stack.enter_context(heard), strength))
+    return tuple(sorted(said, key=lambda each: _mean_side(each.track)))
+
+
+def heard_together(spoken: Sequence[Spoken], frames: int) -> Sound:
+    """What is heard with a dub of so many frames; see `mixed`."""
+    return mixed([each.place for each in spoken], frames / MODEL_FPS)
+
+
+def _mean_side(track: FaceTrack) -> float:
+    sides = (track.boxes[:, 2] - track.boxes[:, 0])[track.present]
+    return float(np.mean(sides)) if len(sides) else 0.0
