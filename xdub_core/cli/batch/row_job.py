@@ -20,7 +20,7 @@ from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
-from xdub_core.cli.options.speech import SpeechOptions
+from xdub_core.cli.options.speech import NothingSaidError, SpeechOptions
 from xdub_core.errors import XDubError
 from xdub_core.face.boxes import parse_box
 from xdub_core.media.output.encode_settings import plan_encoding
@@ -166,6 +166,8 @@ def _blamed(cells: Mapping[str, str], refusal: str, check: Any) -> tuple[str, ..
     def without(name: str) -> str:
         try:
             check({other: text for other, text in cells.items() if other != name})
+        except NothingSaidError:
+            return refusal  # that the cell is needed does not make it wrong
         except XDubError as error:
             return str(error)
         return ""

@@ -23,6 +23,10 @@ _PEOPLE = "`python -m xdub_core people VIDEO` shows who has which number"
 Value = TypeVar("Value")
 
 
+class NothingSaidError(SettingsError):
+    """No recording is given."""
+
+
 @dataclass(frozen=True)
 class Voice:
     """A recording and where it lies on the dub's clock; `person`: who says it, None for the one who is chosen."""
@@ -113,7 +117,9 @@ def given_voices(files: FileOptions, speech: SpeechOptions, as_released: bool = 
     """
     voices = speech.voices()
     if files.audio is None and not voices:
-        raise SettingsError("nothing is said: give --audio FILE, or --voice PERSON=FILE for each who speaks")
+        raise NothingSaidError(
+            "nothing is said: give --audio FILE, or --voice PERSON=FILE for each who speaks"
+        )
     alone = {
         "--audio": files.audio is not None,
         "--audio-offset": files.audio_offset != 0,
