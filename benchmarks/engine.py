@@ -4,8 +4,8 @@
     python benchmarks/engine.py --device cuda --dtype bfloat16 --full-size
 
 Features are measured at Whisper large's and wav2vec2-base's real widths, with random weights, so no file is needed.
-Each part can be run by itself: dit_forward.py, compose_speed.py, audio_memory.py; dub_memory.py shows that memory
-does not grow with length.
+Each part can be run by itself: dit_forward.py, compose_speed.py, audio_memory.py; memory_over_time.py shows that
+memory does not grow with length.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,11 +17,15 @@ sys.path.insert(0, str(BENCHMARKS))
 import compose_speed
 import dit_forward
 import engine
+import jitter
+import memory_over_time
 import paste_oracle
 import peak_memory
 import unchanged
 
 from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.sound.sound_place import AudioTrack
+from xdub_core.media.video.reader import VideoReader
 
 SMALL = dit_forward.Case(48, 2, 2, frames=3, size=8)
 
@@ -91,7 +96,8 @@ def test_the_full_size_case_is_the_released_model():
         "compose_speed",
         "paste_oracle",
         "audio_memory",
-        "dub_memory",
+        "memory_over_time",
+        "jitter",
         "full_size",
         "unchanged",
         "import_time",
@@ -143,3 +149,36 @@ def test_a_few_damaged_model_files_are_told_in_one_line_each(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "8 damaged files" in result.stdout
+
+
+def test_a_mouth_that_is_off_is_found_where_it_is():
+    rows, columns = np.mgrid[:120, :160].astype(np.float64)
+
+    def picture(x, y, size):
+        height = np.exp(-(((columns - x) / (30 * size)) ** 2 + ((rows - y) / (12 * size)) ** 2))
+        return np.repeat((60 + 140 * height)[..., None], 3, 2).astype(np.uint8)
+
+    mouth = np.array([50.5, 48.5, 110.5, 72.5])
+    made, truth = picture(80.4, 59.7, 1.01), picture(80, 60, 1)
+    np.testing.assert_allclose(jitter.misplaced(made, truth, mouth), [0.4, -0.3, 0.3], atol=0.06)
+
+
+def test_what_moves_slowly_is_no_tremble():
+    at = np.arange(60)
+    slow, quick = 5 * np.sin(at / 20), 0.2 * (-1.0) ** at
+    assert jitter.tremble(slow) < 0.04
+    np.testing.assert_allclose(jitter.tremble(slow + quick), 0.2, atol=0.02)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.25])
+def test_flash_and_click_are_found_apart(late, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory_over_time, "heads", lambda people: [np.full((96, 128, 3), 90, np.uint8)] * 250)
+    rate, minutes = Fraction(25), 0.6
+    memory_over_time.make_video(tmp_path / "heads.mp4", minutes, 1, rate)
+    memory_over_time.make_recording(tmp_path / "voice.wav", minutes, rate, clicks=True)
+    out = tmp_path / "out.mp4"
+    track = AudioTrack(tmp_path / "voice.wav", delay=late)
+    with VideoReader(tmp_path / "heads.mp4") as video, VideoWriter(out, 128, 96, rate, audio=track) as writer:
+        for frame in video.frames(range(900)):
+            writer.write(frame)
+    assert abs(memory_over_time.apart(out, 3) - late) < 0.002
