@@ -47,7 +47,15 @@ def test_it_tells_what_went_in_and_what_became_of_it(dub, files):
     }  # fmt: skip
     assert told["settings"]["as_used"]["sampler.steps"] == 1
     assert [(c["number"], c["seed"]) for c in told["clips"]] == [(1, 7)]
-    assert [(s["start_frame"], s["stop_frame"]) for s in told["untouched"]] == [(12, 20)]
+    assert told["untouched"] == [
+        {
+            "first_frame": 12,
+            "frames": 8,
+            "start_seconds": 0.48,
+            "stop_seconds": 0.8,
+            "reason": "no face was found",
+        }
+    ]
     assert {stage["name"] for stage in told["stages"]} >= {"Finding the face", "Dubbing", "Writing frames"}
     assert "no face was found" in (files / "out.report.html").read_text(encoding="utf-8")
 

@@ -7,6 +7,7 @@ import pytest
 
 from xdub_core.report.model import (
     Cost,
+    PassedThrough,
     Report,
     ReportedAttempt,
     ReportedClip,
@@ -78,9 +79,10 @@ def make_report(count=4, **changes):
             model={"model": "released", "device": "cuda"},
             environment={"python": "3.12.1"},
             frame_rate=25.0,
+            seconds=frames / 25,
             people=people,
             clips=tuple(mine) + tuple(clips(2, 2, count)),
-            untouched=(span(100, 120, f"the face is turned away; {EVIL}"),),
+            untouched=(PassedThrough(100, 20, 4.0, 4.8, f"the face is turned away; {EVIL}"),),
             warnings=("a warning", EVIL),
             stages=(StageTime("Preparing", 1.0), StageTime("Dubbing", 47.25)),
             cost=Cost(frames, frames - 20, 77 * (count + 4), 77),

@@ -9,7 +9,7 @@ import pytest
 from tests.report.conftest import EVIL, clips, make_report
 from xdub_core.report.model import Cost
 from xdub_core.report.page import report_page, verdict
-from xdub_core.report.words import clock, numbered, passed_through
+from xdub_core.report.words import clock, numbered, told_of_passed
 
 VOID = {"meta", "img", "rect", "line"}
 
@@ -121,4 +121,4 @@ def test_many_numbers_are_told_in_short():
 
 
 def test_nothing_is_said_where_everything_was_dubbed():
-    assert passed_through((), 3.0) == ""
+    assert told_of_passed((), 3.0) == ""

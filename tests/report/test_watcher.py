@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.dub.fakes import BOX, SETTINGS, Inventing, scene, speaker, track_of
+from tests.dub.fakes import BOX, SETTINGS, Frames, Inventing, scene, speaker, track_of
 from tests.report.conftest import make_report
 from xdub_core.dub.clip_plan import Clip
 from xdub_core.dub.clip_record import ClipOutcome, ClipRecord, ClipVerdict
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
+from xdub_core.dub.playback import Playback
+from xdub_core.dub.scene import Scene
+from xdub_core.media.timeline import constant_clock, timeline_from_timestamps
 from xdub_core.progress import Progress, Stage
-from xdub_core.report.model import report_json
+from xdub_core.report.model import PassedThrough, report_json
 from xdub_core.report.people import NO_FACE, SILENT, Named
 from xdub_core.report.pictures import SIDE, face_picture
 from xdub_core.report.watcher import PREPARING, DubWatcher
@@ -57,8 +60,7 @@ def test_it_tells_who_was_dubbed_where_and_who_not():
     assert [(s.start_frame, s.stop_frame, s.reason) for s in anna.untouched] == [(20, 25, NO_FACE)]
     assert [(s.start_frame, s.stop_frame) for s in ben.dubbed] == [(22, 34)]
     assert (anna.mean_size, anna.seconds_on_screen) == (40, 29 / 25)
-    assert [(s.start_frame, s.stop_frame, s.reason) for s in untouched] == [(20, 22, NO_FACE)]
-    assert [(s.start_seconds, s.stop_seconds) for s in untouched] == [(0.8, 0.88)]
+    assert untouched == (PassedThrough(20, 2, 0.8, 0.88, NO_FACE),)
 
 
 def test_what_it_calls_untouched_is_what_came_out_as_it_went_in():
@@ -66,7 +68,34 @@ def test_what_it_calls_untouched_is_what_came_out_as_it_went_in():
     watcher, frames = watched(a_scene)
     _, untouched = watcher.people([Named("", "")] * 2)
     same = [number for number, frame in enumerate(frames) if np.array_equal(frame.rgb, frame.source.rgb)]
-    assert same == [n for stretch in untouched for n in range(stretch.start_frame, stretch.stop_frame)]
+    assert same == [
+        number for each in untouched for number in range(each.first_frame, each.first_frame + each.frames)
+    ]
+
+
+@pytest.mark.parametrize("rate", [10, 24, 50, 60])
+def test_it_counts_the_output_s_own_frames_at_any_rate(rate):
+    clock = constant_clock(40, rate)
+    timeline = timeline_from_timestamps(clock.seconds, float(clock.end), nearest=True)
+    frames = len(timeline)
+    there = np.where(np.arange(frames) // max(1, frames // 3) == 1, -1, 0)
+    there[2 * (frames // 3) :] = 1
+    there[-2:] = 2  # and a cut
+    a_scene = Scene(
+        Frames(40), timeline, (speaker(track_of(there)),), frames, playback=Playback(clock, timeline)
+    )
+    watcher, shown = watched(a_scene)
+    _, untouched = watcher.people([Named("", "")])
+    same = [number for number, frame in enumerate(shown) if np.array_equal(frame.rgb, frame.source.rgb)]
+    assert len(shown) == 40 and same
+    assert same == [
+        number for each in untouched for number in range(each.first_frame, each.first_frame + each.frames)
+    ]
+    for each in untouched:
+        assert each.reason == NO_FACE
+        assert each.start_seconds == pytest.approx(each.first_frame / rate, abs=1e-3)
+        assert each.stop_seconds == pytest.approx((each.first_frame + each.frames) / rate, abs=1e-3)
+    assert all(clip.before for clip in watcher.clips)
 
 
 def test_frames_in_which_nothing_is_said_are_told_as_such():

@@ -76,6 +76,7 @@ def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watc
         },
         environment=_environment(),
         frame_rate=MODEL_FPS,
+        seconds=round(watcher.seconds, 3),
         people=people,
         clips=watcher.clips,
         untouched=untouched,

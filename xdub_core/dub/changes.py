@@ -110,16 +110,14 @@ class FaceChanges:
 
     def _same_picture(self, sides: list[_Made], frame: np.ndarray) -> _Made | None:
         """The one whose source crop shows what the frame shows there."""
-        differences = [
-            (
-                _difference(crop_frame(frame, side.change.box, len(side.change.crop.source)), side),
-                side.number,
-                side,
-            )
-            for side in dict.fromkeys(sides)
-        ]
-        nearest = min(differences, default=None)
-        return nearest[2] if nearest is not None and nearest[0] < OTHER_PICTURE else None
+        distinct = {side.number: side for side in sides}  # frames are compared, not hashed
+
+        def difference(side: _Made) -> float:
+            return _difference(crop_frame(frame, side.change.box, len(side.change.crop.source)), side)
+
+        differences = {number: difference(side) for number, side in distinct.items()}
+        nearest = min(differences, key=lambda number: differences[number], default=None)
+        return distinct[nearest] if nearest is not None and differences[nearest] < OTHER_PICTURE else None
 
     def _made(self, number: int) -> _Made | None:
         while self._seen < number:

@@ -42,6 +42,17 @@ class Span:
         return self.stop_frame - self.start_frame
 
 
+@dataclass(frozen=True, slots=True)
+class PassedThrough:
+    """Frames of the output, counted from 0, that are the source's own from edge to edge, when, and why."""
+
+    first_frame: int
+    frames: int
+    start_seconds: float
+    stop_seconds: float
+    reason: str
+
+
 @dataclass(frozen=True)
 class ReportedPerson:
     """Somebody whose lips were changed.
@@ -158,9 +169,10 @@ class Report:
         chosen: those of them that differ from what they are by default.
         model: facts of the model.
         environment: of the machine and the packages.
-        frame_rate: of the model's clock, by which frames are counted here.
+        frame_rate: of the model's clock, by which the frames of spans are counted.
+        seconds: how long the output is.
         people, clips, cost, stages: see there.
-        untouched: frames in which nobody was dubbed, and why.
+        untouched: where nobody was dubbed, and why.
         warnings: what was logged on the way.
     """
 
@@ -172,9 +184,10 @@ class Report:
     model: Facts
     environment: Facts
     frame_rate: float
+    seconds: float
     people: tuple[ReportedPerson, ...]
     clips: tuple[ReportedClip, ...]
-    untouched: tuple[Span, ...]
+    untouched: tuple[PassedThrough, ...]
     warnings: tuple[str, ...]
     stages: tuple[StageTime, ...]
     cost: Cost

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from xdub_core.report.model import Fact, Facts, Report, ReportedClip, ReportedFile, ReportedPerson, Span
+from xdub_core.report.model import (
+    Fact,
+    Facts,
+    PassedThrough,
+    Report,
+    ReportedClip,
+    ReportedFile,
+    ReportedPerson,
+    Span,
+)
 from xdub_core.report.style import STYLE
-from xdub_core.report.words import Kind, checked, clock, count, passed_through
+from xdub_core.report.words import Kind, checked, clock, count, told_of_passed
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _MOST_CLIPS = 400
@@ -53,7 +62,7 @@ def _head(report: Report) -> str:
     told, kind = verdict(report)
     cost, seconds = report.cost, sum(stage.seconds for stage in report.stages)
     tiles = (
-        (clock(cost.frames_shown / report.frame_rate), "of video"),
+        (clock(report.seconds), "of video"),
         (str(len(report.people)), "person dubbed" if len(report.people) == 1 else "people dubbed"),
         (str(len(report.clips)), "clip" if len(report.clips) == 1 else "clips"),
         (f"{cost.sampled_per_dubbed:.2f}", "frames sampled for each one dubbed"),
@@ -111,7 +120,7 @@ def _timeline(person: ReportedPerson, clips: Sequence[ReportedClip], report: Rep
 def _untouched(report: Report) -> str:
     if not report.untouched:
         return "<p>Somebody is dubbed in every frame; outside of the face boxes nothing was changed.</p>"
-    told = passed_through(report.untouched, report.cost.frames_shown / report.frame_rate)
+    told = told_of_passed(report.untouched, report.seconds)
     rows = ((_when(each), str(each.frames), each.reason) for each in report.untouched)
     return f"<p>{escape(told)}</p>{_table(('when', '#frames', 'why'), rows)}"
 
@@ -231,5 +240,5 @@ def _value(value: Fact) -> str:
     return f"{value:g}" if isinstance(value, float) else value
 
 
-def _when(each: Span) -> str:
+def _when(each: Span | PassedThrough) -> str:
     return f"{clock(each.start_seconds)} to {clock(each.stop_seconds)}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from xdub_core.dub.scene import Scene, Speaker
-from xdub_core.media.timeline import MODEL_FPS
-from xdub_core.report.model import ReportedPerson, Span
+from xdub_core.media.timeline import MODEL_FPS, FrameClock
+from xdub_core.report.model import PassedThrough, ReportedPerson, Span
 
 NO_FACE = "no face was found"
 SILENT = "nothing is said"
+NOTHING = "nothing was to be changed"
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,39 @@ def spans_of(reasons: np.ndarray) -> tuple[Span, ...]:
     return tuple(span(start, stop, str(reasons[start])) for start, stop in pairwise(edges) if stop > start)
 
 
-def untouched_by_all(reasons: Sequence[np.ndarray]) -> tuple[Span, ...]:
-    """The stretches in which nobody was dubbed, with everybody's reasons."""
+def passed_through(
+    changed: np.ndarray, places: np.ndarray, reasons: Sequence[np.ndarray], clock: FrameClock
+) -> tuple[PassedThrough, ...]:
+    """The stretches of the output in which nothing was changed.
+
+    `changed`: bool [n], of each frame of the output whether something was; `places`: int [n], the model's frame there;
+    `reasons`: of each speaker, see `reasons_of`; `clock`: the output's.
+    """
     together = np.full(len(reasons[0]), "", object)
-    changes = sum((frames[1:] != frames[:-1] for frames in reasons), np.zeros(len(together) - 1, bool))
-    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(together)]
-    for start, stop in pairwise(edges):
-        told = dict.fromkeys(frames[start] for frames in reasons)
-        together[start:stop] = "" if "" in told else "; ".join(told)
-    return tuple(stretch for stretch in spans_of(together) if stretch.reason)
+    edges = np.flatnonzero(
+        sum((frames[1:] != frames[:-1] for frames in reasons), np.zeros(len(together) - 1, bool))
+    )
+    for start, stop in pairwise([0, *(edges + 1).tolist(), len(together)]):
+        together[start:stop] = "; ".join(filter(None, dict.fromkeys(frames[start] for frames in reasons)))
+    ticks, found = clock.ticks * float(clock.time_base), list[PassedThrough]()
+    for start, stop in _stretches(changed):
+        told = together[places[start:stop]]
+        known = np.flatnonzero(told != "")
+        if len(known):  # a frame between two of the model's may belong to the other one
+            told = told[known[np.clip(np.searchsorted(known, np.arange(len(told))), 0, len(known) - 1)]]
+        else:
+            told[:] = NOTHING
+        for each in spans_of(told):
+            first, last = start + each.start_frame, start + each.stop_frame
+            seconds = round(float(ticks[first]), 3), round(float(ticks[last]), 3)
+            found.append(PassedThrough(first, last - first, *seconds, each.reason))
+    return tuple(found)
+
+
+def _stretches(changed: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where nothing was changed: (first frame, the one after the last)."""
+    edges = np.flatnonzero(np.diff(changed.astype(np.int8), prepend=1, append=1))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def reported_person(

@@ -16,19 +16,18 @@ from xdub_core.dub.pipeline import plan_scene
 from xdub_core.dub.scene import Scene
 from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.progress import Progress, ProgressCallback
 from xdub_core.report.model import (
     Cost,
+    PassedThrough,
     ReportedAttempt,
     ReportedClip,
     ReportedPerson,
-    Span,
     StageTime,
 )
-from xdub_core.report.people import Named, reasons_of, reported_person, span, untouched_by_all
+from xdub_core.report.people import Named, passed_through, reasons_of, reported_person, span
 from xdub_core.report.pictures import face_picture
-from xdub_core.report.words import checked, passed_through
+from xdub_core.report.words import checked, told_of_passed
 
 PREPARING = "Preparing"
 """What comes before the first stage."""
@@ -57,6 +56,7 @@ class DubWatcher:
         self._shots: list[list[range]] = []
         self._wanted: dict[int, list[int]] = {}
         self._pictures: dict[int, tuple[str, str]] = {}
+        self._changed = bytearray()
         self._again: dict[int, tuple[str, str]] = {}
         self.warnings: list[str] = []
 
@@ -93,6 +93,7 @@ class DubWatcher:
         assert self._scene is not None
         slots = self._scene.slots
         for place, frame in zip(self._scene.shown.place.tolist(), frames, strict=True):
+            self._changed.append(bool(frame.changed))
             number = min(round(place), len(slots) - 1)  # of the model's frames, as the clips' are
             for wanted in [wanted for wanted in self._wanted if wanted <= number]:
                 for index in self._wanted.pop(wanted):
@@ -124,6 +125,12 @@ class DubWatcher:
         return tuple(sorted(found, key=lambda clip: clip.number))
 
     @property
+    def seconds(self) -> float:
+        """How long the output is."""
+        assert self._scene is not None
+        return float(self._scene.shown.clock.end)
+
+    @property
     def cost(self) -> Cost:
         assert self._scene is not None
         made = [(record.clip.frames, _reported(record)) for record in self._records]
@@ -134,7 +141,7 @@ class DubWatcher:
             frames_kept=sum(frames for frames, clip in made if clip.kept),
         )
 
-    def people(self, names: Sequence[Named]) -> tuple[tuple[ReportedPerson, ...], tuple[Span, ...]]:
+    def people(self, names: Sequence[Named]) -> tuple[tuple[ReportedPerson, ...], tuple[PassedThrough, ...]]:
         """Everybody who was dubbed, and where nobody was; `names` are the speakers', in their order."""
         assert self._scene is not None
         scene, slots = self._scene, self._scene.slots
@@ -148,7 +155,9 @@ class DubWatcher:
             )
             for number, named in enumerate(names)
         )
-        return people, untouched_by_all(reasons)
+        places = np.minimum(np.rint(scene.shown.place).astype(np.int64), len(slots) - 1)
+        changed = np.frombuffer(bytes(self._changed), bool)
+        return people, passed_through(changed, places[: len(changed)], reasons, scene.shown.clock)
 
     def notes(self) -> list[str]:
         """What somebody should know who does not read the report; nothing where all went as planned."""
@@ -156,7 +165,7 @@ class DubWatcher:
         _, untouched = self.people([Named("", "")] * len(self._scene.speakers))
         told, kind = checked(self.clips)
         again = any(clip.sampled > 1 for clip in self.clips)
-        passed = passed_through(untouched, self._scene.frames / MODEL_FPS)
+        passed = told_of_passed(untouched, self.seconds)
         return [line for line in (passed, told if kind == "bad" or again else "") if line]
 
     def _take_pictures(self, index: int, frame: FinishedFrame, slot: int) -> None:

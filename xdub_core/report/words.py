@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from xdub_core.report.model import ReportedClip, Span
+from xdub_core.report.model import PassedThrough, ReportedClip
 
 Kind = Literal["good", "note", "bad"]
 
@@ -22,11 +22,11 @@ def checked(clips: Sequence[ReportedClip]) -> tuple[str, Kind]:
     return f"Every clip passed the self-check{f', {again:,} when sampled again' * bool(again)}.", "good"
 
 
-def passed_through(untouched: Sequence[Span], seconds: float) -> str:
+def told_of_passed(untouched: Sequence[PassedThrough], seconds: float) -> str:
     """What came out as it went in, of an output of so many seconds; empty where nothing did."""
     if not untouched:
         return ""
-    total = sum(span.stop_seconds - span.start_seconds for span in untouched)
+    total = sum(each.stop_seconds - each.start_seconds for each in untouched)
     return f"{clock(total)} of {clock(seconds)} came out as they went in, with nobody dubbed."
 
 
