@@ -14,7 +14,8 @@ from xdub_core.report.model import PassedThrough, ReportedPerson, Span
 
 NO_FACE = "no face was found"
 SILENT = "nothing is said"
-NOTHING = "nothing was to be changed"
+BETWEEN = "between two shots, and like neither"
+"""Above 25 fps, of a frame between two of the model's."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def passed_through(
         if len(known):  # a frame between two of the model's may belong to the other one
             told = told[known[np.clip(np.searchsorted(known, np.arange(len(told))), 0, len(known) - 1)]]
         else:
-            told[:] = NOTHING
+            told[:] = BETWEEN
         for each in spans_of(told):
             first, last = start + each.start_frame, start + each.stop_frame
             seconds = round(float(ticks[first]), 3), round(float(ticks[last]), 3)

@@ -85,7 +85,7 @@ class DubWatcher:
         shot = self._shots[record.speaker][record.shot]
         new = range(max(record.clip.new_start, shot.start), min(record.clip.stop, shot.stop))
         if new:
-            self._wanted.setdefault(new[len(new) // 2], []).append(len(self._records))
+            self._wanted.setdefault(new[(len(new) - 1) // 2], []).append(len(self._records))
         self._records.append(record)
 
     def pictured(self, frames: Iterable[FinishedFrame]) -> Iterator[FinishedFrame]:
