@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from xdub_core.compose.between import mixed
+from xdub_core.compose.between import Between, mixed
 from xdub_core.compose.paste_back import PasteMode
 from xdub_core.compose.region import with_regions
 from xdub_core.dub.crops import Crop, DubbedCrop
@@ -38,6 +38,14 @@ class _Made(NamedTuple):
     change: Change
 
 
+class _Gap(NamedTuple):
+    """What lies between two of them: generated crops, and the source's through the VAE."""
+
+    numbers: tuple[int, int]
+    generated: Between
+    kept: Between | None
+
+
 class FaceChanges:
     """The changes of a face, asked for at instants that ascend (by less than a frame they may go back).
 
@@ -62,6 +70,7 @@ class FaceChanges:
         self._crops: Iterator[tuple[DubbedCrop, np.ndarray | None]] = iter(())
         self._near: deque[_Made] = deque(maxlen=3)
         self._seen = -1
+        self._gap: _Gap | None = None  # where several frames of the output lie
 
     def at(self, lips: float, place: float, frame: np.ndarray) -> Change | None:
         """The change that goes into a frame; None for none.
@@ -87,13 +96,25 @@ class FaceChanges:
         if not strength:
             return None
         box = self._box(place, before.shot)
-        generated = one.crop.generated
-        if other is not one:
-            generated = mixed(generated, other.crop.generated, share)
-        kept = _mixed(one.crop.source_through_vae, other.crop.source_through_vae, share)
-        source = crop_frame(frame, box, len(generated)) if kept is None else one.crop.source
-        region = _mixed(one.region, other.region, share)
-        return Change(DubbedCrop(generated, source, kept), region, box, strength)
+        crop, region = one.crop, one.region
+        if share and other is not one:
+            gap = self._gap_between(before, after)
+            region = region if region is None or other.region is None else mixed(region, other.region, share)
+            kept = None if gap.kept is None else gap.kept.at(share)
+            crop = DubbedCrop(gap.generated.at(share), crop.source, kept)
+        if crop.source_through_vae is None:
+            crop = crop._replace(source=crop_frame(frame, box, len(crop.generated)))
+        return Change(crop, region, box, strength)
+
+    def _gap_between(self, before: _Made, after: _Made) -> _Gap:
+        numbers = before.number, after.number
+        if self._gap is None or self._gap.numbers != numbers:
+            one, other = before.change.crop, after.change.crop
+            kept = None
+            if one.source_through_vae is not None and other.source_through_vae is not None:
+                kept = Between(one.source_through_vae, other.source_through_vae)
+            self._gap = _Gap(numbers, Between(one.generated, other.generated), kept)
+        return self._gap
 
     def _box(self, place: float, shot: range) -> np.ndarray:
         last = shot.stop - 1
@@ -142,10 +163,6 @@ class FaceChanges:
             self._near.append(
                 _Made(number, self._shot, Change(crop, region, self._track.boxes[slot], strength))
             )
-
-
-def _mixed(before: np.ndarray | None, after: np.ndarray | None, share: float) -> np.ndarray | None:
-    return before if before is after or before is None or after is None else mixed(before, after, share)
 
 
 def _difference(crop: Crop, side: _Made) -> float:
