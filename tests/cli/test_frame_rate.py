@@ -124,3 +124,21 @@ def test_as_released_has_25_a_second(run, tmp_path):
     source = constant(tmp_path / "in.mp4", 50, 40)
     out = dub(run, tmp_path, source, "--length", "source", "--as-released")
     assert played(out)[1] == [Fraction(number, 25) for number in range(20)]
+
+
+def test_as_slow_as_the_speech_wants_it(run, tmp_path):
+    source = constant(tmp_path / "in.mp4", 30, 30)
+    out = dub(run, tmp_path, source, "--extend", "slow", seconds=1.2)
+    (before, _), (after, now) = played(source), played(out)
+    assert len(after) == 30
+    assert np.allclose(np.array(now, float), np.arange(30) * 0.04, atol=1e-4)
+    assert_same_around_the_face(before, after)
+
+
+def test_the_models_own_frames_slowed(run, tmp_path):
+    source = constant(tmp_path / "in.mp4", 25, 20)
+    out = dub(run, tmp_path, source, "--extend", "slow", "--fps", "25", seconds=0.96)
+    (before, _), (after, now) = played(source), played(out)
+    shown = [(10 * number + 5) // 12 for number in range(24)]
+    assert now == [Fraction(number, 25) for number in range(24)]
+    assert_same_around_the_face(before[shown], after)

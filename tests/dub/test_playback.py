@@ -14,6 +14,7 @@ from xdub_core.media.timeline import (
     FrameClock,
     Timeline,
     constant_clock,
+    jumps,
     ping_pong,
     shown_slots,
     timeline_from_timestamps,
@@ -57,6 +58,8 @@ def assert_in_step(shown, made_of):
 def test_at_25_the_output_is_the_models_own_frames(end, extend):
     shown, made_of = played(constant(25, 25), end, extend)
     frames = 25 if end is None else -int(-end * 25 // 1)
+    if extend is Extend.SLOW and frames > 25:
+        return  # other frames then
     expected = at_model_rate(
         Timeline(np.arange(25)), shown_slots(25, frames, extend if frames > 25 else Extend.BOUNCE)
     )
@@ -76,7 +79,7 @@ def test_lips_are_in_step_for_an_hour(rate):
     assert_in_step(shown, made_of)
 
 
-@pytest.mark.parametrize("extend", Extend)
+@pytest.mark.parametrize("extend", [Extend.BOUNCE, Extend.LOOP, Extend.HOLD])
 @pytest.mark.parametrize("rate", [24 * NTSC, 30 * NTSC, 60, 10], ids=str)
 def test_a_minute_of_video_lasts_for_an_hour_of_speech(rate, extend):
     source = constant(rate, int(60 * rate))
@@ -115,7 +118,8 @@ def test_a_variable_rate_stays_what_it_is_and_in_step(milliseconds, end, extend)
     first = min(len(shown), len(clock))
     if len(clock) > 1:
         assert shown.source_index[:first].tolist() == list(range(first))
-        assert shown.clock.ticks[:first].tolist() == clock.ticks[:first].tolist()
+        if extend is not Extend.SLOW or end is None or end <= clock.end:
+            assert shown.clock.ticks[:first].tolist() == clock.ticks[:first].tolist()
         assert_in_step(shown, made_of)
     if end is None:
         assert shown.clock.end == clock.end
@@ -166,3 +170,37 @@ def test_the_output_ends_with_the_recording_to_the_sample_or_with_the_source(len
 def test_half_a_minute_of_ping_pong_is_the_one_that_is_known():
     shown, _ = played(constant(60, 7), Fraction(1, 2))
     assert shown.source_index.tolist() == ping_pong(7, 30).tolist()
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_slowed_frames_all_stay_longer_and_lips_are_in_step(rate):
+    frames = int(20 * rate)
+    shown, made_of = played(constant(rate, frames), Fraction(23), Extend.SLOW)
+    assert shown.source_index.tolist() == list(range(frames))
+    assert float(shown.clock.end) == pytest.approx(23, abs=1e-4)
+    stretch = 23 / (frames / float(rate))
+    assert np.allclose(shown.clock.seconds, np.arange(frames) / float(rate) * stretch, atol=1e-4)
+    assert_in_step(shown, made_of)
+
+
+def test_slower_than_the_limit_it_is_played_to_and_fro():
+    shown, made_of = played(constant(50, 100), Fraction(4), Extend.SLOW)
+    assert shown.source_index.tolist() == ping_pong(100, 160).tolist()
+    assert np.allclose(np.diff(shown.clock.seconds), 1.25 / 50, atol=1e-4)
+    assert_in_step(shown, made_of)
+
+
+def test_a_video_that_is_long_enough_is_not_slowed():
+    slowed, plain = (
+        played(constant(30, 60), Fraction(3, 2), extend)[0] for extend in (Extend.SLOW, Extend.BOUNCE)
+    )
+    assert np.array_equal(slowed.clock.ticks, plain.clock.ticks)
+    assert slowed.clock.rate == plain.clock.rate == 30
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+@pytest.mark.parametrize("extend", Extend)
+def test_nothing_cuts_but_a_loop_that_begins_again(rate, extend):
+    clock, timeline = constant(rate, int(2.1 * rate))
+    cuts = jumps(Playback(clock, timeline, extend, Fraction(15)).slots(375)).sum()
+    assert cuts == (int(15 / clock.end) if extend is Extend.LOOP else 0)

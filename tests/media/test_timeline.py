@@ -38,7 +38,8 @@ def test_ping_pong_never_jumps(frames, length):
 def test_every_way_to_make_a_video_longer_begins_with_the_whole_of_it(slots, length, extend):
     shown = shown_slots(slots, length, extend)
     assert (len(shown), shown.dtype) == (length, np.int64)
-    assert shown[:slots].tolist() == list(range(min(slots, length)))
+    if extend is not Extend.SLOW:
+        assert shown[:slots].tolist() == list(range(min(slots, length)))
 
 
 @given(st.integers(1, 50), st.integers(0, 300))
@@ -53,8 +54,22 @@ def test_frames_after_the_first_pass_are_those_of_the_chosen_way(slots, length):
 
 @given(st.integers(1, 50), st.integers(1, 300), st.sampled_from(Extend))
 def test_only_a_loop_jumps_and_at_each_restart(slots, length, extend):
-    expected = [extend is Extend.LOOP and slots > 2 and frame % slots == 0 for frame in range(1, length)]
+    expected = [extend is Extend.LOOP and slots > 3 and frame % slots == 0 for frame in range(1, length)]
     assert jumps(shown_slots(slots, length, extend)).tolist() == expected
+
+
+@given(st.integers(2, 50), st.integers(1, 80))
+def test_slowed_every_frame_is_there_until_the_limit_and_none_much_longer_than_another(slots, length):
+    shown = shown_slots(slots, length, Extend.SLOW)
+    assert len(shown) == length
+    if slots <= length <= 1.25 * slots:
+        assert np.all(np.isin(np.diff(shown), (0, 1)))
+        assert set(shown) == set(range(slots))
+    elif length < slots:
+        assert shown.tolist() == list(range(length))
+    else:
+        _, times = np.unique(shown[: int(1.25 * slots) - 1], return_counts=True)
+        assert times.max() <= 2
 
 
 @pytest.mark.parametrize("extend", Extend)

@@ -12,16 +12,20 @@ from fractions import Fraction
 import numpy as np
 
 from xdub_core.media.timeline import (
+    LARGEST_STEP,
     MODEL_FPS,
+    MOST_SLOWED,
     Extend,
     FrameClock,
     Timeline,
     constant_clock,
     nearest_frames,
     shown_slots,
+    timeline_from_timestamps,
 )
 
 _TIE = 1e-6  # frames: samples halfway between two frames all fall to the same side
+_FINE = Fraction(1, 90_000)  # seconds; what codecs and containers all take
 _HALF_SLOT = 0.5 / MODEL_FPS  # seconds
 _STRETCH = 25  # model frames around a frame that decide whether crops are taken or interpolated there
 
@@ -69,26 +73,61 @@ class Playback:
 
     def slots(self, frames: int) -> np.ndarray:
         """The slot that each of the first `frames` model frames shows, int64 [frames], however long the output is."""
-        index = self.timeline.source_index
-        once = np.arange(min(frames, len(index)), dtype=np.int64)
+        if self.stretch > 1:
+            slowed = self._slowed
+            inner = slowed.slots(frames)
+            seconds = inner / (MODEL_FPS * float(self.stretch))
+            return self._slots_of(slowed.timeline.source_index[inner], seconds, np.zeros(1, np.int64))[1:]
+        once = np.arange(min(frames, len(self.timeline)), dtype=np.int64)
         if frames == len(once):
             return once
         source_index, clock = self._lasting(Fraction(frames + 1, int(MODEL_FPS)))._played()
         times = np.arange(len(once), frames) / MODEL_FPS
         frame = source_index[nearest_frames(clock.seconds, times, _HALF_SLOT)]
-        first, after = (np.searchsorted(index, frame, side=side) for side in ("left", "right"))
-        # Of the slots that show the frame, the nearest one; where none does, the nearest of all.
-        slots = np.floor(self._source_seconds(times) * MODEL_FPS + 0.5 - _TIE).astype(np.int64)
-        slots = np.where(first < after, np.clip(slots, first, after - 1), slots)
-        return np.append(once, np.minimum(slots, len(index) - 1))
+        return self._slots_of(frame, self._source_seconds(times), once)
 
     def shown(self, frames: int) -> ShownFrames:
         """The output's frames, where the model makes so many."""
-        source_index, clock = self._played()
+        source_index, clock = (self._slowed if self.stretch > 1 else self)._played()
         # One more, for frames that lie past the last one made: the mouth stands, but the face moves on.
         made_of = self.timeline.source_index[self.slots(frames + 1)]
         lips, place = _places(source_index, clock.seconds, made_of)
         return ShownFrames(source_index, clock, np.minimum(lips, frames - 1), place)
+
+    @property
+    def stretch(self) -> Fraction:
+        """How many times as long as the source's own its frames stay, where it is slowed; 1 where it is not."""
+        if self.extend is not Extend.SLOW or self.end is None or not self._is_longer:
+            return Fraction(1)
+        return min(self.end / self.clock.end, MOST_SLOWED)
+
+    @property
+    def _slowed(self) -> Playback:
+        """The source as if it had been filmed so slow; what is still lacking then is played to and fro."""
+        seconds = self.clock.ticks * float(self.clock.time_base * self.stretch)
+        ticks = np.rint(seconds / float(_FINE)).astype(np.int64)
+        clock = FrameClock(ticks, _FINE, (self.clock.rate / self.stretch).limit_denominator(1001))
+        timeline = timeline_from_timestamps(clock.seconds, float(clock.end), nearest=True)
+        return Playback(clock, timeline, Extend.BOUNCE, self.end)
+
+    def _slots_of(self, frame: np.ndarray, seconds: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """`before`, int64, and then a slot for each of these frames of the source at these times of it.
+
+        Of the slots that show a frame it is the nearest; where none does, the nearest of all. Slots follow one another
+        without a leap, which would be a cut (`jumps`), but for where the source begins again.
+        """
+        index = self.timeline.source_index
+        first, after = (np.searchsorted(index, frame, side=side) for side in ("left", "right"))
+        nearest = np.floor(seconds * MODEL_FPS + 0.5 - _TIE).astype(np.int64)
+        wanted = np.where(first < after, np.clip(nearest, first, after - 1), nearest)
+        wanted = np.minimum(wanted, len(index) - 1)
+        again = np.diff(seconds, prepend=(len(before) - 1) / MODEL_FPS) < 0
+        again &= self._extend is Extend.LOOP
+        slots, last = [], int(before[-1])
+        for slot, cut in zip(wanted.tolist(), again.tolist(), strict=True):
+            last = slot if cut else min(max(slot, last - LARGEST_STEP), last + LARGEST_STEP)
+            slots.append(last)
+        return np.append(before, np.array(slots, dtype=np.int64))
 
     @property
     def _is_longer(self) -> bool:

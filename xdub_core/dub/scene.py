@@ -103,11 +103,12 @@ class Scene:
 
     @property
     def first_pass(self) -> Fraction:
-        """Seconds until which the output has the source's own clock, however it goes on after."""
+        """Seconds until which the output has the source's own clock, however it goes on after; 0 where it is slowed."""
+        own = (
+            Fraction(len(self.timeline), int(MODEL_FPS)) if self.playback is None else self.playback.clock.end
+        )
         ends = self.shown.clock.end
-        if self.playback is not None:
-            return min(ends, self.playback.clock.end)
-        return min(ends, Fraction(len(self.timeline), int(MODEL_FPS)))
+        return Fraction(0) if self.extend is Extend.SLOW and ends > own else min(ends, own)
 
     def boxes(self) -> Iterator[list[np.ndarray]]:
         """For each output frame the boxes of the speakers' faces that are there."""

@@ -23,12 +23,24 @@ SlotsFor = Callable[[int], np.ndarray]
 """A timeline's slots, int64, that so many of an output's first frames show; also of more frames than it has."""
 
 
+MOST_SLOWED = Fraction(5, 4)
+"""As many times as long a video is made by slowing it, at most."""
+
+
+LARGEST_STEP = 2
+"""Slots from one frame to the next, in either direction, that are no cut."""
+
+
 class Extend(str, Enum):
-    """How a video is made longer: played to and fro, from its start again, or with its last frame standing."""
+    """How a video is made longer: played to and fro, from its start again, with its last frame standing, or slower.
+
+    Slower than `MOST_SLOWED` it never is; beyond that it is played to and fro.
+    """
 
     BOUNCE = "bounce"
     LOOP = "loop"
     HOLD = "hold"
+    SLOW = "slow"
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,28 +148,41 @@ def nearest_frames(times: np.ndarray, due: np.ndarray, within: float) -> np.ndar
 def shown_slots(slots: int, length: int, extend: Extend = Extend.BOUNCE) -> np.ndarray:
     """The slot, of a timeline's `slots`, that each of the `length` frames of an output shows: int64 [length].
 
-    The first pass shows all of them in their order, however the video is extended after it.
+    The first pass shows all of them in their order, however the video is extended after it; slowed, some twice.
     """
-    if extend is Extend.BOUNCE:
-        return ping_pong(slots, length)
     if slots < 1:
         raise ValueError("a video without frames cannot be made longer")
+    if extend is Extend.SLOW:
+        return _slowed(slots, length, length)
+    if extend is Extend.BOUNCE:
+        return ping_pong(slots, length)
     numbers = np.arange(length, dtype=np.int64)
     return numbers % slots if extend is Extend.LOOP else np.minimum(numbers, slots - 1)
 
 
 def extended_slots(slots: int, length: int, extend: Extend) -> SlotsFor:
     """What an output of `length` frames shows of a timeline of so many `slots`, and would show if it went on."""
+    if extend is Extend.SLOW and length > slots:
+        return partial(_slowed, slots, length)
     # Where the video is long enough, how it would be extended must make no difference.
     return partial(shown_slots, slots, extend=Extend.BOUNCE if length <= slots else extend)
+
+
+def _slowed(slots: int, length: int, count: int) -> np.ndarray:
+    """The first `count` slots of an output of `length` frames that is slowed to be so long."""
+    stretch = min(max(Fraction(length, slots), Fraction(1)), MOST_SLOWED)
+    numbers = np.arange(count, dtype=np.int64)
+    nearest = (2 * numbers * stretch.denominator + stretch.numerator - 1) // (2 * stretch.numerator)
+    return ping_pong(slots, int(nearest[-1]) + 1 if count else 0)[nearest]
 
 
 def jumps(shown: np.ndarray) -> np.ndarray:
     """Whether each frame but the first cuts to elsewhere, bool [frames - 1]; `shown`: the slots, see `shown_slots`.
 
-    A loop cuts at each restart, unless it has no more than two slots: then it shows what `Extend.BOUNCE` does.
+    A loop cuts at each restart, unless it has no more than three slots. On a source's own clock two slots may be one
+    frame apart: what is no further away goes on.
     """
-    return np.abs(np.diff(shown)) > 1
+    return np.abs(np.diff(shown)) > LARGEST_STEP
 
 
 def ping_pong(frames: int, length: int) -> np.ndarray:

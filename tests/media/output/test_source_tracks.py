@@ -276,6 +276,20 @@ def test_timecode_counts_the_outputs_frames(timecode, fps, expected):
     assert timecode_at(timecode, fps, 25) == expected
 
 
+@pytest.mark.parametrize(
+    ("timecode", "fps", "expected"),
+    [
+        ("10:11:12;13", 30000 / 1001, "10:11:12;13"),
+        ("10:11:12;50", 60000 / 1001, "10:11:12;50"),
+        ("10:11:12;13", 30, "10:11:12:13"),
+        ("10:11:12:23", 24000 / 1001, "10:11:12:23"),
+        ("01:00:00;07", 28.7, "01:00:00:07"),
+    ],
+)
+def test_at_its_own_rate_a_timecode_stays_as_it_is(timecode, fps, expected):
+    assert timecode_at(timecode, fps, fps) == expected
+
+
 def test_tags_of_the_file_itself_stay_behind():
     tags = {"title": "a", "ENCODER": "Lavf", "major_brand": "qt", "BPS-eng": "1", "language": "deu"}
     assert film_tags(tags) == {"title": "a", "language": "deu"}

@@ -12,7 +12,7 @@ import typer
 
 from xdub_core.dub.length import FrameRate, Length
 from xdub_core.media.output.output_file import check_new_file, check_output
-from xdub_core.media.timeline import Extend
+from xdub_core.media.timeline import MOST_SLOWED, Extend
 
 _option = partial(typer.Option, rich_help_panel="Files")
 
@@ -75,7 +75,8 @@ class FileOptions:
         Extend,
         _option(
             help="How a video that is too short is made longer: bounce plays it to and fro; loop begins it again, "
-            "which is a cut; hold lets the last frame stand, and the face in it speak on."
+            "which is a cut; hold lets the last frame stand, and the face in it speak on; slow lets every frame stay "
+            f"longer, up to {float(MOST_SLOWED):g} times, and beyond that plays to and fro."
         ),
     ] = Extend.BOUNCE
 

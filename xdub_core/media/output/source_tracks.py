@@ -33,14 +33,22 @@ _COVERS = {"mjpeg": "jpeg", "png": "png"}
 
 @dataclass(frozen=True)
 class SourceTracks:
-    """A source whose clock an output keeps from its first frame on, for `seconds`; then its tracks end."""
+    """A source whose clock an output keeps from its first frame on, for `seconds`; then its tracks end.
+
+    0 seconds: the output has another clock. Nothing that has a time goes along then.
+    """
 
     video: VideoInfo
     seconds: float
 
 
 def add_source_tracks(
-    output: Any, picture: Any, tracks: SourceTracks, container: Container, settings: EncodeSettings, fps: int
+    output: Any,
+    picture: Any,
+    tracks: SourceTracks,
+    container: Container,
+    settings: EncodeSettings,
+    fps: float,
 ) -> list[PacketSource]:
     """Take over into an output that has not begun what its container can hold; one warning names the rest.
 
@@ -69,6 +77,12 @@ def add_source_tracks(
             container.format,
             ", ".join(taken.left_out),
         )
+    if taken.out_of_step:
+        log.warning(
+            "%s: not taken over, since the video is slowed: %s",
+            tracks.video.path,
+            ", ".join(taken.out_of_step),
+        )
     return taken.added
 
 
@@ -86,8 +100,9 @@ class _Taken:
         self._settings = settings
         self.added: list[PacketSource] = []
         self.left_out: list[str] = []
+        self.out_of_step: list[str] = []
 
-    def add_tags(self, source: Any, picture: Any, fps: int) -> None:
+    def add_tags(self, source: Any, picture: Any, fps: float) -> None:
         """Title and the like, the picture's language, timecode and chapters."""
         own = next((stream for stream in source.streams if stream.index == self._tracks.video.stream), None)
         stream_tags = {} if own is None else dict(own.metadata)
@@ -105,6 +120,9 @@ class _Taken:
     def add(self, source: Any, stream: Any) -> None:
         """Take over one stream, if that can be."""
         kind = "cover" if stream.type == "video" and is_cover_art(stream) else stream.type
+        if kind in ("audio", "subtitle") and not self._tracks.seconds:
+            self.out_of_step.append(_name_of(stream))
+            return
         if kind == "data" and _describes_others(stream, source):
             return
         add = {

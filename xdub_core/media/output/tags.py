@@ -14,6 +14,7 @@ _OF_THE_FILE = frozenset(
     }
 )  # fmt: skip
 """Tags that tell of the file, or of how it was encoded, and not of the film; timecode is treated by itself."""
+_SAME_FPS = 0.01
 _TIMECODE = re.compile(r"(\d{2}):(\d{2}):(\d{2})[:;.](\d{2,3})")
 
 
@@ -41,13 +42,20 @@ def timecode_of(*tags: Mapping[str, str]) -> str | None:
     return None
 
 
-def timecode_at(timecode: str, source_fps: float, fps: int) -> str:
-    """A timecode of the same hours, minutes and seconds, whose frames are counted at another rate; never drop-frame."""
+def timecode_at(timecode: str, source_fps: float, fps: float) -> str:
+    """A timecode of the same hours, minutes and seconds, whose frames are counted at another rate, not drop-frame.
+
+    At its own rate it stays as it is, drop-frame too where that is a rate that has it.
+    """
     found = _TIMECODE.fullmatch(timecode)
     assert found is not None
     hours, minutes, seconds, frames = (int(part) for part in found.groups())
-    nominal = max(round(source_fps), frames + 1)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}:{frames * fps // nominal:02d}"
+    nominal = round(source_fps)
+    if abs(source_fps - fps) < _SAME_FPS and frames < nominal:
+        drops = ";" in timecode and abs(fps * 1001 / 1000 - nominal) < _SAME_FPS and nominal % 30 == 0
+        return f"{hours:02d}:{minutes:02d}:{seconds:02d}{';' if drops else ':'}{frames:02d}"
+    counted = frames * round(fps) // max(nominal, frames + 1)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}:{counted:02d}"
 
 
 def moved_chapters(

@@ -244,7 +244,7 @@ class VideoWriter:
                 self._tracks,
                 self._plan.container,
                 self._settings,
-                round(self._fps),
+                float(self._fps),
             )
         if self._origin is not None:
             tags = self._origin.tags(self._container.metadata, self._plan.container.format)
