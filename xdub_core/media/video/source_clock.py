@@ -54,8 +54,13 @@ def _constant_rate(index: FrameIndex) -> Fraction | None:
     told = [index.stated_rate] if index.stated_rate else []
     average = (len(seconds) - 1) / float(seconds[-1])
     usual = sorted(_usual(average), key=error)
-    # Of a few frames several usual rates are true: the stated one is, if it is among them.
-    likely = [*(rate for rate in told if rate in usual), *usual, *told, *_of_equal_steps(index, seconds)]
+    # Of a few frames several usual rates are true: the stated one is, if it is among those.
+    likely = [
+        *(rate for rate in told if rate in _usual(float(rate))),
+        *usual,
+        *told,
+        *_of_equal_steps(index, seconds),
+    ]
     return next((rate for rate in likely if error(rate) <= _ROUNDING_SECONDS * 1.01), None)
 
 
