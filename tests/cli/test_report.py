@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.cli.conftest import BOX, QUICK
@@ -58,6 +60,19 @@ def test_it_tells_what_went_in_and_what_became_of_it(dub, files):
     ]
     assert {stage["name"] for stage in told["stages"]} >= {"Finding the face", "Dubbing", "Writing frames"}
     assert "no face was found" in (files / "out.report.html").read_text(encoding="utf-8")
+
+
+def test_warnings_from_before_the_work_are_in_it_and_pictures_are_a_video(dub, files):
+    (files / "frames").mkdir()
+    for number in range(21):
+        if number != 5:
+            cv2.imwrite(str(files / f"frames/{number:04d}.png"), np.full((80, 96, 3), 9 * number, np.uint8))
+    (files / "boxes.json").write_text(json.dumps([[float(edge) for edge in BOX.split(",")]] * 21))
+    ended = dub("--report", "--video", files / "frames/%04d.png")
+    assert ended.code == 0, ended.err
+    told = json.loads((files / "out.report.json").read_text(encoding="utf-8"))
+    assert [warning for warning in told["warnings"] if "pictures are missing" in warning]
+    assert told["files"][0]["path"] == str(files / "frames/%04d.png")
 
 
 def test_without_it_no_report_is_written_and_what_passed_through_is_told(dub, files):

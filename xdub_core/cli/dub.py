@@ -71,7 +71,14 @@ class DubJob:
 
 def run_dub(job: DubJob) -> None:
     """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
-    files, watcher = job.files, DubWatcher(report=job.files.report)
+    with DubWatcher(report=job.files.report).listening() as watcher:
+        _dub(job, watcher)
+    for line in watcher.notes():
+        answer.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _dub(job: DubJob, watcher: DubWatcher) -> None:
+    files = job.files
     model, settings, encoding = check_options(job)
     voices = given_voices(files, job.speech, settings.as_released)
     own = finished_outputs(job, model)
@@ -88,7 +95,6 @@ def run_dub(job: DubJob) -> None:
     keeps_clock = files.fps is FrameRate.SOURCE and not settings.as_released
     source = VideoPasses(scanned, nearest=keeps_clock)
     with ExitStack() as stack:
-        stack.enter_context(watcher.listening())
         spoken = open_voices(voices, scanned.info, files.out.parent, stack)
         frames = output_frames(len(source.timeline), max(each.frames for each in spoken), files.length)
         samples = max(each.recording.samples for each in spoken)
@@ -132,8 +138,6 @@ def run_dub(job: DubJob) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    for line in watcher.notes():
-        answer.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings]:

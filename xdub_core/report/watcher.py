@@ -101,13 +101,13 @@ class DubWatcher:
             yield frame
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Iterator[DubWatcher]:
         """Note the warnings that are logged meanwhile, each once."""
         listener = _Listener(self.warnings)
         engine = logging.getLogger("xdub_core")
         engine.addHandler(listener)
         try:
-            yield
+            yield self
         finally:
             engine.removeHandler(listener)
 
@@ -161,7 +161,8 @@ class DubWatcher:
 
     def notes(self) -> list[str]:
         """What somebody should know who does not read the report; nothing where all went as planned."""
-        assert self._scene is not None
+        if self._scene is None:
+            return []
         _, untouched = self.people([Named("", "")] * len(self._scene.speakers))
         told, kind = checked(self.clips)
         again = any(clip.sampled > 1 for clip in self.clips)
