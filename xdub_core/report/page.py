@@ -38,7 +38,7 @@ def report_page(report: Report) -> str:
         _section("What came out", "".join(_file(f) for f in report.files if f.role == "output")),
         _section("Time", _stages(report)),
         _section("Settings", _settings(report)),
-        _section("Model and machine", _facts({**report.model, **report.environment})),
+        _section("Model and machine", _facts({**report.model, **report.environment}, "unknown")),
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -167,9 +167,7 @@ def _check(clip: ReportedClip) -> str:
 
 
 def _file(file: ReportedFile) -> str:
-    return (
-        f"<p><b>{escape(file.path)}</b> <span class=quiet>{escape(file.role)}</span></p>{_facts(file.facts)}"
-    )
+    return f"<p><b>{escape(file.path)}</b> <span class=quiet>{escape(file.role)}</span></p>{_facts(file.facts, 'not stated')}"
 
 
 def _stages(report: Report) -> str:
@@ -186,9 +184,9 @@ def _settings(report: Report) -> str:
     return f"{chosen}<details><summary>All settings</summary>{groups}</details>"
 
 
-def _facts(facts: Facts) -> str:
+def _facts(facts: Facts, unknown: str = "by default") -> str:
     told = "".join(
-        f"<div><dt>{escape(_words(name))}</dt><dd>{escape(_value(value))}</dd></div>"
+        f"<div><dt>{escape(_words(name))}</dt><dd>{escape(_value(value, unknown))}</dd></div>"
         for name, value in facts.items()
     )
     return f"<dl>{told}</dl>" if told else ""
@@ -230,9 +228,9 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _value(value: Fact) -> str:
+def _value(value: Fact, unknown: str) -> str:
     if value is None:
-        return "by default"
+        return unknown
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
