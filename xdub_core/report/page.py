@@ -167,7 +167,8 @@ def _check(clip: ReportedClip) -> str:
 
 
 def _file(file: ReportedFile) -> str:
-    return f"<p><b>{escape(file.path)}</b> <span class=quiet>{escape(file.role)}</span></p>{_facts(file.facts, 'not stated')}"
+    title = f"<b>{escape(file.path)}</b> <span class=quiet>{escape(file.role)}</span>"
+    return f"<p>{title}</p>{_facts(file.facts, 'not stated')}"
 
 
 def _stages(report: Report) -> str:
