@@ -13,7 +13,8 @@ import numpy as np
 from xdub_core.errors import CheckpointError
 from xdub_core.experts.expert import load_expert
 from xdub_core.mini.card import BUILT_IN, MiniCard, load_card
-from xdub_core.mini.face_landmarks import LandmarkFinder, MiniDetector
+from xdub_core.mini.detector import MiniDetector
+from xdub_core.mini.face_landmarks import LandmarkFinder
 from xdub_core.mini.likeness import FRAMES, Likeness, likeness_of_track, load_likeness
 from xdub_core.mini.loading import EXPERT_FILES, EXPERTS
 from xdub_core.mini.network_files import DIT, load_network

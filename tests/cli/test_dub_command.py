@@ -367,7 +367,7 @@ def no_tracking(*arguments, **options):
     ("option", "value"), [("--crop-size", "48"), ("--seed", str(2**64)), ("--steps", "0"), ("--shift", "-1")]
 )
 def test_settings_are_checked_before_the_long_work(run, files, monkeypatch, option, value):
-    monkeypatch.setattr("xdub_core.cli.dub.track_faces", no_tracking)
+    monkeypatch.setattr("xdub_core.cli.dub.follow_faces", no_tracking)
     assert dub(run, files, option, value).code == 2
 
 
@@ -378,13 +378,13 @@ def test_settings_are_checked_before_the_long_work(run, files, monkeypatch, opti
 def test_what_the_built_in_model_does_not_do_is_told_before_the_long_work(
     run, files, monkeypatch, option, value
 ):
-    monkeypatch.setattr("xdub_core.cli.dub.track_faces", no_tracking)
+    monkeypatch.setattr("xdub_core.cli.dub.follow_faces", no_tracking)
     outcome = dub(run, files, "--model", "mini", option, value)
     assert_refused(outcome, files, value, "multiple" if option == "--crop-size" else "a mini runs on the CPU")
 
 
 def test_a_lora_given_as_the_model_is_told_before_the_long_work(run, files, monkeypatch):
-    monkeypatch.setattr("xdub_core.cli.dub.track_faces", no_tracking)
+    monkeypatch.setattr("xdub_core.cli.dub.follow_faces", no_tracking)
     name = "diffusion_model.blocks.0.self_attn.q"
     weights = {f"{name}.lora_A.weight": torch.zeros(4, 48), f"{name}.lora_B.weight": torch.zeros(48, 4)}
     save_file(weights, files / "lora.safetensors")

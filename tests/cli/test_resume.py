@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from tests.cli.conftest import QUICK, write_video, write_wav
-from xdub_core.cli import chosen_model, kept_work
-from xdub_core.cli import dub as dub_module
+from xdub_core.cli import chosen_model, followed, kept_work
 from xdub_core.heads.drawn_head import make_voice
 from xdub_core.job.folder import is_job, open_job
 from xdub_core.media.output.writer import VideoWriter
@@ -44,7 +43,7 @@ def work(monkeypatch):
         return counted
 
     for place, real, name in (
-        (dub_module, "track_faces", "faces"),
+        (followed, "track_faces", "faces"),
         (chosen_model, "untrained_features", "features"),
         (clip_sampling, "sample_clip", "clips"),
     ):

@@ -9,6 +9,7 @@ from tests.dub.fakes import HEIGHT, SETTINGS, WIDTH, Copying, run_dub, scene, so
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
 from xdub_core.errors import SettingsError
+from xdub_core.face.presence import fades
 from xdub_core.progress import Stage
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Velocities
@@ -77,7 +78,8 @@ def test_apart_from_each_other_speakers_are_dubbed_as_if_they_were_alone():
 
 def test_where_faces_overlap_the_later_speaker_covers_the_earlier():
     first, second = pair(LEFT, MIDDLE)
-    there, core = COMES_AND_GOES >= 0, np.zeros((HEIGHT, WIDTH), bool)
+    there = fades(COMES_AND_GOES >= 0, ()) == 1  # not where it comes or goes: all of its change
+    core = np.zeros((HEIGHT, WIDTH), bool)
     core[24:34, 26:34] = True  # within both, where the edges are not soft
     alone = [dubbed(one)[there][:, core] for one in (first, second)]
     assert alone[0].mean() + 50 < alone[1].mean()

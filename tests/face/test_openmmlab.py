@@ -8,8 +8,8 @@ from xdub_core.errors import MissingModelError
 from xdub_core.face.openmmlab import (
     PACKAGES,
     OpenMMLabDetector,
-    best_person,
     detection_from_instances,
+    likely_people,
     require_openmmlab,
 )
 
@@ -33,14 +33,14 @@ def instances(labels: list[int], scores: list[float]) -> SimpleNamespace:
     return SimpleNamespace(labels=torch.tensor(labels), scores=torch.tensor(scores), bboxes=boxes)
 
 
-def test_the_most_certain_person_is_taken() -> None:
-    found = best_person(instances([0, 16, 0, 0], [0.6, 0.99, 0.8, 0.4]))
-    assert found.tolist() == [[8, 9, 10, 11]]
+def test_people_come_the_most_certain_first() -> None:
+    found = likely_people(instances([0, 16, 0, 0], [0.6, 0.99, 0.8, 0.4]))
+    assert found.tolist() == [[8, 9, 10, 11], [0, 1, 2, 3]]
 
 
-def test_nobody_certain_enough_is_none() -> None:
-    assert best_person(instances([16, 0], [0.9, 0.5])) is None
-    assert best_person(instances([], [])) is None
+def test_nobody_certain_enough_is_nobody() -> None:
+    assert likely_people(instances([16, 0], [0.9, 0.5])).shape == (0, 4)
+    assert likely_people(instances([], [])).shape == (0, 4)
 
 
 def test_mmpose_points_become_a_detection_with_scores_over_ten() -> None:

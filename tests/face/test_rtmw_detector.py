@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.csp import fuse_batch_norms
 from xdub_core.face.detector import FACE_POINTS
+from xdub_core.face.overlap import shared_area
 from xdub_core.face.pose import (
     FLIP_INDICES,
     crop_window,
@@ -150,8 +153,29 @@ def test_the_most_certain_person_is_the_one_without_a_number(frames: list[np.nda
     np.testing.assert_allclose(best.keypoints, keypoints_in(people_in(frames[0])[0], frames[0]), atol=1e-4)
 
 
+def test_all_faces_are_those_of_the_surest_people_each_once(frames: list[np.ndarray]) -> None:
+    people = people_in(frames[0])[:3]
+    faces = [keypoints_in(box, frames[0])[FACE_POINTS] for box in people]
+    boxes = np.array([[*face[:, :2].min(0), *face[:, :2].max(0)] for face in faces])
+    (found,) = small_detector(most_people=3).detect_all(frames[:1])
+    assert 1 <= len(found) <= 3
+    for face in found:
+        assert np.abs(boxes - face.box).max(axis=1).min() < 1e-2
+    for one, other in pairwise(found):
+        assert shared_area(one.box, other.box[None])[0] <= 0.5
+
+
+def test_without_a_person_all_faces_are_the_one_of_the_whole_frame(frames: list[np.ndarray]) -> None:
+    detector = small_detector(person_logit=-9.0)
+    found, alone = detector.detect_all(frames), detector.detect(frames)
+    assert [len(faces) for faces in found] == [1, 1, 1]
+    for (face,), one in zip(found, alone, strict=True):
+        assert np.array_equal(face.keypoints, one.keypoints)
+
+
 def test_nothing_in_nothing_out() -> None:
     assert small_detector().detect([]) == []
+    assert small_detector().detect_all([]) == []
 
 
 def test_bfloat16_networks_run(frames: list[np.ndarray]) -> None:
@@ -166,7 +190,7 @@ def test_what_is_no_frame_is_an_error(frame: np.ndarray) -> None:
         small_detector().detect([frame])
 
 
-@pytest.mark.parametrize("wrong", [{"batch": 0}, {"person": -1}, {"face_threshold": 1.5}])
+@pytest.mark.parametrize("wrong", [{"batch": 0}, {"person": -1}, {"face_threshold": 1.5}, {"most_people": 0}])
 def test_settings_out_of_range_are_named(wrong: dict) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         RTMWSettings(**wrong)

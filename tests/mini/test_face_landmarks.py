@@ -10,17 +10,16 @@ import torch
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import smooth_boxes
+from xdub_core.mini.detector import MiniDetector, face_keypoints
 from xdub_core.mini.face_landmarks import (
     FACE_BOX,
     POINTS,
     LandmarkConfig,
     LandmarkFinder,
     LandmarkNet,
-    MiniDetector,
     centres_of_mass,
     close_ups,
     cut_square,
-    face_keypoints,
     whole_square,
 )
 from xdub_core.mini.labels import LANDMARK_NAMES, MOUTH_POINTS

@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_refused_with_numbers_and_what_helps(models, monkey
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_the_command_line_refuses_before_any_work(run, files, models, monkeypatch, dtype):  # noqa: F811
     monkeypatch.setattr(released_memory, "free_memory", lambda device: 8_000_000_000)
-    monkeypatch.setattr("xdub_core.cli.dub.track_faces", lambda *_, **__: pytest.fail("the work began"))
+    monkeypatch.setattr("xdub_core.cli.dub.follow_faces", lambda *_, **__: pytest.fail("the work began"))
     outcome: Outcome = run(
         "dub", "--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4",
         "--models-dir", models, "--box", "16,8,80,72", "--device", "cpu", "--dtype", dtype,

@@ -19,13 +19,14 @@ from xdub_core.cli.jobs import jobs_app
 from xdub_core.cli.models import models_app
 from xdub_core.cli.options import grouped
 from xdub_core.cli.options.encoding import EncodingOptions
-from xdub_core.cli.options.face import FaceOptions
+from xdub_core.cli.options.face import DetectorOptions, FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.options.speech import SpeechOptions
+from xdub_core.cli.people import show_people
 from xdub_core.cli.train import train_app
 
 
@@ -122,6 +123,29 @@ def batch_command(
     result = run_batch(manifest, report, keep_going, overwrite)
     if result is None or result.failed:
         raise typer.Exit(USER_ERROR if result is None else 1)
+
+
+@app.command("people")
+@interruptible("no contact sheet was written")
+@grouped
+def people_command(
+    video: Annotated[Path, typer.Argument(help="The video; or numbered pictures, as frames/%04d.png.")],
+    model: ModelOptions,
+    faces: DetectorOptions,
+    out: Annotated[
+        Path | None, typer.Option(help="A contact sheet of their faces, with their numbers: a .png.")
+    ] = None,
+    video_stream: Annotated[
+        int | None, typer.Option(help="Which of several video streams, from 0 on.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the contact sheet.")] = False,
+    debug: Debug = False,  # noqa: ARG001 (read by main)
+) -> None:
+    """Tell who is in a video: everybody's number (for dub --person), when and how large they are seen, who speaks.
+
+    Only rendered heads are found with --model mini; the released model's detector finds people.
+    """
+    show_people(video, out, model, faces, video_stream, overwrite)
 
 
 @app.command("info")

@@ -86,6 +86,12 @@ class ChosenModel:
         Plan(self.models_dir, dit, settings, self.device, dtype, self.batched).check()
         return replace(self, dtype=dtype)
 
+    def with_detector(self) -> ChosenModel:
+        """The model, when the files of its face detector are there. Raises MissingModelError."""
+        if self.mini is None:
+            require_files(self.models_dir, DETECTOR_FILES)
+        return self
+
     def detector(self, chosen: Detector, as_released: bool) -> FaceDetector:
         """What finds the faces: the mini's own, or the released model's files with our code or with OpenMMLab's."""
         if self.mini is not None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 
-import numpy as np
 from rich.markup import escape
 
 from xdub_core.cli.chosen_model import ChosenModel, choose_model
 from xdub_core.cli.console import answer, progress_bars
+from xdub_core.cli.followed import Footage, check_person, follow_faces
 from xdub_core.cli.kept_work import finished_outputs, forget_finished, kept_work
 from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
@@ -25,11 +24,7 @@ from xdub_core.cli.options.speech import SpeechOptions, given_voices
 from xdub_core.cli.outputs import outputs
 from xdub_core.cli.report import Dubbed, write_report
 from xdub_core.cli.voices import (
-    Faces,
-    Spoken,
-    check_only_one,
     check_something_is_said,
-    faces_of,
     heard_together,
     open_voices,
     said_by,
@@ -39,17 +34,16 @@ from xdub_core.dub.pipeline import dub
 from xdub_core.dub.playback import Playback
 from xdub_core.dub.scene import Scene
 from xdub_core.dub.settings import DubSettings
-from xdub_core.face.people import track_people
-from xdub_core.face.track import FaceTrack, track_faces
+from xdub_core.face.track import FaceTrack
 from xdub_core.media.output.encode_format import source_format
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
 from xdub_core.media.timeline import Timeline
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.source_clock import source_clock
-from xdub_core.media.video.video_info import ScannedVideo, VideoInfo, scan_video
+from xdub_core.media.video.video_info import ScannedVideo, scan_video
 from xdub_core.mini.card import BUILT_IN
 from xdub_core.mini.likeness import likeness_of_track, load_likeness
-from xdub_core.progress import Progress, ProgressCallback, Stage
+from xdub_core.progress import Progress, Stage
 from xdub_core.report.watcher import DubWatcher
 
 logger = logging.getLogger(__name__)
@@ -102,17 +96,8 @@ def _dub(job: DubJob, watcher: DubWatcher) -> None:
         check_something_is_said(spoken, frames)
         work = stack.enter_context(kept_work(job, model))
         on_progress = watcher.timed(stack.enter_context(progress_bars()))
-        faces = work.remembered(
-            (
-                job.face,
-                [voice.person for voice in voices],
-                files.video_stream,
-                settings.as_released,
-                keeps_clock,
-            ),
-            Faces,
-            lambda: _faces(source, job.face, spoken, model, settings.as_released, scanned.info, on_progress),
-        )
+        footage = Footage(source, scanned.info, files.video_stream)
+        faces = follow_faces(footage, job.face, spoken, model, settings, on_progress, work.remembered)
         _warn_of_strange_heads(source, files, model, faces.tracks)
         silence = job.speech.chosen_silence(settings.as_released)
         said = said_by(spoken, faces, frames, silence, files.out.parent, stack)
@@ -144,7 +129,8 @@ def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings
     """What a dub's options say, looked at without its files. Raises what `choose_model` raises, and SettingsError."""
     model = choose_model(job.model, job.face.detector)
     settings, encoding = job.sampling.settings(model.settings), job.encoding.settings()
-    given_voices(job.files, job.speech, settings.as_released)
+    voices = given_voices(job.files, job.speech, settings.as_released)
+    check_person(job.face, settings.as_released, by_number=voices[0].person is not None)
     job.speech.chosen_silence(settings.as_released)
     return model, settings, encoding
 
@@ -153,54 +139,6 @@ def _playback(scanned: ScannedVideo, timeline: Timeline, files: FileOptions, sam
     """How an output on the source's own clock shows the source; `samples`: of the recording."""
     end = output_end(len(timeline), samples, files.length)
     return Playback(source_clock(scanned.index), timeline, files.extend, end)
-
-
-def _faces(
-    source: VideoPasses,
-    face: FaceOptions,
-    spoken: Sequence[Spoken],
-    model: ChosenModel,
-    as_released: bool,
-    info: VideoInfo,
-    on_progress: ProgressCallback,
-) -> Faces:
-    """The faces of those who speak: those of numbered people, or the one that is given or found."""
-    indices = source.timeline.source_index
-    if face.needs_detector and spoken[0].voice.person is not None:
-        on_progress(Progress(Stage.FACES, 0, len(indices)))
-        people = track_people(
-            source.frames(indices),
-            model.detector(face.detector, as_released=False),
-            every=face.detect_every,
-            progress=lambda done: on_progress(Progress(Stage.FACES, done, len(indices))),
-        )
-        return faces_of(spoken, people)
-    check_only_one(spoken)
-    return Faces((_track(source, face, model, as_released, info, on_progress),))
-
-
-def _track(
-    source: VideoPasses,
-    face: FaceOptions,
-    model: ChosenModel,
-    as_released: bool,
-    info: VideoInfo,
-    on_progress: ProgressCallback,
-) -> FaceTrack:
-    indices = source.timeline.source_index
-    on_progress(Progress(Stage.FACES, 0, len(indices)))
-    if face.needs_detector:
-        frames = source.frames(indices)
-    else:  # given faces need no pictures: nothing is decoded
-        blank = np.broadcast_to(np.uint8(0), (info.height, info.width, 3))
-        frames = repeat(blank, len(indices))
-    return track_faces(
-        frames,
-        face.given(source.timeline) or model.detector(face.detector, as_released),
-        every=face.detect_every,
-        as_released=as_released,
-        progress=lambda done: on_progress(Progress(Stage.FACES, done, len(indices))),
-    )
 
 
 def _warn_of_strange_heads(

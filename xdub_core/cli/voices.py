@@ -16,7 +16,7 @@ from xdub_core.dub.length import frames_of_audio
 from xdub_core.dub.scene import Speaker
 from xdub_core.dub.silence import Silence, heard_with
 from xdub_core.errors import FaceError, SettingsError
-from xdub_core.face.people import People
+from xdub_core.face.people import People, Person
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.sound.mix import Sound, mixed
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
@@ -47,9 +47,10 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Faces:
-    """The face of everyone who says one of the recordings, in their order."""
+    """The face of everyone who says one of the recordings, in their order, and for each the faces of all others."""
 
     tracks: tuple[FaceTrack, ...]
+    bystanders: tuple[tuple[FaceTrack, ...], ...] = ((),)
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,11 @@ class Said:
     track: FaceTrack
     heard: Recording
     strength: np.ndarray | None
+    bystanders: tuple[FaceTrack, ...] = ()
 
     def speaker(self, features: AudioFeatures) -> Speaker:
         """As a scene has it. `features`: what was heard."""
-        return Speaker(self.track, features, self.strength)
+        return Speaker(self.track, features, self.strength, self.bystanders)
 
     @property
     def named(self) -> Named:
@@ -94,16 +96,27 @@ def check_something_is_said(spoken: Iterable[Spoken], frames: int) -> None:
             )
 
 
-def faces_of(spoken: Iterable[Spoken], people: People) -> Faces:
-    """The faces of those whose numbers the recordings have. Raises FaceError where nobody has such a number."""
-    tracks = []
-    for each in spoken:
-        assert each.voice.person is not None
-        try:
-            tracks.append(people.person(each.voice.person).track)
-        except FaceError as error:
-            raise FaceError(f"{each.voice.option}: {error}") from error
-    return Faces(tuple(tracks))
+def numbered_person(people: People, spoken: Spoken) -> Person:
+    """Who says a recording that has a person's number. Raises FaceError where nobody has such a number."""
+    assert spoken.voice.person is not None
+    try:
+        return people.person(spoken.voice.person)
+    except FaceError as error:
+        raise FaceError(f"{spoken.voice.option}: {error}") from error
+
+
+def faces_of(speaking: Sequence[Person], people: People) -> Faces:
+    """The faces of those who speak, and everybody else's beside each.
+
+    Raises FaceError for somebody whose face is nowhere fit to be dubbed.
+    """
+    for person in speaking:
+        if (reason := person.why_not) is not None:
+            raise FaceError(
+                f"person {person.number} cannot be dubbed: wherever it is found, {reason}; choose another person"
+            )
+    others = (tuple(other.track for other in people.others(person.number)) for person in speaking)
+    return Faces(tuple(person.track for person in speaking), tuple(others))
 
 
 def check_only_one(spoken: Iterable[Spoken]) -> None:
@@ -123,9 +136,9 @@ def said_by(
     What the models hear is open as long as `stack` is.
     """
     said = []
-    for each, track in zip(spoken, faces.tracks, strict=True):
+    for each, track, others in zip(spoken, faces.tracks, faces.bystanders, strict=True):
         heard, strength = heard_with(silence, each.lasting(frames), frames, spool_dir)
-        said.append(Said(each, track, stack.enter_context(heard), strength))
+        said.append(Said(each, track, stack.enter_context(heard), strength, others))
     return tuple(sorted(said, key=lambda each: _mean_side(each.track)))
 
 

@@ -35,6 +35,7 @@ def paste_back(
     region: np.ndarray | None = None,
     onto: np.ndarray | None = None,
     strength: float = 1.0,
+    share: np.ndarray | None = None,
 ) -> np.ndarray:
     """The frame with the generated crop in its box; pixels outside the box are bit-identical to `frame`'s.
 
@@ -47,7 +48,8 @@ def paste_back(
     prefer the model's picture throughout. "as_released": as the release does, in 8 bits, at whole pixels.
 
     `onto`: the frame with other faces pasted in already, which the result is made of; None: the frame itself.
-    `strength`, in 0..1: how much of it all goes in; 0 leaves `onto` as it is, bit by bit.
+    `strength`, in 0..1: how much of it all goes in; 0 leaves `onto` as it is, bit by bit. `share`: the same for each
+    place of the crop, float32 [n, n] of any size, but for "as_released"; see `own_face`.
     """
     onto = frame if onto is None else onto
     if mode == "as_released":
@@ -57,7 +59,8 @@ def paste_back(
         if _is_empty(window):
             return onto.copy()
         new = _to_frame(_scaled(generated, frame), box, window, cv2.BORDER_REPLICATE)
-        mask = _faded(_to_frame(feather_mask(len(generated)), box, window), strength)
+        inside = _of_share(feather_mask(len(generated)), share)
+        mask = _faded(_to_frame(inside, box, window), strength)
         return _blended(onto, new, mask, window)
     region = changed_region(generated, source, source_through_vae) if region is None else region
     window = _window_of(region, box, frame.shape)
@@ -68,7 +71,8 @@ def paste_back(
     new, kept = (_to_frame(crop, box, window, cv2.BORDER_REPLICATE) for crop in crops)
     changed, replaced = cv2.split(region)
     alpha, replaced = (
-        _to_frame(mask, box, window) for mask in (changed * feather_mask(len(region)), replaced)
+        _to_frame(_of_share(mask, share), box, window)
+        for mask in (changed * feather_mask(len(region)), replaced)
     )
     grain = grain_of(frame[window].astype(np.float32), kept, alpha, replaced)
     return _blended(onto, cv2.add(new, grain, dst=new), _faded(alpha, strength), window)
@@ -94,6 +98,14 @@ def feather_mask(size: int) -> np.ndarray:
     mask: np.ndarray = np.outer(smooth, smooth).astype(np.float32)
     mask.setflags(write=False)
     return mask
+
+
+def _of_share(mask: np.ndarray, share: np.ndarray | None) -> np.ndarray:
+    if share is None:
+        return mask
+    if share.shape != mask.shape:
+        share = cv2.resize(share, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return mask * share
 
 
 def _scaled(crop: np.ndarray, frame: np.ndarray) -> np.ndarray:

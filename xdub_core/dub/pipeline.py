@@ -21,7 +21,7 @@ from xdub_core.dub.crops import DubbedCrop, crop_finisher, source_crops
 from xdub_core.dub.frames import DubbedFace, pasted_frames
 from xdub_core.dub.kept_clips import KeptClips
 from xdub_core.dub.model import DubbingModel
-from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.scene import Scene, Speaker, faded
 from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.dub.shots import ShotPlan, plan_dub
 from xdub_core.media.picture.frame import FinishedFrame
@@ -107,7 +107,8 @@ def _dub(
 
     def face(number: int, speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
         made = ((shot.frames, crops_of(number, speaker, place, shot)) for place, shot in enumerate(shots))
-        return DubbedFace(speaker.track, made, speaker.strength)
+        strength = speaker.strength if settings.as_released else faded(speaker, scene.slots)
+        return DubbedFace(speaker.track, made, strength, speaker.bystanders)
 
     faces = [
         face(number, speaker, shots)

@@ -12,6 +12,7 @@ import numpy as np
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.dub.playback import Playback, ShownFrames, at_model_rate
 from xdub_core.errors import SettingsError
+from xdub_core.face.presence import fades
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.picture.frame import SourceFrame
 from xdub_core.media.timeline import MODEL_FPS, Extend, Timeline, extended_slots
@@ -46,12 +47,14 @@ class Speaker:
     """A person whose lips change: the face in each slot of the scene's timeline, and the speech from frame 0 on.
 
     `strength`: float [scene.frames] in 0..1, how much of the change goes into each frame of the scene: 1 is all of it,
-    0 the source's own pixels, bit by bit. None: 1 everywhere.
+    0 the source's own pixels, bit by bit. None: 1 everywhere. `bystanders`: everybody else's faces, through the same
+    timeline; what is nearer to one of them stays as it is where boxes overlap.
     """
 
     track: FaceTrack
     features: AudioFeatures
     strength: np.ndarray | None = None
+    bystanders: tuple[FaceTrack, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,16 @@ class Scene:
         slots = self.slots_for(self.frames + 1)
         for place in np.rint(self.shown.place).astype(np.int64):
             yield [track.boxes[slots[place]] for track in tracks if track.present[slots[place]]]
+
+
+def faded(speaker: Speaker, slots: np.ndarray) -> np.ndarray | None:
+    """A speaker's strength in the frames that show these slots, float32, with the change coming and going as the face
+    does (see `face.presence.fades`); None for all of it everywhere."""
+    coming = fades(speaker.track.present, speaker.track.cuts)
+    if coming is None:
+        return speaker.strength
+    strength = coming[slots]
+    return strength if speaker.strength is None else strength * speaker.strength.astype(np.float32)
 
 
 def _check_strength(strength: np.ndarray | None, frames: int, number: int) -> None:

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from xdub_core.face.found import Found
 from xdub_core.face.looks import Looks
+from xdub_core.face.overlap import shared_area
 from xdub_core.face.sighting import Sighting
 
 LOST_FRAMES = 25
@@ -24,6 +25,8 @@ RESIZED = 1.6
 """Factor by which a face may grow or shrink meanwhile."""
 STRANGER = 0.15
 """Who looks less alike than this is somebody else, wherever they are."""
+HIDING = 0.3
+"""A new face that shares more than this with one that is known is none."""
 _STEERING = 0.4
 _GALLERY = 8
 _LIKE_PLACE = 0.5
@@ -109,13 +112,17 @@ class Associator:
         """Take in the faces of a later frame of this scene; gives the tracklets that have ended before it."""
         ended = [track for track in self._open if number - track.last > LOST_FRAMES]
         self._open = [track for track in self._open if number - track.last <= LOST_FRAMES]
-        new = set(range(len(faces)))
+        known: list[int] = []
         if self._open and faces:
             costs = np.stack([track.distances(number, faces, self._looks) for track in self._open])
             for row, column in zip(*assigned(costs), strict=True):
                 self._open[row].add(number, faces[column])
-                new.discard(int(column))
-        self._open += [Tracklet(number, faces[index], self._size) for index in sorted(new)]
+                known.append(int(column))
+        boxes = np.array([face.detection.box for face in faces]).reshape(-1, 4)
+        for index in sorted(set(range(len(faces))) - set(known)):
+            # What mostly covers a face that is known is no other's: somebody hidden behind it, or the same one twice.
+            if not (shared_area(boxes[index], boxes[known]) > HIDING).any():
+                self._open.append(Tracklet(number, faces[index], self._size))
         return ended
 
     def end_scene(self) -> list[Tracklet]:

@@ -7,7 +7,7 @@ unrestricted pickle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from xdub_core.errors import MissingModelError
 from xdub_core.face.detector import FACE_POINTS, Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.detector_files import used_names
+from xdub_core.face.overlap import distinct_faces
 from xdub_core.face.pose import RTMW_SCORE_SCALE, openpose_order
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.face.yolox import PERSON, PERSON_THRESHOLD
@@ -40,7 +41,7 @@ def require_openmmlab() -> None:
 
 
 class OpenMMLabDetector:
-    """A `FaceDetector` that runs mmdet's YOLOX-L and mmpose's RTMW-x; scores are RTMW's divided by 10.
+    """A `PeopleDetector` that runs mmdet's YOLOX-L and mmpose's RTMW-x; scores are RTMW's divided by 10.
 
     Of `settings` it follows the face threshold; it takes the most certain person and one frame at a time.
     """
@@ -69,17 +70,27 @@ class OpenMMLabDetector:
         numbers: Sequence[int] | None = None,  # noqa: ARG002
     ) -> list[Detection | None]:
         """The most certain person's face in every frame; None where no face scores enough."""
-        return [self._detect(np.ascontiguousarray(eight_bit(frame)[..., ::-1])) for frame in frames]
+        return [faces[0] if faces else None for faces in self._detect(frames, most=1)]
 
-    def _detect(self, bgr: np.ndarray) -> Detection | None:
+    def detect_all(
+        self,
+        frames: Sequence[np.ndarray],
+        numbers: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> list[list[Detection]]:
+        """The faces that score enough of the `most_people` surest people in every frame; see `PeopleDetector`."""
+        return [distinct_faces(faces) for faces in self._detect(frames, self.settings.most_people)]
+
+    def _detect(self, frames: Sequence[np.ndarray], most: int) -> Iterator[list[Detection]]:
         from mmdet.apis import inference_detector
         from mmpose.apis import inference_topdown
 
-        with torch.inference_mode():
-            box = best_person(inference_detector(self._people, bgr).pred_instances)
-            person = inference_topdown(self._pose, bgr, box)[0].pred_instances
-        face = detection_from_instances(person)
-        return face if face and face.score >= self.settings.face_threshold else None
+        for frame in frames:
+            bgr = np.ascontiguousarray(eight_bit(frame)[..., ::-1])
+            with torch.inference_mode():
+                boxes = likely_people(inference_detector(self._people, bgr).pred_instances)
+                found = inference_topdown(self._pose, bgr, boxes[:most] if len(boxes) else None)
+            faces = (detection_from_instances(person.pred_instances) for person in found)
+            yield [face for face in faces if face and face.score >= self.settings.face_threshold]
 
 
 def _config(package: str, name: str) -> Path:
@@ -93,14 +104,12 @@ def _config(package: str, name: str) -> Path:
     return path
 
 
-def best_person(instances: Any) -> np.ndarray | None:
-    """The likeliest person's box [1, 4] among mmdet's instances, or None (mmpose then takes the whole frame)."""
+def likely_people(instances: Any) -> np.ndarray:
+    """The boxes [n, 4] of people among mmdet's instances, the likeliest first."""
     labels, scores = instances.labels.cpu().numpy(), instances.scores.cpu().numpy()
     people = np.flatnonzero((labels == PERSON) & (scores > PERSON_THRESHOLD))
-    if not len(people):
-        return None
-    best = people[np.argmax(scores[people])]
-    return instances.bboxes.cpu().numpy()[best : best + 1]
+    people = people[np.argsort(-scores[people], kind="stable")]
+    return np.asarray(instances.bboxes.cpu().numpy()).reshape(-1, 4)[people]
 
 
 def detection_from_instances(instances: Any) -> Detection | None:

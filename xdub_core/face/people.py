@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count as count_from
 
 import numpy as np
 
@@ -20,8 +21,9 @@ from xdub_core.face.detector import Detection, FaceDetector, all_faces
 from xdub_core.face.found import BATCH_FRAMES, batches
 from xdub_core.face.identities import Identities, Identity
 from xdub_core.face.looks import CropLooks, Looks
+from xdub_core.face.presence import SMALLEST, Reason
 from xdub_core.face.sighting import Sighting, sightings
-from xdub_core.face.track import FaceTrack, Watched, no_face, track_of
+from xdub_core.face.track import FaceTrack, Watched, judged, no_face, track_of
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.cuts import AHEAD, CutDetector
 
@@ -36,7 +38,7 @@ class Person:
     """Somebody in a video.
 
     `number`: from 1; `track`: where the face is in each frame; `frames`: how many it was found in, `first_frame` being
-    the first; `size`: mean side of the face in pixels; `portrait`: uint8 [96, 96, 3], the best view of it;
+    the first; `size`: mean side of the face in pixels; `portrait`: uint8 [160, 160, 3], the best view of it;
     `mouth_motion`: float32 [frames of the video], how much the mouth moves, NaN where that is not known.
     """
 
@@ -57,6 +59,14 @@ class Person:
     def seconds(self) -> float:
         """For how long the face is on screen."""
         return self.frames / MODEL_FPS
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the face cannot be dubbed in any frame that it is in; None where it can."""
+        reasons = self.track.reasons
+        if reasons is None or self.track.present.any():
+            return None
+        return Reason(int(np.bincount(reasons[reasons > Reason.NOT_FOUND], minlength=1).argmax())).told
 
     @property
     def share(self) -> float:
@@ -96,14 +106,16 @@ def track_people(
     every: int = 1,
     batch: int = BATCH_FRAMES,
     looks: Looks | None = None,
+    smallest: float = SMALLEST,
     progress: Callable[[int], None] | None = None,
 ) -> People:
     """Follow everybody through `frames` (uint8 or uint16 [height, width, 3]), which are read once and not kept.
 
     `detector`: best a `PeopleDetector`; another gives one face a frame, and people who alternate are told apart all
     the same. It sees each `every`-th frame, `batch` of them at once; see `track_faces`, which makes tracks in the same
-    way. `looks`: how people are recognised again, if not the detector's own way or `CropLooks`. `progress` is called
-    with the number of frames done.
+    way. `looks`: how people are recognised again, if not the detector's own way or `CropLooks`. Frames in which a face
+    is turned away, hidden, or smaller than what makes a crop of `smallest` pixels are not part of its track.
+    `progress` is called with the number of frames done.
 
     Raises FaceError where there are no frames, or none has a face.
     """
@@ -124,7 +136,8 @@ def track_people(
     if not found:
         raise no_face(len(looked_at))
     follow = getattr(detector, "follow", False)
-    return People(tuple(_person(number, one, watched, follow) for number, one in enumerate(found, 1)))
+    tracks = (judged(track_of(one.found, watched, follow), one.found, watched, smallest) for one in found)
+    return People(tuple(map(_person, count_from(1), found, tracks)))
 
 
 class _Follower:
@@ -179,10 +192,10 @@ def _listed(everybody: list[Identity], watched: Watched, every: int) -> list[Ide
     return ordered
 
 
-def _person(number: int, one: Identity, watched: Watched, follow: bool) -> Person:
-    track = track_of(one.found, watched, follow)
-    motion = np.full(watched.count, np.nan, np.float32)
+def _person(number: int, one: Identity, track: FaceTrack) -> Person:
+    motion = np.full(len(track), np.nan, np.float32)
     motion[one.found.seen] = one.motion
-    frames = int(track.present.sum())
+    reasons = track.reasons if track.reasons is not None else ~track.present
+    frames = int(np.count_nonzero(reasons != Reason.NOT_FOUND))
     size = one.sides / len(one.found.seen)
     return Person(number, track, one.first, frames, size, one.portrait, motion)

@@ -18,6 +18,7 @@ from xdub_core.errors import SettingsError
 from xdub_core.face.csp import fuse_batch_norms
 from xdub_core.face.detector import FACE_POINTS, Detection, detection_from_keypoints, eight_bit
 from xdub_core.face.detector_files import load_network
+from xdub_core.face.overlap import distinct_faces
 from xdub_core.face.pose import (
     RTMW_SCORE_SCALE,
     CropWindow,
@@ -37,7 +38,8 @@ from xdub_core.face.yolox import YOLOX, decode_people, detector_input, letterbox
 class RTMWSettings:
     """How the detector runs.
 
-    `batch`: frames (or people) in one network pass. `person`: which one to dub where there are several: None for the
+    `batch`: frames (or people) in one network pass. `most_people`: of a crowd, how many are looked at where all faces
+    are asked for. `person`: which one to dub where there are several: None for the
     most certain, as the release does, or the number from the left, 0 being the leftmost, those who turn away
     included. `face_threshold`: a face
     whose 68 points score less on average (0..1) is no face; 0 keeps everything, as the release does.
@@ -46,10 +48,13 @@ class RTMWSettings:
     batch: int = 4
     person: int | None = None
     face_threshold: float = 0.2
+    most_people: int = 8
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise SettingsError(f"the detector's batch is {self.batch}, but it must be at least 1")
+        if self.most_people < 1:
+            raise SettingsError(f"most_people is {self.most_people}, but it must be at least 1")
         if self.person is not None and self.person < 0:
             raise SettingsError(f"person is {self.person}, but people are counted from 0")
         if not 0 <= self.face_threshold <= 1:
@@ -57,7 +62,7 @@ class RTMWSettings:
 
 
 class RTMWDetector:
-    """A `FaceDetector` made of the two networks; scores are RTMW's divided by 10."""
+    """A `PeopleDetector` made of the two networks; scores are RTMW's divided by 10."""
 
     def __init__(self, people: YOLOX, pose: RTMW, settings: RTMWSettings | None = None) -> None:
         self.people = people
@@ -75,8 +80,20 @@ class RTMWDetector:
         place. A frame without a person is searched as a whole, as the release does.
         """
         frames = [eight_bit(frame) for frame in frames]
-        boxes = [self._chosen(found) for found in self._person_boxes(frames)]
-        return self._faces(frames, boxes)
+        boxes = [
+            self._chosen(found) for found in self._person_boxes(frames, self.settings.person is not None)
+        ]
+        return [faces[0] if faces else None for faces in self._faces(frames, boxes)]
+
+    def detect_all(
+        self,
+        frames: Sequence[np.ndarray],
+        numbers: Sequence[int] | None = None,  # noqa: ARG002
+    ) -> list[list[Detection]]:
+        """The faces that score enough of the `most_people` surest people in every frame; see `PeopleDetector`."""
+        frames = [eight_bit(frame) for frame in frames]
+        boxes = [found[: self.settings.most_people] for found in self._person_boxes(frames, True)]
+        return [distinct_faces(faces) for faces in self._faces(frames, boxes)]
 
     def _chosen(self, people: np.ndarray) -> np.ndarray:
         """The box [1, 4] of the person to dub among those of a frame, best first [n, 4]; [0, 4] for too few people."""
@@ -86,10 +103,10 @@ class RTMWDetector:
         from_the_left = np.argsort(people[:, 0], kind="stable")
         return people[from_the_left[person : person + 1]]
 
-    def _person_boxes(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+    def _person_boxes(self, frames: list[np.ndarray], each_once: bool) -> list[np.ndarray]:
         """Person boxes [n, 4] of every frame, best first; the whole frame where nobody is found.
 
-        Overlapping ones are only removed where people are counted.
+        Overlapping ones are only removed where people are counted, `each_once`.
         """
         boxes = []
         for start in range(0, len(frames), self.settings.batch):
@@ -101,20 +118,21 @@ class RTMWDetector:
                 found = decode_people(levels, [item.scale for item in boxed])
             for frame, people in zip(part, found, strict=True):
                 height, width = frame.shape[:2]
-                kept = people.boxes if self.settings.person is None else suppress_overlaps(people).boxes
+                kept = suppress_overlaps(people).boxes if each_once else people.boxes
                 boxes.append(kept if len(kept) else np.array([[0, 0, width, height]], np.float32))
         return boxes
 
-    def _faces(self, frames: list[np.ndarray], boxes: list[np.ndarray]) -> list[Detection | None]:
-        """The faces of the people in `boxes` (at most one [0 or 1, 4] a frame) that score enough."""
+    def _faces(self, frames: list[np.ndarray], boxes: list[np.ndarray]) -> list[list[Detection]]:
+        """The faces of the people in `boxes` ([n, 4] a frame) that score enough, in their order."""
         people = [(index, crop_window(box)) for index, found in enumerate(boxes) for box in found]
-        faces: list[Detection | None] = [None] * len(frames)
+        faces: list[list[Detection]] = [[] for _ in frames]
         for start in range(0, len(people), self.settings.batch):
             part = people[start : start + self.settings.batch]
             windows = [window for _, window in part]
             crops = np.stack([warp_crop(frames[index], window) for index, window in part])
             for (index, _), keypoints in zip(part, self.keypoints(crops, windows), strict=True):
-                faces[index] = _face(keypoints, self.settings.face_threshold)
+                if (face := _face(keypoints, self.settings.face_threshold)) is not None:
+                    faces[index].append(face)
         return faces
 
     def keypoints(self, crops: np.ndarray, windows: Sequence[CropWindow]) -> np.ndarray:

@@ -12,7 +12,7 @@ from xdub_core.face.crop import crop_frame
 from xdub_core.face.detector import FACE_POINTS, Detection, eight_bit
 from xdub_core.face.looks import Looks
 
-PORTRAIT = 96
+PORTRAIT = 160
 """Pixels of a portrait's side."""
 _PORTRAIT_FACES, _MOUTH_SIDE = 1.6, 16
 _INNER_LIPS = ((61, 67), (62, 66), (63, 65))

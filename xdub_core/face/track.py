@@ -8,7 +8,7 @@ marked absent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from xdub_core.errors import FaceError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.found import BATCH_FRAMES, Found, batches
+from xdub_core.face.presence import SMALLEST, Reason, unfit
 from xdub_core.face.smoothing import SmoothingCase, integer_boxes, smooth_boxes
 from xdub_core.media.video.cuts import CutDetector
 
@@ -35,7 +36,9 @@ class FaceTrack:
     square to within a pixel); `present`: bool [frames], whether there is a face; boxes of absent frames are those of
     the frames around. `shot_numbers`: int64 [frames], the shot that a frame belongs to, counted from 0, short absences
     included, or -1 outside of all. `size`: (width, height) of the frames. `cases`: what the face does in
-    each shot; empty where the boxes were given and not smoothed.
+    each shot; empty where the boxes were given and not smoothed. `cuts`: numbers of the frames that begin a scene.
+    `reasons`: uint8 [frames], for each frame why the face is not present (a `Reason`; 0 where it is); None where nobody
+    judged.
     """
 
     boxes: np.ndarray
@@ -43,9 +46,17 @@ class FaceTrack:
     shot_numbers: np.ndarray
     size: tuple[int, int]
     cases: tuple[SmoothingCase, ...] = ()
+    cuts: tuple[int, ...] = ()
+    reasons: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def is_seen(self, frame: int) -> bool:
+        """Whether the face was found in a frame, fit to be dubbed or not."""
+        return bool(self.present[frame]) or (
+            self.reasons is not None and self.reasons[frame] != Reason.NOT_FOUND
+        )
 
 
 def track_faces(
@@ -124,7 +135,41 @@ def track_of(found: Found, watched: Watched, follow: bool = False, as_released: 
             boxes[shot.start : shot.stop] = integer_boxes(given, size) if as_released else given
     nearest, same_scene = _nearest(watched.looked_at, watched.count, cuts)
     present = np.isin(watched.looked_at, seen)[nearest] & same_scene
-    return FaceTrack(*_spread(boxes, shots, present, cuts), size, tuple(cases))
+    return FaceTrack(*_spread(boxes, shots, present, cuts), size, tuple(cases), cuts)
+
+
+def judged(track: FaceTrack, found: Found, watched: Watched, smallest: float = SMALLEST) -> FaceTrack:
+    """The track without the frames in which the face is tiny, turned away or hidden; `reasons` says which.
+
+    `smallest`: pixels; boxes with shorter sides are tiny. Such frames are absent, and end a shot where they last.
+    """
+    looked_at = np.zeros(len(watched.looked_at), np.uint8)
+    if found.values.ndim == 3:
+        looked_at[np.searchsorted(watched.looked_at, found.seen)] = unfit(found.values, watched.size)
+    nearest, _ = _nearest(watched.looked_at, watched.count, watched.cuts)
+    reasons = looked_at[nearest]
+    reasons[track.boxes[:, 2] - track.boxes[:, 0] < smallest] = Reason.TINY
+    reasons[~track.present] = Reason.NOT_FOUND
+    present = reasons == Reason.THERE
+    if (present == track.present).all():
+        return replace(track, reasons=reasons)
+    numbers, kept = _shots_where(present, track.shot_numbers)
+    cases = tuple(track.cases[shot] for shot in kept) if track.cases else ()
+    return replace(track, present=present, shot_numbers=numbers, cases=cases, reasons=reasons)
+
+
+def _shots_where(present: np.ndarray, shot_numbers: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Shot numbers with the frames left out in which the face is absent for long, and each new shot's old number."""
+    there = np.flatnonzero(present)
+    numbers, kept = np.full(len(present), -1, np.int64), list[int]()
+    if not len(there):
+        return numbers, kept
+    ends = (np.diff(there) > GAP_FRAMES + 1) | (np.diff(shot_numbers[there]) != 0)
+    edges = [0, *(np.flatnonzero(ends) + 1).tolist(), len(there)]
+    for start, stop in pairwise(edges):
+        numbers[there[start] : there[stop - 1] + 1] = len(kept)
+        kept.append(int(shot_numbers[there[start]]))
+    return numbers, kept
 
 
 def _nearest(numbers: np.ndarray, count: int, cuts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -44,16 +44,21 @@ class CrowdPicture:
 
 
 def render_crowd(
-    actors: Sequence[Actor], start: int, stop: int, width: int = 640, height: int = 360
+    actors: Sequence[Actor],
+    start: int,
+    stop: int,
+    width: int = 640,
+    height: int = 360,
+    behind: np.ndarray | None = None,
 ) -> Iterator[CrowdPicture]:
     """Frames [start, stop) at 25 fps; later actors stand before earlier ones, sizes are even.
 
-    Behind them all are soft colours, by the first actor's seed of a background. Raises SettingsError where
-    there are no actors.
+    Behind them all is `behind` (uint8 [height, width, 3]), or soft colours by the first actor's seed of a background.
+    Raises SettingsError where there are no actors.
     """
     if not actors:
         raise SettingsError("a crowd needs one actor at least")
-    scene = soft_colors(actors[0].performance.background, width, height)
+    scene = soft_colors(actors[0].performance.background, width, height) if behind is None else behind
     for frame in range(start, stop):
         picture = scene
         heads: list[HeadPicture | None] = []

@@ -21,10 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xdub_core.errors import SettingsError
-from xdub_core.face.detector import Detection, detection_from_keypoints, eight_bit
-from xdub_core.face.landmarks import keypoints_from_face68
-from xdub_core.face.smoothing import FACE_TO_BOX, FOREHEAD
+from xdub_core.face.detector import eight_bit
 from xdub_core.mini.labels import LANDMARK_NAMES, MOUTH_POINTS
 
 SIDE = 96
@@ -32,8 +29,6 @@ SIDE = 96
 FACE_BOX = slice(len(LANDMARK_NAMES), len(LANDMARK_NAMES) + 2)
 """The face box's corners among the points."""
 POINTS = FACE_BOX.stop
-CROP_FACTOR, CROP_DROP = 1.3, 0.05
-"""The standard crop's side in face boxes (the larger side), and how far its middle lies below the box's."""
 CLOSE_UP = 1.6
 """The near stage's square has this many times the landmarks' larger extent."""
 _FOLD = 4
@@ -80,15 +75,23 @@ class LandmarkNet(nn.Module):
 
     def with_features(self, pictures: Tensor) -> tuple[Landmarks, Tensor]:
         """The landmarks, and the pooled features [n, 9 * coarse] that presence and openness are read from."""
+        maps, coarse = self._maps(pictures)
+        pooled = F.adaptive_avg_pool2d(coarse, 3).flatten(1)
+        presence, openness = self.summary(pooled).float().unbind(1)
+        return Landmarks(centres_of_mass(maps), presence, openness), pooled
+
+    def heat_maps(self, pictures: Tensor) -> Tensor:
+        """Pictures [n, 3, h, w] in 0..1, sides multiples of 8 -> heat maps (logits) [n, K, h / 4, w / 4]."""
+        return self._maps(pictures)[0]
+
+    def _maps(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         fine = F.silu(self.fold(F.pixel_unshuffle(2 * pictures - 1, _FOLD)))
         fine = fine + F.silu(self.fine(fine))
         coarse = F.silu(self.down(fine))
         for layer in self.wide:
             coarse = coarse + F.silu(layer(coarse))
         up = F.interpolate(self.up(coarse), scale_factor=2, mode="bilinear", align_corners=False)
-        pooled = F.adaptive_avg_pool2d(coarse, 3).flatten(1)
-        presence, openness = self.summary(pooled).float().unbind(1)
-        return Landmarks(centres_of_mass(self.maps(fine + up).float()), presence, openness), pooled
+        return self.maps(fine + up).float(), coarse
 
 
 def centres_of_mass(maps: Tensor) -> Tensor:
@@ -132,85 +135,13 @@ class LandmarkFinder:
     def _run(self, frames: Sequence[np.ndarray]) -> tuple[FoundFaces, np.ndarray]:
         frames = [eight_bit(frame) for frame in frames]
         squares = np.stack([whole_square(frame.shape[1], frame.shape[0]) for frame in frames])
-        far, whole = self.far.with_features(_pictures(frames, squares))
-        squares = close_ups(_in_frame(far.points, squares))
-        near, close = self.near.with_features(_pictures(frames, squares))
+        far, whole = self.far.with_features(pictures_of(frames, squares))
+        squares = close_ups(in_frame(far.points, squares))
+        near, close = self.near.with_features(pictures_of(frames, squares))
         found = FoundFaces(
-            _in_frame(near.points, squares), far.presence.sigmoid().numpy(), near.openness.numpy()
+            in_frame(near.points, squares), far.presence.sigmoid().numpy(), near.openness.numpy()
         )
         return found, torch.cat([whole, close], dim=1).numpy()
-
-
-class MiniDetector:
-    """The `FaceDetector` of rendered heads; it is not trained on real people.
-
-    Its keypoints are those of `face_keypoints`: tracked and smoothed as RTMW's are, they give crops `crop_factor` times
-    as large as the face box. They follow the head, as the mini's training crops do.
-    """
-
-    follow = True
-
-    def __init__(
-        self, finder: LandmarkFinder, threshold: float = 0.5, crop_factor: float = CROP_FACTOR
-    ) -> None:
-        if finder.near.config.points != POINTS:
-            raise SettingsError(f"a face detector needs {POINTS} points, not {finder.near.config.points}")
-        self.finder = finder
-        self.threshold = threshold
-        self.crop_factor = crop_factor
-
-    def detect(
-        self,
-        frames: Sequence[np.ndarray],
-        numbers: Sequence[int] | None = None,  # noqa: ARG002 (the signature of a FaceDetector)
-    ) -> list[Detection | None]:
-        """The face of each frame, or None; see `FaceDetector`."""
-        found = self.finder.find(frames)
-        boxes = found.points[:, FACE_BOX].reshape(-1, 4)
-        return [
-            detection_from_keypoints(face_keypoints(box, self.crop_factor), float(score))
-            if score >= self.threshold
-            else None
-            for box, score in zip(boxes, found.score, strict=True)
-        ]
-
-
-def face_keypoints(face_box: np.ndarray, crop_factor: float = CROP_FACTOR) -> np.ndarray:
-    """134 keypoints whose 68 face points are a plain face stretched over a face box [4], xyxy in pixels.
-
-    They do not move with the speech, so neither does the crop. `smooth_boxes` makes crops of them whose side is
-    `crop_factor` times the box's larger one, as the standard crop lies: training data and detector cut alike.
-    """
-    low, high = face_box[:2].astype(np.float64), face_box[2:].astype(np.float64)
-    side = (high - low).max()
-    middle = (low + high) / 2 + np.array([0.0, CROP_DROP * side])
-    return keypoints_from_face68(middle + side * crop_factor / FACE_TO_BOX * (_plain_face() - 0.5))
-
-
-def _plain_face() -> np.ndarray:
-    """68 points [68, 2] of a face that fills 0..1 from its forehead, as the smoothing reckons it, to its chin."""
-    angle = np.linspace(np.pi, 0, 17)
-    cheek = 0.6
-    eye = FOREHEAD * cheek / (1 + FOREHEAD)  # puts the forehead at 0
-    rise = (cheek - 1) / (np.sin(angle[3]) - 1)  # puts the cheeks, points 3 and 13, at their height
-    jaw = np.stack([0.5 + 0.5 * np.cos(angle), 1 + rise * (np.sin(angle) - 1)], axis=1)
-    turn = np.linspace(np.pi, -np.pi, 7)[:6]
-    almond = np.stack([0.07 * np.cos(turn), -0.03 * np.sin(turn)], axis=1)
-    mouth = np.array([0.5, 0.75])
-    ring = np.linspace(np.pi, -np.pi, 13)[:12]
-    lips = np.stack([0.15 * np.cos(ring), -0.05 * np.sin(ring)], axis=1)
-    parts = [
-        jaw,
-        np.stack([np.linspace(0.18, 0.42, 5), np.full(5, 0.2)], axis=1),
-        np.stack([np.linspace(0.58, 0.82, 5), np.full(5, 0.2)], axis=1),
-        np.stack([np.full(4, 0.5), np.linspace(eye, 0.55, 4)], axis=1),
-        np.stack([np.linspace(0.42, 0.58, 5), np.full(5, 0.58)], axis=1),
-        almond + np.array([0.3, eye]),
-        almond + np.array([0.7, eye]),
-        lips + mouth,
-        0.7 * lips[[0, 2, 3, 4, 6, 8, 9, 10]] + mouth,
-    ]
-    return np.concatenate(parts)
 
 
 def whole_square(width: int, height: int) -> np.ndarray:
@@ -237,12 +168,13 @@ def cut_square(frame: np.ndarray, square: np.ndarray, side: int = SIDE) -> np.nd
     return cv2.warpAffine(frame, matrix, (side, side), flags=cv2.INTER_LINEAR)
 
 
-def _pictures(frames: Sequence[np.ndarray], squares: np.ndarray) -> Tensor:
+def pictures_of(frames: Sequence[np.ndarray], squares: np.ndarray) -> Tensor:
+    """A square [n, 4] of each uint8 frame as the networks take it, [n, 3, 96, 96] in 0..1."""
     cuts = np.stack([cut_square(frame, square) for frame, square in zip(frames, squares, strict=True)])
     return torch.from_numpy(cuts).permute(0, 3, 1, 2).float() / 255
 
 
-def _in_frame(points: Tensor, squares: np.ndarray) -> np.ndarray:
+def in_frame(points: Tensor, squares: np.ndarray) -> np.ndarray:
     """Fractions of squares [n, K, 2] as pixels of the frames, float64."""
     sides = (squares[:, 2] - squares[:, 0])[:, None, None]
     return squares[:, None, :2] + points.double().numpy() * sides

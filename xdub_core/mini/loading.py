@@ -15,7 +15,9 @@ from xdub_core.experts.adapters import Adapters
 from xdub_core.experts.expert import load_expert
 from xdub_core.experts.expert_denoiser import ExpertDenoiser
 from xdub_core.mini.card import BUILT_IN, MiniCard, load_card
-from xdub_core.mini.face_landmarks import MiniDetector
+from xdub_core.mini.detector import MiniDetector
+from xdub_core.mini.face_search import load_face_search
+from xdub_core.mini.looks import IdentityLooks
 from xdub_core.mini.network_files import DIT, LIP_EXPERT, TEXTURE_EXPERT, load_networks
 from xdub_core.mini.phonemes import MiniFeatures, PhonemeNet
 from xdub_core.mini.vae import MiniVAE
@@ -61,5 +63,5 @@ def load_mini(
         card,
         DubModel(MiniVAE(networks.vae), ExpertDenoiser(denoiser, attached)),
         networks.phonemes,
-        MiniDetector(networks.landmarks),
+        MiniDetector(networks.landmarks, search=load_face_search(), looks=IdentityLooks(networks.identity)),
     )

@@ -12,6 +12,7 @@ import typer
 
 from xdub_core.errors import SettingsError
 from xdub_core.face.boxes import FixedBox, WholeFrame, parse_box, read_boxes
+from xdub_core.face.choice import PersonChoice, parse_person
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.landmarks import read_landmarks
 from xdub_core.media.timeline import Timeline
@@ -27,8 +28,30 @@ class Detector(str, Enum):
 
 
 @dataclass(frozen=True)
-class FaceOptions:
-    """Where the face is: at most one of the first four; without them `detector` looks for it."""
+class DetectorOptions:
+    """What finds faces, and how often it looks."""
+
+    detector: Annotated[Detector, _option(help="What finds faces.")] = Detector.RTMW
+    detect_every: Annotated[int, _option(help="Look for faces in every n-th frame.")] = 1
+
+    def __post_init__(self) -> None:
+        if self.detect_every < 1:
+            raise SettingsError(f"--detect-every {self.detect_every}: use 1 (every frame) or more")
+
+
+@dataclass(frozen=True)
+class FaceOptions(DetectorOptions):
+    """Where the face is: at most one of the first five; without the other four `detector` looks for it."""
+
+    person: Annotated[
+        str | None,
+        _option(
+            metavar="WHO",
+            help="Whose lips shall move: a number that the command people shows; left, right, largest, speaking (whose "
+            "mouth moves with the video's own sound); or X,Y@SECONDS, a point in the face and when. Without it, "
+            "whoever is seen the largest for the longest.",
+        ),
+    ] = None
 
     box: Annotated[str | None, _option(help="The face, as x0,y0,x1,y1 in pixels.")] = None
     boxes: Annotated[Path | None, _option(help="JSON: one box per frame, null where there is no face.")] = (
@@ -42,15 +65,18 @@ class FaceOptions:
         ),
     ] = None
     whole_frame: Annotated[bool, _option("--whole-frame", help="The video is a face crop already.")] = False
-    detector: Annotated[Detector, _option(help="What finds the face otherwise.")] = Detector.RTMW
-    detect_every: Annotated[int, _option(help="Look for the face in every n-th frame.")] = 1
 
     def __post_init__(self) -> None:
-        given = self._given
+        super().__post_init__()
+        given = self._given + ["--person"] * (self.person is not None)
         if len(given) > 1:
             raise SettingsError(f"{' and '.join(given)} contradict each other: give one of them")
-        if self.detect_every < 1:
-            raise SettingsError(f"--detect-every {self.detect_every}: use 1 (every frame) or more")
+        _ = self.chosen_person  # raises
+
+    @property
+    def chosen_person(self) -> PersonChoice | None:
+        """Who was chosen; None: nobody. Raises FaceError for what names nobody."""
+        return None if self.person is None else parse_person(self.person)
 
     @property
     def needs_detector(self) -> bool:
