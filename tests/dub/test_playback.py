@@ -204,3 +204,19 @@ def test_nothing_cuts_but_a_loop_that_begins_again(rate, extend):
     clock, timeline = constant(rate, int(2.1 * rate))
     cuts = jumps(Playback(clock, timeline, extend, Fraction(15)).slots(375)).sum()
     assert cuts == (int(15 / clock.end) if extend is Extend.LOOP else 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "end", "extend", "words"),
+    [
+        (constant(10, 20), None, Extend.BOUNCE, ()),
+        (constant(4, 8), None, Extend.BOUNCE, ("0.25 s", "--fps 25")),
+        (variable([40, 900, 40]), None, Extend.BOUNCE, ("0.90 s",)),
+        (constant(30, 30), Fraction(5, 4), Extend.SLOW, ()),
+        (constant(30, 30), Fraction(3, 2), Extend.SLOW, ("1.25", "1.50")),
+    ],
+)
+def test_what_is_not_to_be_expected_is_told(source, end, extend, words):
+    told = Playback(*source, extend, end).warnings()
+    assert len(told) == bool(words)
+    assert all(word in told[0] for word in words)

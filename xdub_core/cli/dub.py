@@ -137,8 +137,15 @@ def check_options(job: DubJob) -> tuple[ChosenModel, DubSettings, EncodeSettings
 
 def _playback(scanned: ScannedVideo, timeline: Timeline, files: FileOptions, samples: int) -> Playback:
     """How an output on the source's own clock shows the source; `samples`: of the recording."""
-    end = output_end(len(timeline), samples, files.length)
-    return Playback(source_clock(scanned.index), timeline, files.extend, end)
+    playback = Playback(
+        source_clock(scanned.index),
+        timeline,
+        files.extend,
+        output_end(len(timeline), samples, files.length),
+    )
+    for line in playback.warnings():
+        logger.warning("%s: %s", files.video, line)
+    return playback
 
 
 def _warn_of_strange_heads(

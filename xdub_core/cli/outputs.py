@@ -34,7 +34,9 @@ def outputs(
 
     `work` notes them, so that a run after this one knows them if this one is killed.
     """
-    tracks = None if info.stream is None else SourceTracks(info, float(scene.first_pass))
+    tracks = None
+    if info.stream is not None:
+        tracks = SourceTracks(info, float(scene.first_pass), own_frames=scene.playback is not None)
     write_to = partial(
         VideoWriter,
         height=info.height,

@@ -24,6 +24,8 @@ from xdub_core.media.timeline import (
     timeline_from_timestamps,
 )
 
+STANDS = 0.2
+"""Seconds: a face whose frames stay for longer does not seem to speak."""
 _TIE = 1e-6  # frames: samples halfway between two frames all fall to the same side
 _FINE = Fraction(1, 90_000)  # seconds; what codecs and containers all take
 _HALF_SLOT = 0.5 / MODEL_FPS  # seconds
@@ -93,6 +95,21 @@ class Playback:
         made_of = self.timeline.source_index[self.slots(frames + 1)]
         lips, place = _places(source_index, clock.seconds, made_of)
         return ShownFrames(source_index, clock, np.minimum(lips, frames - 1), place)
+
+    def warnings(self) -> list[str]:
+        """What an artist should know before the work, in one line each."""
+        told, clock = [], self.clock
+        standing = float(np.diff(clock.ticks[:-1]).max(initial=0) * clock.time_base)
+        if standing > STANDS:
+            told.append(
+                f"its picture stands still for up to {standing:.2f} s, and so do the lips: with --fps 25 they move on"
+            )
+        if self.extend is Extend.SLOW and self.end is not None and self.end > clock.end * MOST_SLOWED:
+            told.append(
+                f"it is slowed {float(MOST_SLOWED):g} times, and then played to and fro: the output lasts "
+                f"{float(self.end / clock.end):.2f} times as long"
+            )
+        return told
 
     @property
     def stretch(self) -> Fraction:

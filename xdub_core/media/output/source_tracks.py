@@ -35,11 +35,13 @@ _COVERS = {"mjpeg": "jpeg", "png": "png"}
 class SourceTracks:
     """A source whose clock an output keeps from its first frame on, for `seconds`; then its tracks end.
 
-    0 seconds: the output has another clock. Nothing that has a time goes along then.
+    0 seconds: the output has another clock. Nothing that has a time goes along then. `own_frames`: whether the output's
+    frames are the source's, one for one, until then.
     """
 
     video: VideoInfo
     seconds: float
+    own_frames: bool = False
 
 
 def add_source_tracks(
@@ -110,7 +112,10 @@ class _Taken:
         picture.metadata.update(track_tags(stream_tags))
         timecode = timecode_of(stream_tags, source.metadata, *(stream.metadata for stream in source.streams))
         if timecode is not None:
-            picture.metadata["timecode"] = timecode_at(timecode, self._tracks.video.fps, fps)
+            own_fps = self._tracks.video.fps
+            picture.metadata["timecode"] = timecode_at(
+                timecode, own_fps, own_fps if self._tracks.own_frames else fps
+            )
         if not hasattr(source, "chapters"):
             return
         chapters = moved_chapters(source.chapters(), self._shift, self._tracks.seconds)
