@@ -55,11 +55,11 @@ def test_it_tells_what_went_in_and_what_became_of_it(dub, files):
             "frames": 8,
             "start_seconds": 0.48,
             "stop_seconds": 0.8,
-            "reason": "no face was found",
+            "reason": "the face was not found",
         }
     ]
     assert {stage["name"] for stage in told["stages"]} >= {"Finding the face", "Dubbing", "Writing frames"}
-    assert "no face was found" in (files / "out.report.html").read_text(encoding="utf-8")
+    assert "the face was not found" in (files / "out.report.html").read_text(encoding="utf-8")
 
 
 def test_warnings_from_before_the_work_are_in_it_and_pictures_are_a_video(dub, files):

@@ -18,6 +18,7 @@ from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.playback import Playback
 from xdub_core.dub.scene import Scene
+from xdub_core.face.presence import Reason
 from xdub_core.media.timeline import constant_clock, timeline_from_timestamps
 from xdub_core.progress import Progress, Stage
 from xdub_core.report.model import PassedThrough, report_json
@@ -108,6 +109,19 @@ def test_frames_in_which_nothing_is_said_are_told_as_such():
     (person,), _ = watcher.people([Named("", "")])
     told = [(s.start_frame, s.stop_frame, s.reason) for s in person.untouched]
     assert told == [(5, 9, SILENT), (16, 20, NO_FACE)]
+
+
+def test_a_face_that_is_there_but_cannot_be_dubbed_is_told_with_its_reason():
+    why = np.repeat([Reason.THERE, Reason.TURNED, Reason.TINY, Reason.NOT_FOUND], [12, 3, 3, 2]).astype(
+        np.uint8
+    )
+    track = replace(track_of(np.where(why == Reason.THERE, 0, -1)), reasons=why)
+    watcher, _ = watched(scene(20, 20, speakers=[speaker(track)]))
+    (person,), untouched = watcher.people([Named("", "")])
+    assert [(each.first_frame, each.reason) for each in untouched] == [
+        (12, "the face is turned away"), (15, "the face is tiny"), (18, "the face was not found"),
+    ]  # fmt: skip
+    assert person.seconds_on_screen == 18 / 25
 
 
 def test_every_clip_has_its_pictures_before_and_after():

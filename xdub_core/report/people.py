@@ -9,10 +9,13 @@ from itertools import pairwise
 import numpy as np
 
 from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.face.presence import Reason
 from xdub_core.media.timeline import MODEL_FPS, FrameClock
 from xdub_core.report.model import PassedThrough, ReportedPerson, Span
 
-NO_FACE = "no face was found"
+NO_FACE = Reason.NOT_FOUND.told
+_ABSENT = np.array([NO_FACE if reason is Reason.THERE else reason.told for reason in Reason], object)
+"""What is said of an absent face, by its `Reason`."""
 SILENT = "nothing is said"
 BETWEEN = "between two shots, and like neither"
 """Above 25 fps, of a frame between two of the model's."""
@@ -39,7 +42,9 @@ def reasons_of(speaker: Speaker, slots: np.ndarray, shots: Iterable[range]) -> n
     reasons = np.full(len(slots), "", object)
     if speaker.strength is not None:
         reasons[speaker.strength <= 0] = SILENT
-    reasons[~(speaker.track.present[slots] & in_shot)] = NO_FACE
+    track = speaker.track
+    absent = ~(track.present[slots] & in_shot)
+    reasons[absent] = NO_FACE if track.reasons is None else _ABSENT[track.reasons[slots][absent]]
     return reasons
 
 
@@ -91,6 +96,7 @@ def reported_person(
     track = scene.speakers[number].track
     slots = scene.slots
     there = track.present[slots]
+    seen = there if track.reasons is None else track.reasons[slots] != Reason.NOT_FOUND
     boxes = track.boxes[slots[there]]
     spans = spans_of(reasons)
     return ReportedPerson(
@@ -100,7 +106,7 @@ def reported_person(
         picture=picture,
         shots=len(shots),
         mean_size=round(float((boxes[:, 2:] - boxes[:, :2]).mean())) if len(boxes) else 0,
-        seconds_on_screen=round(int(there.sum()) / MODEL_FPS, 3),
+        seconds_on_screen=round(int(seen.sum()) / MODEL_FPS, 3),
         dubbed=tuple(stretch for stretch in spans if not stretch.reason),
         untouched=tuple(stretch for stretch in spans if stretch.reason),
     )
