@@ -91,9 +91,10 @@ class DubSampler(io.ComfyNode):
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.sampler import sample_shots
 
-        own = own_settings(model).sampler
+        whole = own_settings(model)
+        own, retries = whole.sampler, 0 if as_released else whole.retries
         settings = replace(own, guidance=guidance or own.guidance, seed=seed, border=border)
         context, finish = context_for(model, empty_prompt), crop_finisher(match_colors, as_released)
         clip_sampler = ComfyClipSampler(model, context, settings, sampler, sigmas, seed_per_clip)
-        clips = sample_shots(clip_sampler, reference, audio_features, finish, as_released)
+        clips = sample_shots(clip_sampler, reference, audio_features, finish, as_released, retries)
         return io.NodeOutput([{"samples": shot} for shot in clips])

@@ -33,5 +33,9 @@ class SamplingError(XDubError):
     """The model produced unusable numbers (NaN or infinity), or was given tensors of wrong sizes."""
 
 
+class NotFiniteError(SamplingError):
+    """The model produced NaN or infinity: with other noise it may not."""
+
+
 class JobError(XDubError):
     """A job's folder cannot be used: it is another's, in use, or no job's at all."""

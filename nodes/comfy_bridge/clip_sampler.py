@@ -11,7 +11,7 @@ import torch
 from comfy.samplers import sampler_object
 from torch import Tensor
 
-from xdub_core.errors import SamplingError
+from xdub_core.errors import NotFiniteError
 from xdub_core.sampling.clip_sampling import (
     SEEDS,
     ClipInputs,
@@ -37,7 +37,7 @@ class ComfyClipSampler:
     `context`: the empty prompt [1, rows, width]; `show` is for previews. With `seed_per_clip`, the clips of the dub
     count the seed up.
 
-    Raises SettingsError for a model that is not X-Dub, SamplingError where numbers or sizes do not fit.
+    Raises SettingsError for a model that is not X-Dub, SamplingError where sizes do not fit, NotFiniteError for NaN.
     """
 
     model: Any
@@ -76,7 +76,7 @@ class ComfyClipSampler:
         )
         latents = self.model.model.process_latent_in(raw.float()).cpu()
         if not latents.isfinite().all():
-            raise SamplingError(
+            raise NotFiniteError(
                 f"clip {number + 1} came out as NaN or infinite numbers: load the model with another weight_dtype, or "
                 "lower the guidance scales"
             )

@@ -28,11 +28,13 @@ def sample_shots(
     speech: SpeechFeatures,
     finish: FinishCrop,
     as_released: bool = False,
+    retries: int = 0,
 ) -> list[Tensor]:
     """The clips' latents, one batch [clips, C, f, h, w] for each shot, as the VAE knows them.
 
-    `finish` is done to the frames that the next clip goes on from. Raises SettingsError where the parts are not of one
-    model.
+    `finish` is done to the frames that the next clip goes on from; `retries`: see `ClipChain`.
+
+    Raises SettingsError where the parts are not of one model.
     """
     model = sampler.model
     require_fit(model, reference, speech)
@@ -44,10 +46,12 @@ def sample_shots(
 
     def show(prediction: Tensor) -> None:
         progress.show(prediction)
-        progress(Progress(Stage.CLIPS, next(done), steps))
+        progress(Progress(Stage.CLIPS, min(next(done), steps), steps))  # more, where a clip is sampled again
 
     sampler = replace(sampler, show=show)
-    chain = ClipChain(reference.vae, sampler, reference.geometry, finish, as_released=as_released)
+    chain = ClipChain(
+        reference.vae, sampler, reference.geometry, finish, as_released=as_released, retries=retries
+    )
     return [
         model.model.process_latent_out(torch.cat(_sampled(chain, speech.features, shot, reference.crops)))
         for shot in reference.shots

@@ -9,6 +9,7 @@ import torch
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry, plan_clips
+from xdub_core.errors import NotFiniteError
 from xdub_core.sampling.clip_sampling import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.cosine import CosineStream, CosineVAE
@@ -237,3 +238,85 @@ def test_streams_rest_while_a_clip_is_sampled():
     assert log.count("sample") == 3
     places = [place for place, what in enumerate(log) if what == "sample"]
     assert all(log[place - 4 : place] == ["rest"] * 4 for place in places)
+
+
+@dataclass
+class Breaking:
+    """Samples a copy of the reference, but at the attempts of clips that `broken` names: then what it says."""
+
+    broken: dict
+    steps: int = 1
+    asked: list = field(default_factory=list)
+
+    def __call__(self, number, clip, on_step=None):
+        self.asked.append((number, clip.attempt))
+        wrong = self.broken.get((number, clip.attempt))
+        noise = torch.randn(clip.reference.shape, generator=torch.Generator().manual_seed(clip.attempt))
+        return clip.reference.clone() if wrong is None else clip.reference + wrong * noise
+
+
+def judged(broken, frames=21, **changes):
+    """The frames of a chain that judges, how its clips came about, and what its sampler was asked for."""
+    sampler, told = Breaking(broken), []
+    made = replace(chain(Copying()), sampler=sampler, retries=2, **changes)
+    crops, clips = smooth_crops(frames), plan_clips(frames, geometry=GEOMETRY)
+    dubbed = list(made.run(FEATURES, iter(crops), clips, on_clip=lambda _, outcome: told.append(outcome)))
+    return dubbed, told, sampler.asked
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+@pytest.mark.parametrize("wrong", [1.0, float("nan")])
+def test_a_broken_clip_is_sampled_again_and_nothing_of_it_is_shown(broken, wrong, caplog):
+    good, _, _ = judged({})
+    dubbed, told, asked = judged({(broken, 0): wrong, (broken, 1): wrong})
+    np.testing.assert_array_equal([crop.generated for crop in dubbed], [crop.generated for crop in good])
+    assert [outcome.attempt for outcome in told] == ([2, 0] if broken == 0 else [0, 2])
+    assert [verdict.passed for verdict in told[broken].verdicts] == [False, False, True]
+    assert told[broken].verdict.passed
+    assert asked.count((broken, 2)) == 1 and len(asked) == 4
+    assert caplog.text.count(f"clip {broken + 1} (") == 2 and "sampled again" in caplog.text
+
+
+def test_of_attempts_that_all_break_the_least_bad_is_kept(caplog):
+    _, told, asked = judged({(0, 0): 2.0, (0, 1): 0.5, (0, 2): 1.0}, frames=13)
+    (outcome,) = told
+    assert asked == [(0, 0), (0, 1), (0, 2)]
+    assert outcome.attempt == 1 and not outcome.verdict.passed
+    assert "attempt 2 of 3 is the least bad" in caplog.text
+
+
+def test_a_clip_after_one_that_nothing_mended_is_judged_but_not_sampled_again():
+    """Clip 1 is whole, but shows the seam to the broken one."""
+    broken = {(0, attempt): 1.0 for attempt in range(3)} | {(3, 0): 1.0}
+    _, told, asked = judged(broken, frames=37)
+    assert asked == [(0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (3, 0), (3, 1)]
+    assert [outcome.passed for outcome in told] == [False, False, True, True]
+
+
+def test_a_clip_of_which_nothing_comes_is_an_error_of_one_line():
+    nothing = float("nan")
+    with pytest.raises(NotFiniteError, match=r"^clip 2 came out as NaN or infinite numbers") as raised:
+        judged({(1, attempt): nothing for attempt in range(3)})
+    assert "\n" not in str(raised.value)
+
+
+def test_one_finite_attempt_is_kept_however_bad():
+    _, told, _ = judged({(0, 0): float("nan"), (0, 1): 3.0, (0, 2): float("nan")}, frames=13)
+    assert told[0].attempt == 1
+
+
+@pytest.mark.parametrize("source_through_vae", [False, True])
+def test_judging_changes_no_frame_of_a_chain_that_is_whole(source_through_vae):
+    crops, clips = smooth_crops(29), plan_clips(29, geometry=GEOMETRY)
+    plain, looked = (
+        list(
+            replace(chain(Copying(0.1)), source_through_vae=source_through_vae, retries=retries).run(
+                FEATURES, iter(crops), clips
+            )
+        )
+        for retries in (0, 2)
+    )
+    for before, after in zip(plain, looked, strict=True):
+        for one, other in zip(before, after, strict=True):
+            assert (one is None) == (other is None)
+            assert one is None or np.array_equal(one, other)

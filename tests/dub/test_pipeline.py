@@ -254,3 +254,29 @@ def test_every_clip_is_told_once_with_whose_it_is_before_its_frames_come():
     ]  # fmt: skip
     assert all(record.outcome.attempt == 0 and record.outcome.seconds > 0 for record in told)
     assert (shown[0], shown[-1]) == (1, 6)
+
+
+def test_clips_are_judged_unless_as_released_or_told_not_to():
+    """Every clip of this model is broken: three attempts at the first of three clips, or one."""
+
+    class Breaking(Inventing):
+        def for_clip(self, reference, audio, motion_latents):
+            self.clips += 1
+            wrong = reference + torch.randn(reference.shape)
+
+            def denoise(latents, sigma, *_):
+                velocity = (latents - wrong) / sigma
+                return Velocities(velocity, velocity, velocity)
+
+            return denoise
+
+    for changes, clips in (
+        ({"retries": 2}, 5),
+        ({"retries": 0}, 3),
+        ({"retries": 2, "as_released": True}, 3),
+    ):
+        denoiser, sampler = Breaking(), replace(SETTINGS.sampler, border=0)
+        run_dub(scene(29, 29), replace(SETTINGS, sampler=sampler, **changes), denoiser)
+        assert denoiser.clips == clips
+    with pytest.raises(SettingsError, match="-1 retries"):
+        replace(SETTINGS, retries=-1)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
+from typing import Literal
 from weakref import WeakSet
 
 import numpy as np
@@ -19,11 +21,13 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.audio.windows import audio_windows
+from xdub_core.dub.attempts import Attempts
+from xdub_core.dub.clip_judge import Judge, Judged, judge_clip
 from xdub_core.dub.clip_plan import Clip, ClipGeometry
 from xdub_core.dub.clip_record import ClipOutcome
 from xdub_core.dub.crops import Crop, DubbedCrop, FinishCrop
-from xdub_core.dub.stitch import LatentStitcher
-from xdub_core.errors import SamplingError, SettingsError
+from xdub_core.dub.decoding import Decoded, Decoding
+from xdub_core.errors import NotFiniteError, SamplingError, SettingsError
 from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallback
 from xdub_core.vae.counted_stream import CountedStream
 from xdub_core.vae.protocol import VideoVAE
@@ -37,6 +41,9 @@ class ClipChain:
     With `as_released`, motion frames come from a decode of the clip by itself, as in the release. Without, they are the
     very frames that the stream shows, which saves a decode of every clip and keeps what follows true to what is seen.
     With `source_through_vae`, the reference latents are decoded as well.
+    With `retries`, `judge` looks at every clip before any of it is shown, and a broken one is sampled so many times
+    more at most: see `Attempts`. The clip after one that no attempt has mended is not sampled again: it goes on from a
+    broken one, and the fault is hardly the noise's.
 
     Raises SettingsError where `geometry` is not of this VAE's latents.
     """
@@ -48,6 +55,8 @@ class ClipChain:
     device: torch.device | str = "cpu"
     as_released: bool = False
     source_through_vae: bool = False
+    retries: int = 0
+    judge: Judge = judge_clip
     _streams: WeakSet[CountedStream] = field(default_factory=WeakSet, init=False, repr=False)
     """Those that are open, of all shots: they rest while a clip of any is sampled."""
 
@@ -79,61 +88,95 @@ class ClipChain:
 
         Raises SamplingError where the VAE makes other numbers of latents or frames than its geometry says.
         """
-        overlap = self.geometry.motion_frames
-        stitcher = LatentStitcher(self.geometry.motion_latents)
-        streams = [CountedStream(self.vae) for _ in range(2 if self.source_through_vae else 1)]
-        self._streams.update(streams)
+        decoding = Decoding.of(self.vae, self._videos, self.geometry.motion_latents)
+        self._streams.update(decoding.streams)
         clip_crops: list[Crop] = []
-        shown: deque[Crop] = deque(maxlen=overlap)  # the newest finished frames
-        waiting: deque[Crop] = deque()  # source crops of frames not yet decoded
+        shown: deque[Crop] = deque(maxlen=self.geometry.motion_frames)  # the newest finished frames
+        last: Decoded | None = None  # as it was decoded
         motion: Tensor | None = None
+        retries = self.retries
         encoded_before = None if source_latents is None else iter(source_latents)
         for clip in clips:
             new = list(islice(crops, clip.stop - clip.new_start))
             clip_crops = clip_crops[-clip.motion_frames :] + new if clip.motion_frames else new
-            waiting.extend(new)
+            decoding.waiting.extend(new)
             encoded = self._encode(clip_crops) if encoded_before is None else next(encoded_before)
             self._check_latents(encoded, clip)
-            began = time.perf_counter()
-            latents = self._sample(
-                sampler or self.sampler, clip, features, encoded, motion, on_step(clip) if on_step else None
+            windows = audio_windows(features, clip.start, encoded.shape[2], self.geometry.grid)
+            inputs = ClipInputs(encoded, windows.unsqueeze(0).to(self.device), motion)
+            sample = partial(
+                self._sample, sampler or self.sampler, clip, on_step=on_step(clip) if on_step else None
             )
-            outcome = ClipOutcome(0, (), time.perf_counter() - began)
+            made, outcome = self._made(clip, inputs, sample, decoding, last, retries)
+            decoding, retries = made.decoding, self.retries if outcome.passed else 0
             if on_latents is not None:
-                on_latents(clip, latents)
+                on_latents(clip, made.latents)
             if on_clip is not None:
                 on_clip(clip, outcome)
-            # What is decoded together is stitched together: the clip and, where wanted, its reference.
-            both = torch.cat([latents, encoded.to(latents)]) if self.source_through_vae else latents
-            for latent in stitcher.add(both).split(1, dim=2):
-                for crop in self._decoded(streams, latent, waiting):
-                    shown.append(crop.generated)
-                    yield crop
+            for last in made.decoded:
+                crop = self._finished(last)
+                shown.append(crop.generated)
+                yield crop
             if clip is not clips[-1]:
                 if self.as_released:
-                    motion = self._motion_as_released(latents, clip_crops)
+                    motion = self._motion_as_released(made.latents, clip_crops)
                 else:
-                    assert stitcher.pending is not None  # a clip was just added
-                    provisional = streams[0].peek(stitcher.pending[:1])
-                    finished = [crop.generated for crop in self._finished([provisional], deque(waiting))]
-                    motion = self._encode([*shown, *finished][-overlap:])
-        if (last := stitcher.finish()) is not None:
-            yield from self._decoded(streams, last, waiting)
+                    provisional = made.provisional or decoding.provisional(1)
+                    newest = [self._finished(frame).generated for frame in provisional]
+                    motion = self._encode([*shown, *newest][-self.geometry.motion_frames :])
+            del made  # its frames, before the next clip's are there
+        yield from map(self._finished, decoding.finish())
+
+    @property
+    def _videos(self) -> Literal[1, 2]:
+        return 2 if self.source_through_vae or self.retries else 1
+
+    def _made(
+        self,
+        clip: Clip,
+        inputs: ClipInputs,
+        sample: Callable[[ClipInputs], Tensor],
+        decoding: Decoding,
+        last: Decoded | None,
+        retries: int,
+    ) -> tuple[_Made, ClipOutcome]:
+        """A clip as it will be shown, of as many attempts as it takes, and how it came about.
+
+        `last`: the newest frame that was decoded.
+        Without retries nothing is judged, and its frames are decoded when they are asked for. With them all of them are
+        there when it is judged: the whole clip's are held, and none is shown before.
+        """
+        began = time.perf_counter()
+        if not self.retries:
+            latents = sample(inputs)
+            made = _Made(latents, decoding, decoding.add(self._both(latents, inputs)))
+            return made, ClipOutcome(0, (), time.perf_counter() - began)
+        attempts, before = Attempts[_Made](clip, retries), None if last is None else Judged(*last[0])
+        while (attempt := attempts.next()) is not None:
+            try:
+                latents = sample(replace(inputs, attempt=attempt))
+                if not torch.isfinite(latents).all():
+                    raise NotFiniteError(f"clip {clip.number + 1} came out as NaN or infinite numbers")
+                trial = decoding.fork()
+                self._streams.update(trial.streams)
+                decoded = [*trial.add(self._both(latents, inputs))]
+                provisional = trial.provisional(self._videos)
+                verdict = self.judge([Judged(*frames) for frames, _ in [*decoded, *provisional]], before)
+                attempts.add(verdict, _Made(latents, trial, decoded, provisional))
+            except NotFiniteError as error:
+                attempts.failed(error)
+        return attempts.best, attempts.outcome(time.perf_counter() - began)
 
     def _sample(
-        self,
-        sampler: ClipSampler,
-        clip: Clip,
-        features: AudioFeatures,
-        reference: Tensor,
-        motion: Tensor | None,
-        on_step: StepCallback | None,
+        self, sampler: ClipSampler, clip: Clip, inputs: ClipInputs, on_step: StepCallback | None
     ) -> Tensor:
-        windows = audio_windows(features, clip.start, reference.shape[2], self.geometry.grid)
-        inputs = ClipInputs(reference, windows.unsqueeze(0).to(self.device), motion)
         for stream in self._streams:
             stream.rest()
         return sampler(clip.number, inputs, on_step)
+
+    def _both(self, latents: Tensor, inputs: ClipInputs) -> Tensor:
+        """What is decoded together is stitched together: the clip and, where wanted, its reference."""
+        return latents if self._videos == 1 else torch.cat([latents, inputs.reference.to(latents)])
 
     def _encode(self, crops: list[Crop]) -> Tensor:
         return self.vae.encode(torch.from_numpy(np.stack(crops)).to(self.device))
@@ -146,21 +189,28 @@ class ClipChain:
                 f"latent make {held}: use another VAE"
             )
 
-    def _decoded(
-        self, streams: list[CountedStream], latents: Tensor, sources: deque[Crop]
-    ) -> Iterator[DubbedCrop]:
-        """The next crops of the streams, one for each of the batch of `latents`."""
-        pairs = zip(streams, latents.split(1), strict=True)
-        return self._finished([stream.decode(latent) for stream, latent in pairs], sources)
-
-    def _finished(self, decoded: list[Tensor], sources: deque[Crop]) -> Iterator[DubbedCrop]:
-        """Finish frames [n, size, size, 3], of the clip and perhaps its reference, taking their source crops off."""
-        for pictures in zip(*(frames.float().cpu().numpy() for frames in decoded), strict=True):
-            source = sources.popleft()
-            generated, *kept = (self.finish(picture, source) for picture in pictures)
-            yield DubbedCrop(generated, source, *kept)
+    def _finished(self, decoded: Decoded) -> DubbedCrop:
+        """A frame, and where wanted its reference's, with its colours matched."""
+        pictures, source = decoded
+        shown = pictures if self.source_through_vae else pictures[:1]
+        generated, *kept = (self.finish(picture, source) for picture in shown)
+        return DubbedCrop(generated, source, *kept)
 
     def _motion_as_released(self, latents: Tensor, crops: list[Crop]) -> Tensor:
         overlap = self.geometry.motion_frames
-        finished = self._finished([self.vae.decode(latents)[-overlap:]], deque(crops[-overlap:]))
-        return self._encode([crop.generated for crop in finished])
+        decoded = self.vae.decode(latents)[-overlap:].float().cpu().numpy()
+        pairs = zip(decoded, crops[-overlap:], strict=True)
+        return self._encode([self.finish(frame, source) for frame, source in pairs])
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A sampled clip, its frames, and where the decoding stands after them.
+
+    `decoded`: those that it makes final; `provisional`: of its last latent, where they were decoded already.
+    """
+
+    latents: Tensor
+    decoding: Decoding
+    decoded: Iterable[Decoded]
+    provisional: list[Decoded] = field(default_factory=list)

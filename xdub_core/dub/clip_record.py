@@ -13,10 +13,12 @@ class ClipVerdict:
     """What the self-check found of one attempt at a clip.
 
     `measures`: figures by name; `reasons`: what is wrong with the clip, in plain words, one each; none: it passed.
+    `severity`: how far off the worst figure is, in times of what passes.
     """
 
     measures: Mapping[str, float] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    severity: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -34,6 +36,11 @@ class ClipOutcome:
     attempt: int
     verdicts: tuple[ClipVerdict, ...]
     seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether what is shown passed; also where nothing was judged."""
+        return self.verdict is None or self.verdict.passed
 
     @property
     def verdict(self) -> ClipVerdict | None:

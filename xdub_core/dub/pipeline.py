@@ -94,6 +94,7 @@ def _dub(
         device=model.device,
         as_released=settings.as_released,
         source_through_vae=settings.keep_unchanged and not settings.as_released,
+        retries=0 if settings.as_released else settings.retries,
     )
     steps = _Steps(sum(len(shot.clips) for shots in plans for shot in shots), on_progress)
 

@@ -19,6 +19,8 @@ RELEASED_CROP = 512
 RELEASED_CROP_STEP = WAN_GRID.crop_step(DiTConfig().patch)
 """The released model takes crops of multiples of this many pixels."""
 
+MOST_RETRIES = 99
+
 
 @dataclass(frozen=True)
 class DubSettings:
@@ -27,10 +29,12 @@ class DubSettings:
 
     `keep_unchanged`: where the model changed nothing to be seen, the frame keeps its own pixels, and not the VAE's
     picture of them. It costs decoding every crop twice.
+    `retries`: how often a clip that came out broken (see `dub.clip_judge`) is sampled again, with other noise; 0: clips
+    are not judged.
     With `as_released`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
-    pasted), for comparison; without, as well as we know how.
+    pasted, nothing judged), for comparison; without, as well as we know how.
 
-    Raises SettingsError for a crop size that no model takes.
+    Raises SettingsError for a crop size that no model takes, or retries below 0.
     """
 
     crop_size: int = RELEASED_CROP
@@ -38,6 +42,7 @@ class DubSettings:
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     match_colors: bool = True
     keep_unchanged: bool = True
+    retries: int = 2
     as_released: bool = False
 
     def __post_init__(self) -> None:
@@ -45,6 +50,11 @@ class DubSettings:
             raise SettingsError(
                 f"a crop size of {self.crop_size}: use a multiple of {RELEASED_CROP_STEP} ({RELEASED_CROP} is the "
                 "model's default)"
+            )
+
+        if not 0 <= self.retries <= MOST_RETRIES:
+            raise SettingsError(
+                f"{self.retries} retries of a broken clip: use 0 (clips are not checked) to {MOST_RETRIES}"
             )
 
     @property

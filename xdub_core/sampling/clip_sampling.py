@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from xdub_core.errors import SamplingError, SettingsError
+from xdub_core.errors import NotFiniteError, SamplingError, SettingsError
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.known_latents import KnownLatents
@@ -130,7 +130,7 @@ def sample_clip(
 
     Motion latents and the border come out as they are known: see `KnownLatents`.
 
-    Raises SamplingError when latents become NaN or infinite, or sizes do not fit the model.
+    Raises NotFiniteError when latents become NaN or infinite, SamplingError where sizes do not fit the model.
     """
     reference = _finite(clip.reference.float(), "the reference latents")
     noise = clip_noise(reference.shape, attempt_seed(settings.seed, clip.attempt)).to(reference)
@@ -140,7 +140,11 @@ def sample_clip(
 
     def velocity(x: Tensor, sigma: float) -> Tensor:
         guided = guidance.combine(denoise(x, sigma, guidance.weights(sigma)), sigma)
-        _finite(guided[:, :, clip.motion_latents :], f"the latents of step {int((sigmas >= sigma).sum())}")
+        _finite(
+            guided[:, :, clip.motion_latents :],
+            f"the latents of step {int((sigmas >= sigma).sum())}",
+            NotFiniteError,
+        )
         return guided
 
     def after_step(step: int, x: Tensor) -> None:
@@ -151,9 +155,9 @@ def sample_clip(
     return known.clean(sample(known.around(velocity), known.noised(noise, 1.0), sigmas, after_step))
 
 
-def _finite(x: Tensor, what: str) -> Tensor:
+def _finite(x: Tensor, what: str, error: type[SamplingError] = SamplingError) -> Tensor:
     if not torch.isfinite(x).all():
-        raise SamplingError(
+        raise error(
             f"{what} hold NaN or infinite numbers: compute in float32 or bfloat16, or lower the guidance scales"
         )
     return x

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from torch import Tensor
 
 from xdub_core.errors import SamplingError
@@ -24,6 +26,12 @@ class CountedStream:
     def peek(self, latents: Tensor) -> Tensor:
         """See `StreamingDecoder.peek`."""
         return self._counted(self._stream.peek(latents), latents)
+
+    def fork(self) -> CountedStream:
+        """Another stream that goes on from here by itself."""
+        twin = copy(self)
+        twin._stream = copy(self._stream)
+        return twin
 
     def rest(self) -> None:
         """See `StreamingDecoder.rest`."""

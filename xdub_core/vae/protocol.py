@@ -15,7 +15,8 @@ from xdub_core.vae.grid import LatentGrid
 class StreamingDecoder(Protocol):
     """Decodes one long latent video in pieces, exactly as one `VideoVAE.decode` of the whole would.
 
-    Memory is bounded by one piece, however long the video: the decoder keeps only its causal cache.
+    Memory is bounded by one piece, however long the video: the decoder keeps only its causal cache. It replaces that
+    and never writes into it, so that a shallow copy of the stream goes on by itself from where it stands.
     """
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:

@@ -58,6 +58,13 @@ class SamplingOptions:
         int | None, _option(help="Frames that a clip takes over, if not the model's 5.")
     ] = None
     match_colors: Annotated[bool, _option(help="Match the crop's colours to the source's.")] = True
+    retries: Annotated[
+        int | None,
+        _option(
+            help="How often a clip that came out broken (noise, a flash, a picture that falls apart) is sampled again, "
+            "if not 2 times; 0: clips are not checked."
+        ),
+    ] = None
     as_released: Annotated[
         bool, _option("--as-released", help="Do everything as the release does, for comparison.")
     ] = False
@@ -86,6 +93,7 @@ class SamplingOptions:
                 guidance=guidance,
             ),
             match_colors=self.match_colors,
+            retries=self.retries,
             as_released=self.as_released or self.reference,
         )
 
