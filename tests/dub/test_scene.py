@@ -5,7 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.dub.fakes import HEIGHT, SETTINGS, WIDTH, Copying, run_dub, scene, source_of, speaker, track_of
+from tests.dub.fakes import (
+    HEIGHT,
+    SETTINGS,
+    WIDTH,
+    Copying,
+    Inventing,
+    run_dub,
+    scene,
+    source_of,
+    speaker,
+    track_of,
+)
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
 from xdub_core.errors import SettingsError
@@ -176,3 +187,27 @@ def test_frames_in_which_nobody_has_any_strength_are_untouched():
 def test_a_strength_that_is_none_is_told(strength, told):
     with pytest.raises(SettingsError, match=told):
         scene(FRAMES, FRAMES, speakers=[replace(pair(LEFT, RIGHT)[0], strength=strength)])
+
+
+def test_long_pauses_are_not_sampled_and_short_ones_are():
+    frames = 180
+    whole = speaker(track_of(np.zeros(frames, int), box=LEFT))
+    strength = np.ones(frames, np.float32)
+    strength[20:40] = strength[60:160] = 0
+    some, all_of_it = Inventing(), Inventing()
+    run_dub(scene(frames, frames, speakers=[whole]), UNLOCKED, all_of_it)
+    a_scene = scene(frames, frames, speakers=[replace(whole, strength=strength)])
+    result = np.stack(run_dub(a_scene, UNLOCKED, some))
+    source = source_of(a_scene)
+    same = (result == source).all(axis=(1, 2, 3))
+    assert np.array_equal(same, strength == 0)
+    assert some.clips < 0.55 * all_of_it.clips
+
+
+def test_who_is_silent_throughout_is_left_as_they_are_and_nothing_is_sampled():
+    frames = 80
+    silent = replace(speaker(track_of(np.zeros(frames, int))), strength=np.zeros(frames, np.float32))
+    denoiser = Inventing()
+    a_scene = scene(frames, frames, speakers=[silent])
+    assert np.array_equal(np.stack(run_dub(a_scene, UNLOCKED, denoiser)), source_of(a_scene))
+    assert denoiser.clips == 0

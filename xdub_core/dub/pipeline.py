@@ -73,6 +73,7 @@ def plan_scene(scene: Scene, settings: DubSettings) -> tuple[tuple[ShotPlan, ...
         settings.geometry,
         fitted=not settings.as_released,
         slots_for=lambda count: slots[:count],
+        idle=[speaker.idle for speaker in scene.speakers],
     )
 
 

@@ -17,6 +17,10 @@ from xdub_core.face.track import FaceTrack
 from xdub_core.media.picture.frame import SourceFrame
 from xdub_core.media.timeline import MODEL_FPS, Extend, Timeline, extended_slots
 
+LONGEST_LEFT = 2.0
+"""Seconds: through shorter pauses in which nothing of a change is shown, it is made all the same, so that what
+follows continues what was before."""
+
 
 class FrameSource(Protocol):
     """The source video, by the number of its frames. Several passes may run at once, each with its own position."""
@@ -55,6 +59,17 @@ class Speaker:
     features: AudioFeatures
     strength: np.ndarray | None = None
     bystanders: tuple[FaceTrack, ...] = ()
+
+    @property
+    def idle(self) -> np.ndarray | None:
+        """Where the strength is 0 for so long (`LONGEST_LEFT`) that nothing need be made: bool [scene.frames]."""
+        if self.strength is None:
+            return None
+        edges = np.flatnonzero(np.diff(self.strength <= 0, prepend=False, append=False)).reshape(-1, 2)
+        idle = np.zeros(len(self.strength), bool)
+        for start, stop in edges[edges[:, 1] - edges[:, 0] > LONGEST_LEFT * MODEL_FPS]:
+            idle[start:stop] = True
+        return idle
 
 
 @dataclass(frozen=True)

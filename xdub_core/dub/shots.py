@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,21 +34,25 @@ def plan_dub(
     *,
     fitted: bool = True,
     slots_for: SlotsFor | None = None,
+    idle: Sequence[np.ndarray | None] | None = None,
 ) -> tuple[tuple[ShotPlan, ...], ...]:
     """The plans of a dub of `frames` frames: for each speaker's track its shots, see `plan_shots`.
 
     `extend`: how the video is made longer where it is shorter than that. `fitted`: clips no longer than their shot
     needs, or all of full length. `slots_for`: what the output shows, in place of the timeline and how it is extended.
+    `idle`: for each track, bool [frames], where nothing of it is wanted; None: nowhere.
     All clips are numbered on, those of the first speaker first: whoever else speaks, theirs keep their numbers.
     Raises FaceError where none of the tracks has a face in those frames.
     """
     plans: list[tuple[ShotPlan, ...]] = []
-    planned = 0
-    for track in tracks:
+    planned, somebody = 0, False
+    for number, track in enumerate(tracks):
         shown = slots_for or extended_slots(len(track), frames, extend)
-        plans.append(_plan(track, frames, geometry, planned, shown, fitted))
+        shots = shots_of(track, shown(frames), None if idle is None else idle[number])
+        plans.append(_plan(track, frames, shots, geometry, planned, shown, fitted))
         planned += sum(len(shot.clips) for shot in plans[-1])
-    if not any(plans):
+        somebody = somebody or bool(plans[-1] or shots_of(track, shown(frames)))
+    if not somebody:
         raise FaceError(
             f"there is no face in the first {frames} frames, which is as long as the dub lasts: trim the video to "
             "where the face appears, or set length to source"
@@ -72,10 +76,16 @@ def plan_shots(
 
 
 def _plan(
-    track: FaceTrack, frames: int, geometry: ClipGeometry, planned: int, slots_for: SlotsFor, fitted: bool
+    track: FaceTrack,
+    frames: int,
+    shots: Iterable[range],
+    geometry: ClipGeometry,
+    planned: int,
+    slots_for: SlotsFor,
+    fitted: bool,
 ) -> tuple[ShotPlan, ...]:
     plans: list[ShotPlan] = []
-    for shot in shots_of(track, slots_for(frames)):
+    for shot in shots:
         clips = plan_clips(len(shot), shot.start, geometry, planned, fitted=fitted)
         slots = slots_of_shot(track, frames, shot, clips[-1].stop - shot.start, slots_for)
         plans.append(ShotPlan(shot, clips, slots))
@@ -83,12 +93,15 @@ def _plan(
     return tuple(plans)
 
 
-def shots_of(track: FaceTrack, slots: np.ndarray) -> tuple[range, ...]:
+def shots_of(track: FaceTrack, slots: np.ndarray, idle: np.ndarray | None = None) -> tuple[range, ...]:
     """Ranges of frames that belong to one shot each, of an output that shows these slots.
 
-    A shot ends where the face's does, and where the output cuts to elsewhere in the video, as a loop does.
+    A shot ends where the face's does, and where the output cuts to elsewhere in the video, as a loop does. `idle`
+    frames, bool [slots], belong to none.
     """
     numbers = track.shot_numbers[slots]
+    if idle is not None:
+        numbers = np.where(idle, -1, numbers)
     changes = np.diff(numbers, prepend=-1, append=-1) != 0
     changes[1:-1] |= jumps(slots)
     edges = np.flatnonzero(changes).tolist()

@@ -40,11 +40,12 @@ def reasons_of(speaker: Speaker, slots: np.ndarray, shots: Iterable[range]) -> n
     for shot in shots:
         in_shot[shot.start : shot.stop] = True
     reasons = np.full(len(slots), "", object)
-    if speaker.strength is not None:
-        reasons[speaker.strength <= 0] = SILENT
     track = speaker.track
-    absent = ~(track.present[slots] & in_shot)
+    there = track.present[slots]
+    absent = ~(there & in_shot)
     reasons[absent] = NO_FACE if track.reasons is None else _ABSENT[track.reasons[slots][absent]]
+    if speaker.strength is not None:
+        reasons[there & (speaker.strength <= 0)] = SILENT
     return reasons
 
 
