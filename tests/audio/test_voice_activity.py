@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy.signal import butter, lfilter
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import butter, istft, lfilter, stft
 
 from xdub_core.audio import voice_activity
 from xdub_core.audio.decode import SAMPLE_RATE
@@ -94,6 +95,15 @@ def test_hum_is_no_speech_also_where_it_begins_on_the_way(spoken, begins):
 def test_clipped_speech_is_speech(spoken):
     sound, where = spoken
     assert_told(np.clip(20 * sound, -0.9, 0.9), where)
+
+
+def test_whispered_speech_is_speech(spoken):
+    sound, where = spoken
+    _, _, spectrum = stft(sound, nperseg=512)
+    smooth = uniform_filter1d(np.abs(spectrum), 13, axis=0)  # no pitch is left in it
+    breathed = smooth * np.exp(2j * np.pi * RNG.random(spectrum.shape))
+    whisper = istft(breathed, nperseg=512)[1][: len(sound)]
+    assert_told(whisper + 1e-4 * noise(len(sound) / SAMPLE_RATE), where)
 
 
 def test_breaths_are_no_speech(spoken):

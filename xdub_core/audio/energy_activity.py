@@ -8,7 +8,14 @@ click or a beep is no speech. Music with changing notes is: nothing here tells i
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_opening, label, minimum_filter1d, uniform_filter1d
+from scipy.ndimage import (
+    binary_closing,
+    binary_dilation,
+    binary_opening,
+    label,
+    minimum_filter1d,
+    uniform_filter1d,
+)
 
 from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.audio.recording import Recording
@@ -41,7 +48,7 @@ PITCH = (70.0, 400.0)
 NEAR_A_VOICE = 0.3
 """Seconds from a voiced frame within which what is unvoiced belongs to the word."""
 WHISPER = 1.0
-"""Seconds from which on what is unvoiced is speech by itself."""
+"""Seconds from which on what is unvoiced is speech by itself, with gaps of up to `NEAR_A_VOICE` in it."""
 
 _CHUNK = 6000  # frames; a minute
 _SMOOTH, _SMOOTH_FLOOR = 5, 15  # frames
@@ -145,8 +152,9 @@ def _hysteresis(begins: np.ndarray, goes_on: np.ndarray) -> np.ndarray:
 
 
 def _lasting(active: np.ndarray, seconds: float) -> np.ndarray:
-    """Runs of at least so many seconds."""
-    runs, _ = label(active)
+    """Runs of at least so many seconds; short gaps are no end."""
+    gap = np.ones(round(NEAR_A_VOICE * FRAMES_PER_SECOND) + 1, bool)
+    runs, _ = label(active | binary_closing(active, gap))
     long_enough = np.bincount(runs.ravel()) >= seconds * FRAMES_PER_SECOND
     long_enough[0] = False
     return long_enough[runs]
