@@ -9,11 +9,14 @@ import pytest
 from tests.audio.sounds import tone
 from tests.cli.conftest import QUICK, write_wav
 from tests.cli.test_dub_command import assert_refused, frames_of
+from tests.dub.fakes import track_of
 from xdub_core.cli.batch.row_job import parse_row
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.speech import SpeechOptions, Voice, given_voices
+from xdub_core.cli.voices import Spoken, check_seen
 from xdub_core.dub.silence import Silence
-from xdub_core.errors import SettingsError
+from xdub_core.errors import FaceError, SettingsError
+from xdub_core.media.sound.sound_place import AudioTrack
 
 
 def dub(run, files, *more, quick=QUICK):
@@ -181,3 +184,11 @@ def test_a_batch_dubs_rows_with_voices_and_tells_of_files_that_are_not_there(run
     assert outcome.code == 2
     assert "row 1, column voice_1" in outcome.err and "no such file" in outcome.err
     assert not (files / "b.mkv").exists()
+
+
+def test_a_recording_for_somebody_who_comes_after_the_end_is_told(tmp_path):
+    track = track_of(np.repeat([-1, 0], [50, 10]))
+    spoken = [Spoken(Voice(tmp_path / "b.wav", 2), AudioTrack(tmp_path / "b.wav"), None)]
+    check_seen(spoken, [track], np.arange(60))
+    with pytest.raises(FaceError, match=r"b.wav: person 2 is first seen at 2.00 s .* at 1.00 s; leave"):
+        check_seen(spoken, [track], np.arange(25))

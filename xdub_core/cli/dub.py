@@ -24,6 +24,7 @@ from xdub_core.cli.options.speech import SpeechOptions, given_voices
 from xdub_core.cli.outputs import outputs
 from xdub_core.cli.report import Dubbed, write_report
 from xdub_core.cli.voices import (
+    check_seen,
     check_something_is_said,
     heard_together,
     open_voices,
@@ -37,7 +38,7 @@ from xdub_core.dub.settings import DubSettings
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.output.encode_format import source_format
 from xdub_core.media.output.encode_settings import EncodeSettings, plan_encoding
-from xdub_core.media.timeline import Timeline
+from xdub_core.media.timeline import Timeline, extended_slots
 from xdub_core.media.video.passes import VideoPasses
 from xdub_core.media.video.source_clock import source_clock
 from xdub_core.media.video.video_info import ScannedVideo, scan_video
@@ -98,6 +99,7 @@ def _dub(job: DubJob, watcher: DubWatcher) -> None:
         on_progress = watcher.timed(stack.enter_context(progress_bars()))
         footage = Footage(source, scanned.info, files.video_stream)
         faces = follow_faces(footage, job.face, spoken, model, settings, on_progress, work.remembered)
+        check_seen(spoken, faces.tracks, extended_slots(len(source.timeline), frames, files.extend)(frames))
         _warn_of_strange_heads(source, files, model, faces.tracks)
         silence = job.speech.chosen_silence(settings.as_released)
         said = said_by(spoken, faces, frames, silence, files.out.parent, stack)

@@ -128,6 +128,18 @@ def check_only_one(spoken: Iterable[Spoken]) -> None:
             )
 
 
+def check_seen(spoken: Iterable[Spoken], tracks: Iterable[FaceTrack], slots: np.ndarray) -> None:
+    """Raise FaceError for a recording of somebody who is not seen in any of the output's `slots`."""
+    for each, track in zip(spoken, tracks, strict=True):
+        if each.voice.person is None or track.present[slots].any():
+            continue
+        first = int(track.present.argmax()) / MODEL_FPS
+        raise FaceError(
+            f"{each.voice.option}: person {each.voice.person} is first seen at {first:.2f} s of the video, when the "
+            f"output has ended, at {len(slots) / MODEL_FPS:.2f} s; leave the recording out, or use --length source"
+        )
+
+
 def said_by(
     spoken: Sequence[Spoken], faces: Faces, frames: int, silence: Silence, spool_dir: Path, stack: ExitStack
 ) -> tuple[Said, ...]:
