@@ -20,7 +20,7 @@ from tests.dub.fakes import (
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.pipeline import dub
 from xdub_core.errors import SettingsError
-from xdub_core.face.presence import fades
+from xdub_core.face.presence import Reason, fades
 from xdub_core.progress import Stage
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Velocities
@@ -211,3 +211,35 @@ def test_who_is_silent_throughout_is_left_as_they_are_and_nothing_is_sampled():
     a_scene = scene(frames, frames, speakers=[silent])
     assert np.array_equal(np.stack(run_dub(a_scene, UNLOCKED, denoiser)), source_of(a_scene))
     assert denoiser.clips == 0
+
+
+def test_a_bystander_s_face_stays_as_it_is_where_boxes_overlap():
+    mine, other = track_of(np.zeros(FRAMES, int), box=LEFT), track_of(np.zeros(FRAMES, int), box=MIDDLE)
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    nearer = np.hypot(x - 38, y - 34) < np.hypot(x - 20, y - 24)  # to the bystander's middle
+    source = source_of(scene(FRAMES, FRAMES))
+    apart = dubbed(replace(speaker(mine, -2), bystanders=(other,)))
+    assert np.array_equal(apart[:, nearer], source[:, nearer])
+    assert (apart != source).any(axis=3)[:, 18:30, 12:24].all(axis=0).mean() > 0.9
+    assert (dubbed(speaker(mine, -2)) != source).any(axis=3)[:, nearer].any()
+
+
+def test_a_bystander_who_is_turned_away_is_one_all_the_same():
+    mine, other = track_of(np.zeros(FRAMES, int), box=LEFT), track_of(np.zeros(FRAMES, int), box=MIDDLE)
+    turned = replace(
+        other, present=np.zeros(FRAMES, bool), reasons=np.full(FRAMES, int(Reason.TURNED), np.uint8)
+    )
+    gone = replace(turned, reasons=np.full(FRAMES, int(Reason.NOT_FOUND), np.uint8))
+    seen, unseen = (dubbed(replace(speaker(mine, -2), bystanders=(each,))) for each in (turned, gone))
+    assert np.array_equal(seen, dubbed(replace(speaker(mine, -2), bystanders=(other,))))
+    assert np.array_equal(unseen, dubbed(speaker(mine, -2)))
+
+
+def test_the_change_of_a_face_that_comes_and_goes_does_so_gradually():
+    face = track_of(COMES_AND_GOES, box=LEFT)
+    source = source_of(scene(FRAMES, FRAMES)).astype(int)
+    change = np.abs(dubbed(speaker(face, 2)) - source)[:, 12:36, 8:32].mean(axis=(1, 2, 3))
+    there = np.flatnonzero(COMES_AND_GOES == 0)
+    assert (change[COMES_AND_GOES < 0] == 0).all()
+    assert change[there[0]] < change[there[2]] < change[there[4]] < 0.95 * change[there[8]]
+    assert change[there[-1]] < change[there[-3]] < 0.8 * change[there[8]]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
-SURE, SOFT = 0.06, 0.2
-"""A place is the face's own where another face is farther by this share, and wholly so where by both."""
+SOFT = 0.2
+"""A place is wholly the face's own where another face is farther by this share."""
+_REACH = 2
+"""Pixels of the crop, or of the frame if they are larger, by which a resampled mask reaches beyond its places."""
 
 
 def own_share(box: np.ndarray, others: Sequence[np.ndarray], size: int) -> np.ndarray | None:
@@ -25,7 +29,10 @@ def own_share(box: np.ndarray, others: Sequence[np.ndarray], size: int) -> np.nd
     x, y = box[0] + place * (box[2] - box[0]), (box[1] + place * (box[3] - box[1]))[:, None]
     own = np.maximum(_distance(box, x, y), 1e-6)
     farther = np.minimum.reduce([_distance(other, x, y) for other in reaching]) / own - 1
-    return np.clip((farther - SURE) / SOFT, 0, 1).astype(np.float32)
+    share = np.clip(farther / SOFT, 0, 1).astype(np.float32)
+    reach = math.ceil(_REACH * max(1.0, size / float(box[2] - box[0])))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return np.asarray(cv2.erode(share, kernel, borderType=cv2.BORDER_REPLICATE))
 
 
 def _distance(box: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from xdub_core.face.looks import Looks
 
 PORTRAIT = 160
 """Pixels of a portrait's side."""
-_PORTRAIT_FACES, _MOUTH_SIDE = 1.6, 16
+_PORTRAIT_FACES, _RAISED, _MOUTH_SIDE = 1.9, 0.12, 16
 _INNER_LIPS = ((61, 67), (62, 66), (63, 65))
 """Pairs of the 68 points, one above the other."""
 
@@ -60,7 +60,8 @@ def sightings(frame: np.ndarray, detections: Sequence[Detection], looks: Looks) 
 def _sighting(frame: np.ndarray, detection: Detection, looks: Looks) -> Sighting:
     box = detection.box
     middle, side = (box[:2] + box[2:]) / 2, max(float((box[2:] - box[:2]).max()), 2.0)
-    around = np.concatenate([middle, middle]) + _PORTRAIT_FACES * side / 2 * np.array([-1, -1, 1, 1])
+    raised = middle - np.array([0, _RAISED * side])  # a face's box ends at the brows, a head does not
+    around = np.concatenate([raised, raised]) + _PORTRAIT_FACES * side / 2 * np.array([-1, -1, 1, 1])
     portrait = (crop_frame(frame, around, PORTRAIT) * 255).round().astype(np.uint8)
     openness = detection.openness if detection.openness is not None else _openness(detection)
     return Sighting(detection, looks.describe(frame, box), portrait, openness, _mouth(portrait))
@@ -80,8 +81,8 @@ def _openness(detection: Detection) -> float | None:
 
 def _mouth(portrait: np.ndarray) -> np.ndarray:
     """The middle of the lower face, where a face's mouth is."""
-    low, high = int(0.52 * PORTRAIT), int(0.82 * PORTRAIT)
-    part = portrait[low:high, int(0.3 * PORTRAIT) : int(0.7 * PORTRAIT)]
+    low, high = int(0.54 * PORTRAIT), int(0.78 * PORTRAIT)
+    part = portrait[low:high, int(0.34 * PORTRAIT) : int(0.66 * PORTRAIT)]
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_MOUTH_SIDE, _MOUTH_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     return (small - small.mean()) / (small.std() + 8)
