@@ -212,12 +212,13 @@ def offsets(pictures: np.ndarray, truth: np.ndarray, windows: np.ndarray) -> np.
     found = []
     for picture, true, (x0, y0, x1, y1) in zip(pictures, truth, np.rint(windows).astype(int), strict=True):
         x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, picture.shape[1]), min(y1, picture.shape[0])
-        x1, y1 = x1 - (x1 - x0) % 2, y1 - (y1 - y0) % 2  # odd windows are off by half a pixel
         one, other = (
             cv2.cvtColor(image[y0:y1, x0:x1], cv2.COLOR_RGB2GRAY).astype(np.float32)
             for image in (true, picture)
         )
-        found.append(cv2.phaseCorrelate(one, other, cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F))[0])
+        window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
+        (x, y), (of_x, of_y) = (cv2.phaseCorrelate(one, image, window)[0] for image in (other, one))
+        found.append((x - of_x, y - of_y))  # of windows of some sizes OpenCV's own zero is half a pixel off
     return np.array(found)
 
 
