@@ -125,7 +125,7 @@ def test_clips_of_an_earlier_run_are_told_as_kept(run, files):
     given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4")
 
     def kept(*more):
-        ended = run("dub", *given, *QUICK, "--length", "source", "--report", *more)
+        ended = run("dub", *given, *QUICK, "--length", "source", "--retries", "0", "--report", *more)
         assert ended.code == 0, ended.err
         told = json.loads((files / "out.report.json").read_text(encoding="utf-8"))
         return [clip["kept"] for clip in told["clips"]], told["cost"]
@@ -136,6 +136,15 @@ def test_clips_of_an_earlier_run_are_told_as_kept(run, files):
     flags, cost = kept("--redo", "2", "--overwrite")
     assert flags == [True, False]
     assert cost["frames_kept"] + cost["frames_sampled"] == sampled
+
+
+def test_what_the_self_check_says_is_in_it_and_at_the_end(dub, files):
+    ended = dub("--report", "--retries", "1")  # noise by an untrained model does not pass
+    told = json.loads((files / "out.report.json").read_text(encoding="utf-8"))
+    (clip,) = told["clips"]
+    assert clip["passed"] is False and len(clip["attempts"]) == 2
+    assert all(attempt["reasons"] and attempt["measures"] for attempt in clip["attempts"])
+    assert "1 clip passed the self-check in no attempt: 1." in ended.out
 
 
 def test_who_is_ended_before_the_report_gets_it_from_the_same_command(run, files, monkeypatch):

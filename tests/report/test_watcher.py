@@ -55,8 +55,8 @@ def two_people():
 
 def test_it_tells_who_was_dubbed_where_and_who_not():
     watcher, _ = watched(two_people())
-    (anna, ben), untouched = watcher.people([Named("Anna", "a.wav"), Named("Ben", "b.wav")])
-    assert (anna.number, anna.name, anna.recording, anna.shots) == (1, "Anna", "a.wav", 2)
+    (anna, ben), untouched = watcher.people([Named("Anna", "a.wav", 2), Named("Ben", "b.wav", 1)])
+    assert (anna.number, anna.name, anna.recording, anna.shots) == (2, "Anna", "a.wav", 2)
     assert [(s.start_frame, s.stop_frame) for s in anna.dubbed] == [(0, 20), (25, 34)]
     assert [(s.start_frame, s.stop_frame, s.reason) for s in anna.untouched] == [(20, 25, NO_FACE)]
     assert [(s.start_frame, s.stop_frame) for s in ben.dubbed] == [(22, 34)]
@@ -192,6 +192,8 @@ def test_without_a_report_only_what_somebody_should_know_is_kept():
     verdicts = (ClipVerdict(reasons=("noise",)), ClipVerdict())
     watcher.on_clip(ClipRecord(0, 0, Clip(6, 8, 21, 5), 42, ClipOutcome(1, verdicts, 1.0)))
     assert watcher.notes()[1] == "Every clip passed the self-check, 1 when sampled again."
+    watcher.on_clip(ClipRecord(0, 0, Clip(7, 8, 21, 5), 42, ClipOutcome(0, verdicts[:1], 1.0)))
+    assert watcher.notes()[1] == "1 clip passed the self-check in no attempt: 8."
 
 
 def test_time_is_the_stages_in_which_it_passed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,6 +58,7 @@ def write_report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed,
 
 def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watcher: DubWatcher) -> Report:
     people, untouched = watcher.people([named for named, _ in dubbed.sounds])
+    numbers = [named.number for named, _ in dubbed.sounds]
     written = [("output", files.out)] + ([("output", files.preview_path)] if files.preview else [])
     return Report(
         made_by=f"X-Dub {__version__}",
@@ -77,8 +78,8 @@ def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watc
         environment=_environment(),
         frame_rate=MODEL_FPS,
         seconds=round(watcher.seconds, 3),
-        people=people,
-        clips=watcher.clips,
+        people=tuple(sorted(people, key=lambda person: person.number)),
+        clips=tuple(replace(clip, person=numbers[clip.person - 1]) for clip in watcher.clips),
         untouched=untouched,
         warnings=tuple(watcher.warnings),
         stages=watcher.stages,

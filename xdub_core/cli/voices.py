@@ -70,7 +70,8 @@ class Said:
     @property
     def named(self) -> Named:
         """As a report calls it."""
-        return Named(f"person {self.spoken.voice.person or 1}", self.spoken.place.path.name)
+        number = self.spoken.voice.person or 1
+        return Named(f"person {number}", self.spoken.place.path.name, number)
 
 
 def open_voices(

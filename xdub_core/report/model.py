@@ -58,7 +58,7 @@ class ReportedPerson:
     """Somebody whose lips were changed.
 
     Attributes:
-        number: from 1, in the order in which they speak in the report.
+        number: from 1, as `people` shows them.
         name: what people call them.
         recording: what they say.
         picture: a data URI of the face; empty where there is none.

@@ -23,10 +23,11 @@ BETWEEN = "between two shots, and like neither"
 
 @dataclass(frozen=True)
 class Named:
-    """What people call a speaker, and the recording that it speaks."""
+    """What people call a speaker, the recording that it speaks, and its number among the people of the video."""
 
     name: str
     recording: str
+    number: int = 1
 
 
 def span(start: int, stop: int, reason: str = "") -> Span:
@@ -91,17 +92,17 @@ def _stretches(changed: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def reported_person(
-    number: int, named: Named, scene: Scene, shots: Sequence[range], reasons: np.ndarray, picture: str
+    place: int, named: Named, scene: Scene, shots: Sequence[range], reasons: np.ndarray, picture: str
 ) -> ReportedPerson:
-    """Speaker `number` (from 0) of a scene."""
-    track = scene.speakers[number].track
+    """Speaker `place` (from 0) of a scene."""
+    track = scene.speakers[place].track
     slots = scene.slots
     there = track.present[slots]
     seen = there if track.reasons is None else track.reasons[slots] != Reason.NOT_FOUND
     boxes = track.boxes[slots[there]]
     spans = spans_of(reasons)
     return ReportedPerson(
-        number=number + 1,
+        number=named.number,
         name=named.name,
         recording=named.recording,
         picture=picture,

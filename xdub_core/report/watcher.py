@@ -79,7 +79,7 @@ class DubWatcher:
     def on_clip(self, record: ClipRecord) -> None:
         """Note a clip; its pictures are taken when its frames come."""
         if not self._report:
-            if _reported(record).sampled > 1:
+            if record.outcome.attempt or not record.outcome.passed:
                 self._records.append(record)
             return
         shot = self._shots[record.speaker][record.shot]
@@ -119,7 +119,7 @@ class DubWatcher:
 
     @property
     def clips(self) -> tuple[ReportedClip, ...]:
-        """All clips, by number."""
+        """All clips, by number; `person` is the place of their speaker in the scene, from 1."""
         pictures = self._pictures | self._again
         found = [_reported(record, pictures.get(index)) for index, record in enumerate(self._records)]
         return tuple(sorted(found, key=lambda clip: clip.number))
