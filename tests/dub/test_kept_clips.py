@@ -104,6 +104,12 @@ def test_how_crops_are_pasted_makes_no_clip_another(tmp_path):
     assert made(Store(tmp_path), settings=replace(SETTINGS, keep_unchanged=True))[1] == 0
 
 
+def test_how_often_a_clip_may_be_sampled_makes_no_attempt_at_it_another(tmp_path):
+    kept = {retries: made(Store(tmp_path), settings=replace(SETTINGS, retries=retries)) for retries in (0, 2)}
+    assert kept[2][1] < 2 * kept[0][1]  # of those that break, the further attempts alone
+    assert made(Store(tmp_path), settings=replace(SETTINGS, retries=2))[1] == 0
+
+
 def test_a_shot_depends_on_no_other_shot(tmp_path):
     """The second shot's face lies elsewhere: the first one's clips are not sampled again."""
     made(Store(tmp_path))

@@ -73,7 +73,9 @@ class KeptClips:
     def _keys(
         self, scene: Scene, speaker: Speaker, heard: str, shot: ShotPlan, settings: DubSettings
     ) -> dict[int, str]:
-        sampled = replace(settings, keep_unchanged=True)  # which does nothing to a clip
+        sampled = replace(
+            settings, keep_unchanged=True, retries=0
+        )  # which do nothing to an attempt at a clip
         # Of the speaker all that may make a clip another, but what only decides how it is pasted.
         said = {name: value for name, value in vars(speaker).items() if name not in _TOLD_ELSEWHERE}
         keys, before = dict[int, str](), key_of(self.inputs, heard, said, sampled)
