@@ -37,6 +37,11 @@ def test_closed_hears_nothing_in_pauses_and_speech_as_it_is(recording, noisy):
     assert np.array_equal(sound[middle], noisy[middle])
 
 
+def test_a_recording_that_never_pauses_is_heard_as_it_is(noisy):
+    with recording_from_waveform(noisy[None, 33000:60000], 16000) as words:
+        assert heard_with(Silence.CLOSED, words, 42) == (words, None)
+
+
 def test_source_hears_all_and_shows_the_source_in_pauses(recording):
     heard, strength = heard_with(Silence.SOURCE, recording, 158)
     assert heard is recording

@@ -81,12 +81,14 @@ def _runs(active: np.ndarray, per_second: float) -> Iterator[Span]:
 
 
 def _tidied(spans: Iterable[Span], seconds: float) -> tuple[Span, ...]:
-    """Longer at both ends, without clicks and without pauses that are none."""
+    """Longer at both ends, without clicks and without pauses that are none, also at the recording's ends."""
     tidy: list[Span] = []
     for start, stop in spans:
         if stop - start < SHORTEST_SPEECH:
             continue
-        start, stop = max(0.0, start - BEFORE), min(seconds, stop + AFTER)
+        start, stop = start - BEFORE, stop + AFTER
+        start = 0.0 if start < SHORTEST_PAUSE else start
+        stop = seconds if seconds - stop < SHORTEST_PAUSE else stop
         if tidy and start - tidy[-1][1] < SHORTEST_PAUSE:
             start = tidy.pop()[0]
         tidy.append((start, stop))

@@ -42,6 +42,8 @@ def heard_with(
         return recording, None
     speech = speech_spans(recording)
     if silence is Silence.CLOSED:
+        if speech == ((0.0, recording.seconds),):  # it never pauses
+            return recording, None
         return gated(recording, speech, spool_dir), None
     return recording, strength_in_speech(speech, frames)
 
