@@ -143,3 +143,23 @@ def test_any_timestamps_show_what_a_player_shows(gaps, start):
         # Sums of floats may fall on either side of a boundary; by a neighbour at most.
         assert np.max(np.abs(line.source_index - expected)) <= 1
         assert np.mean(line.source_index == expected) > 0.9
+
+
+@pytest.mark.parametrize("fps", [10, 15, 24000 / 1001, 24, 30, 50, 60, 120])
+def test_the_nearest_frame_is_at_most_half_of_the_longer_interval_away(fps):
+    frames = int(4 * fps)
+    line = timeline_from_timestamps(np.arange(frames) / fps, frames / fps, nearest=True)
+    assert len(line) == round(frames / fps * 25)
+    away = np.abs(line.source_index / fps - np.arange(len(line)) / 25)[:-1]
+    on_screen = line.source_index[:-1] / fps <= np.arange(len(line) - 1) / 25
+    assert np.all((away <= 0.5 / max(fps, 25) + 1e-4) | (on_screen & (away <= 1 / fps)))
+    assert line.source_index[-1] == frames - 1
+
+
+def test_a_frame_that_stands_is_left_for_the_next_only_half_a_slot_before_it():
+    line = timeline_from_timestamps(np.array([0, 1.0, 1.04]), 1.08, nearest=True)
+    assert line.source_index.tolist() == [0] * 25 + [1, 2]
+    line = timeline_from_timestamps(np.array([0, 0.985, 1.03]), 1.08, nearest=True)
+    assert line.source_index.tolist() == [0] * 25 + [1, 2]
+    line = timeline_from_timestamps(np.array([0, 0.975, 1.03]), 1.08, nearest=True)
+    assert line.source_index.tolist() == [0] * 24 + [1, 1, 2]
