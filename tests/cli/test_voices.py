@@ -1,6 +1,7 @@
 """Several recordings in one dub: what `--voice` takes, and how it refuses."""
 
 import json
+from contextlib import ExitStack
 
 import av
 import numpy as np
@@ -10,10 +11,11 @@ from tests.audio.sounds import tone
 from tests.cli.conftest import QUICK, write_wav
 from tests.cli.test_dub_command import assert_refused, frames_of
 from tests.dub.fakes import track_of
+from xdub_core.audio.recording import open_recording
 from xdub_core.cli.batch.row_job import parse_row
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.speech import SpeechOptions, Voice, given_voices
-from xdub_core.cli.voices import Spoken, check_seen
+from xdub_core.cli.voices import Faces, Spoken, check_seen, said_by
 from xdub_core.dub.silence import Silence
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.media.sound.sound_place import AudioTrack
@@ -192,3 +194,19 @@ def test_a_recording_for_somebody_who_comes_after_the_end_is_told(tmp_path):
     check_seen(spoken, [track], np.arange(60))
     with pytest.raises(FaceError, match=r"b.wav: person 2 is first seen at 2.00 s .* at 1.00 s; leave"):
         check_seen(spoken, [track], np.arange(25))
+
+
+def test_nearer_faces_come_later_and_a_report_calls_people_by_their_numbers(tmp_path):
+    near, far = (track_of(np.zeros(25, int), box=np.array([0.0, 0, side, side])) for side in (60, 20))
+    write_wav(tmp_path / "a.wav", 0.3 * tone(1.0, 16000))
+    with ExitStack() as stack:
+        recording = stack.enter_context(open_recording(tmp_path / "a.wav"))
+        spoken = [
+            Spoken(Voice(tmp_path / name), AudioTrack(tmp_path / name), recording) for name in ("n", "f")
+        ]
+        faces = Faces((near, far), ((far,), (near,)), (2, 5))
+        said = said_by(spoken, faces, 25, Silence.MODEL, tmp_path, stack)
+    assert [(one.named.name, one.named.recording, one.track is near) for one in said] == [
+        ("person 5", "f", False),
+        ("person 2", "n", True),
+    ]

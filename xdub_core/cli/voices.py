@@ -47,10 +47,14 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Faces:
-    """The face of everyone who says one of the recordings, in their order, and for each the faces of all others."""
+    """The face of everyone who says one of the recordings, in their order; for each the faces of all others.
+
+    `numbers`: theirs among the people of the video.
+    """
 
     tracks: tuple[FaceTrack, ...]
     bystanders: tuple[tuple[FaceTrack, ...], ...] = ((),)
+    numbers: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Said:
     heard: Recording
     strength: np.ndarray | None
     bystanders: tuple[FaceTrack, ...] = ()
+    number: int = 1
 
     def speaker(self, features: AudioFeatures) -> Speaker:
         """As a scene has it. `features`: what was heard."""
@@ -70,8 +75,7 @@ class Said:
     @property
     def named(self) -> Named:
         """As a report calls it."""
-        number = self.spoken.voice.person or 1
-        return Named(f"person {number}", self.spoken.place.path.name, number)
+        return Named(f"person {self.number}", self.spoken.place.path.name, self.number)
 
 
 def open_voices(
@@ -117,7 +121,8 @@ def faces_of(speaking: Sequence[Person], people: People) -> Faces:
                 f"person {person.number} cannot be dubbed: wherever it is found, {reason}; choose another person"
             )
     others = (tuple(other.track for other in people.others(person.number)) for person in speaking)
-    return Faces(tuple(person.track for person in speaking), tuple(others))
+    numbers = tuple(person.number for person in speaking)
+    return Faces(tuple(person.track for person in speaking), tuple(others), numbers)
 
 
 def check_only_one(spoken: Iterable[Spoken]) -> None:
@@ -149,9 +154,11 @@ def said_by(
     What the models hear is open as long as `stack` is.
     """
     said = []
-    for each, track, others in zip(spoken, faces.tracks, faces.bystanders, strict=True):
+    for each, track, others, number in zip(
+        spoken, faces.tracks, faces.bystanders, faces.numbers, strict=True
+    ):
         heard, strength = heard_with(silence, each.lasting(frames), frames, spool_dir)
-        said.append(Said(each, track, stack.enter_context(heard), strength, others))
+        said.append(Said(each, track, stack.enter_context(heard), strength, others, number))
     return tuple(sorted(said, key=lambda each: _mean_side(each.track)))
 
 
