@@ -41,7 +41,7 @@ def show_people(
         _check_sheet(sheet, video, overwrite)
     scanned = scan_video(video, video_stream)
     chosen = chosen.with_detector()
-    footage = Footage(VideoPasses(scanned), scanned.info, video_stream)
+    footage = Footage(VideoPasses(scanned, nearest=True), scanned.info, video_stream)
     with progress_bars() as on_progress:
         people = find_people(footage, faces, chosen, on_progress)
     loudness = own_loudness(footage)
