@@ -101,6 +101,7 @@ def test_the_full_size_case_is_the_released_model():
         "full_size",
         "unchanged",
         "import_time",
+        "kill_resume",
     ],
 )
 def test_every_benchmark_is_a_program_with_help(name):
