@@ -100,10 +100,10 @@ class Dub:
     def stage(self) -> str:
         """How far a killed dub was."""
         if not self.job.exists():
-            return "before the job"
+            return "finished" if self.out.exists() else "before the job"
         if not list((self.job / "faces").glob("*.safetensors")):
             return "faces"
-        return "listening" if not self.kept else "clips" if not self.out.exists() else "finished"
+        return "listening" if not self.kept else "clips" if not self.out.exists() else "output in place"
 
 
 def main() -> None:
@@ -123,9 +123,9 @@ def main() -> None:
         kills, outputs, same = _kill(dub, args.kills, seconds, random.Random(args.seed), expected)
         sampled = dub.begun - sampled_before
         left = sorted(path.name for path in Path(folder).iterdir())
-    print(f"{'kill':>4}  {'after':>7}  {'stage':<14}  clips kept")
+    print(f"{'kill':>4}  {'after':>7}  {'stage':<15}  clips kept")
     for number, kill in enumerate(kills, 1):
-        print(f"{number:>4}  {kill.seconds:>5.1f} s  {kill.stage:<14}  {kill.clips:>3} of {clips}")
+        print(f"{number:>4}  {kill.seconds:>5.1f} s  {kill.stage:<15}  {kill.clips:>3} of {clips}")
     most = clips * outputs + len(kills)
     print(f"{outputs} outputs, {same} of them the same bytes as the uninterrupted one")
     print(
@@ -154,13 +154,14 @@ def _kill(
         process = dub.start()
         try:
             _, told = process.communicate(timeout=after)
+            if process.returncode:
+                sys.exit(told.decode(errors="replace"))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             kills.append(Kill(after or 0, dub.stage(), dub.kept))
-            continue
-        if process.returncode:
-            sys.exit(told.decode(errors="replace"))
+            if dub.job.exists() or not dub.out.exists():
+                continue  # else all was done, and the program only had to end
         outputs, same = outputs + 1, same + (dub.out.read_bytes() == expected)
         if last:
             return kills, outputs, same

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from xdub_core import __version__
 from xdub_core.cli import USER_ERROR, interruptible
 from xdub_core.cli.batch.run import run_batch
+from xdub_core.cli.cluster.connection import connected
 from xdub_core.cli.demo import run_demo
 from xdub_core.cli.dub import DubJob, run_dub
 from xdub_core.cli.evaluate import evaluate_app
@@ -23,6 +24,7 @@ from xdub_core.cli.options.face import DetectorOptions, FaceOptions
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import ModelOptions
 from xdub_core.cli.options.origin import OriginOptions
+from xdub_core.cli.options.ray import MayRunOnRay, Ray, RayOptions, check_address
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.cli.options.sampling import SamplingOptions
 from xdub_core.cli.options.speech import SpeechOptions
@@ -74,7 +76,7 @@ def options(
     """Options before the command."""
 
 
-@app.command("dub")
+@app.command("dub", cls=MayRunOnRay)
 @interruptible("no output was written")
 @grouped
 def dub_command(
@@ -86,13 +88,20 @@ def dub_command(
     origin: OriginOptions,
     resume: ResumeOptions,
     speech: SpeechOptions,
+    ray: RayOptions,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Dub a video with a recording, or with one for each of several people."""
-    run_dub(DubJob(files, model, face, sampling, encoding, origin, resume, speech))
+    job = DubJob(files, model, face, sampling, encoding, origin, resume, speech)
+    if ray.ray is None:
+        run_dub(job)
+        return
+    ray.check(resume)
+    with connected(ray.ray) as cluster:
+        run_dub(job, cluster)
 
 
-@app.command("batch")
+@app.command("batch", cls=MayRunOnRay)
 @interruptible("what is done is kept, and the same command goes on with the rest")
 def batch_command(
     manifest: Annotated[
@@ -112,15 +121,17 @@ def batch_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace outputs, in rows that do not say otherwise.")
     ] = False,
+    ray: Ray = None,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
-    """Dub many videos, one after another: a row of a table each.
+    """Dub many videos, one after another (with --ray side by side): a row of a table each.
 
     All rows are checked before any work. Exit code 1: a row failed; 2: the table is wrong, and nothing was done.
 
     The same command again skips what is done: the row's options, its inputs' sizes and times, its outputs are the same.
     """
-    result = run_batch(manifest, report, keep_going, overwrite)
+    check_address(ray)
+    result = run_batch(manifest, report, keep_going, overwrite, ray)
     if result is None or result.failed:
         raise typer.Exit(USER_ERROR if result is None else 1)
 

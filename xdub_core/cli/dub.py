@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from rich.markup import escape
 
 from xdub_core.cli.chosen_model import ChosenModel, choose_model
+from xdub_core.cli.cluster.connection import Cluster
+from xdub_core.cli.cluster.shots import on_cluster
 from xdub_core.cli.console import answer, progress_bars
 from xdub_core.cli.followed import Footage, check_person, follow_faces
 from xdub_core.cli.kept_work import finished_outputs, forget_finished, kept_work
@@ -64,15 +66,18 @@ class DubJob:
     speech: SpeechOptions = field(default_factory=SpeechOptions)
 
 
-def run_dub(job: DubJob) -> None:
-    """Dub, showing progress. Everything that can be known to fail is checked before the long work."""
+def run_dub(job: DubJob, cluster: Cluster | None = None) -> None:
+    """Dub, showing progress. Everything that can be known to fail is checked before the long work.
+
+    `cluster`: what samples the clips, in the place of this process.
+    """
     with DubWatcher(report=job.files.report).listening() as watcher:
-        _dub(job, watcher)
+        _dub(job, watcher, cluster)
     for line in watcher.notes():
         answer.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _dub(job: DubJob, watcher: DubWatcher) -> None:
+def _dub(job: DubJob, watcher: DubWatcher, cluster: Cluster | None) -> None:
     files = job.files
     model, settings, encoding = check_options(job)
     voices = given_voices(files, job.speech, settings.as_released)
@@ -113,6 +118,8 @@ def _dub(job: DubJob, watcher: DubWatcher) -> None:
             on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
             watcher.plan(scene, dub_model, settings)
             kept = work.clips(scene.speakers)
+            if cluster is not None and kept is not None:
+                kept = on_cluster(kept, cluster, job, scene, settings, on_progress)
             for frame in watcher.pictured(
                 dub(scene, dub_model, settings, on_progress, watcher.on_clip, kept)
             ):

@@ -23,6 +23,9 @@ REDO_ATTEMPTS = 1000
 _TOLD_ELSEWHERE = ("track", "features", "strength")
 """Of a speaker's fields: the track's boxes and the features' key are counted as they are, the strength is not."""
 
+Plans = Sequence[Sequence[ShotPlan]]
+"""Of each speaker, the shots."""
+
 Chains = tuple[Mapping[int, str], ...]
 """Of each shot, the keys of its clips by their numbers, in order."""
 
@@ -37,7 +40,9 @@ class KeptClips:
 
     `inputs`: the key of the video and the model; `heard`: for each speaker the key of the recording as the model hears
     it. `planned` is called once, when the clips are planned, with their keys and with the bytes that all of them take;
-    it tells by key how often a clip shall have been sampled again, and may raise.
+    it tells by key how often a clip shall have been sampled again, and may raise. `elsewhere` is called after that,
+    with the shots and with what `planned` told: it may let others sample them into the store (`pipeline.sample_shots`)
+    before any clip is asked for.
 
     `sampled`: the numbers of the clips that were sampled in this run, as they are; the others were kept.
 
@@ -48,12 +53,13 @@ class KeptClips:
     inputs: str
     heard: tuple[str, ...]
     planned: Callable[[Chains, int], Mapping[str, int]] = _none
+    elsewhere: Callable[[Plans, Mapping[str, int]], None] | None = None
     sampled: set[int] = field(default_factory=set, compare=False)
 
     def samplers(
         self,
         scene: Scene,
-        plans: Sequence[Sequence[ShotPlan]],
+        plans: Plans,
         settings: DubSettings,
         sampler: ClipSampler,
     ) -> tuple[tuple[ClipSampler, ...], ...]:
@@ -65,6 +71,8 @@ class KeptClips:
         clips = (clip for shots in plans for shot in shots for clip in shot.clips)
         size = sum(_bytes(clip, settings) for clip in clips)
         redos = self.planned(tuple(chain for chains in keys for chain in chains), size)
+        if self.elsewhere is not None:
+            self.elsewhere(plans, redos)
         return tuple(
             tuple(KeptSampler(sampler, self.store, chain, redos, self.sampled) for chain in chains)
             for chains in keys

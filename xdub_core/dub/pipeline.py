@@ -9,7 +9,7 @@ kept, and memory does not grow with the length or the size of the video.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -77,6 +77,28 @@ def plan_scene(scene: Scene, settings: DubSettings) -> tuple[tuple[ShotPlan, ...
     )
 
 
+def sample_shots(
+    scene: Scene,
+    model: DubbingModel,
+    settings: DubSettings,
+    kept: KeptClips,
+    wanted: Iterable[tuple[int, int]],
+) -> None:
+    """Sample the clips of some shots of a dub into where they are kept: those of (speaker, shot), both from 0.
+
+    What `dub` does of the same scene is then the same as if it had sampled them itself. Raises what `dub` raises.
+    """
+    settings = replace(settings, geometry=check_sizes(settings, model))
+    plans = plan_scene(scene, settings)
+    samplers = kept.samplers(scene, plans, settings, model.sampler(settings.sampler))
+    chain = replace(_chain(model, settings), source_through_vae=False)  # which is for pasting alone
+    for number, place in wanted:
+        speaker, shot = scene.speakers[number], plans[number][place]
+        crops = source_crops(scene, speaker.track, shot.slots, settings)
+        for _ in chain.run(speaker.features, crops, shot.clips, sampler=samplers[number][place]):
+            pass
+
+
 def _dub(
     scene: Scene,
     model: DubbingModel,
@@ -87,16 +109,7 @@ def _dub(
     on_clip: ClipCallback,
     kept: KeptClips | None,
 ) -> Iterator[FinishedFrame]:
-    chain = ClipChain(
-        model.vae,
-        model.sampler(settings.sampler),
-        settings.geometry,
-        finish=crop_finisher(settings.match_colors, settings.as_released),
-        device=model.device,
-        as_released=settings.as_released,
-        source_through_vae=settings.keep_unchanged and not settings.as_released,
-        retries=0 if settings.as_released else settings.retries,
-    )
+    chain = _chain(model, settings)
     steps = _Steps(sum(len(shot.clips) for shots in plans for shot in shots), on_progress)
 
     def crops_of(number: int, speaker: Speaker, place: int, shot: ShotPlan) -> Iterator[DubbedCrop]:
@@ -122,6 +135,19 @@ def _dub(
     for number, frame in enumerate(frames, 1):
         yield frame
         on_progress(Progress(Stage.FRAMES, number, len(shown)))
+
+
+def _chain(model: DubbingModel, settings: DubSettings) -> ClipChain:
+    return ClipChain(
+        model.vae,
+        model.sampler(settings.sampler),
+        settings.geometry,
+        finish=crop_finisher(settings.match_colors, settings.as_released),
+        device=model.device,
+        as_released=settings.as_released,
+        source_through_vae=settings.keep_unchanged and not settings.as_released,
+        retries=0 if settings.as_released else settings.retries,
+    )
 
 
 class _Steps:
