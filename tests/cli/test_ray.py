@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from xdub_core.dub.shots import ShotPlan
 from xdub_core.heads.drawn_head import make_voice
 from xdub_core.sampling import clip_sampling
 
+NO_RAY = "Ray is not installed: pip install ray, to run the tests of --ray"
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = [[16, 8, 80, 72]] * 25 + [None] * 20 + [[8, 8, 72, 72]] * 25
 
@@ -26,31 +28,28 @@ SHOTS = [[16, 8, 80, 72]] * 25 + [None] * 20 + [[8, 8, 72, 72]] * 25
 @pytest.fixture(scope="module")
 def address():
     """Of a Ray cluster with two CPUs, which ends with the module."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install ray, to run the tests of --ray")
+    pytest.importorskip("ray", reason=NO_RAY)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "RAY_USAGE_STATS_ENABLED": "0",
         "OMP_NUM_THREADS": "1",
     }
-    program = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
-    start = [
-        "start",
-        "--head",
-        "--port=0",
-        "--num-cpus=2",
-        "--include-dashboard=false",
-        "--disable-usage-stats",
-    ]
-    told = subprocess.run([*program, *start], env=environment, capture_output=True, text=True, timeout=240)
-    assert told.returncode == 0, told.stdout + told.stderr
-    import ray
-
-    ray.init(address="auto", log_to_driver=False, configure_logging=False)
-    found = ray.get_runtime_context().gcs_address
-    ray.shutdown()
-    yield found
-    subprocess.run([*program, "stop", "--force"], env=environment, capture_output=True, timeout=120)
+    head = ["start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
+    program = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", *head]
+    with subprocess.Popen(
+        program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as cluster:
+        told = b""
+        while b"Ray runtime started" not in told:
+            line = cluster.stdout.readline()
+            assert line, told.decode()
+            told += line
+        yield f"127.0.0.1:{port}"
+        cluster.terminate()
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ def test_rows_of_a_batch_on_a_cluster_give_the_same_bytes(run, files, address):
 
 
 def test_ray_is_started_on_this_machine_where_no_address_is_given(run, shots):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install ray, to run the tests of --ray")
+    pytest.importorskip("ray", reason=NO_RAY)
     assert dub(run, shots, out="here.mp4").code == 0
     outcome = dub(run, shots, "--ray")
     assert outcome.code == 0, outcome.err
@@ -154,7 +153,7 @@ def test_ray_is_started_on_this_machine_where_no_address_is_given(run, shots):
 
 
 def test_a_cluster_that_is_not_there(run, shots, monkeypatch):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install ray, to run the tests of --ray")
+    pytest.importorskip("ray", reason=NO_RAY)
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")
     outcome = dub(run, shots, "--ray", "127.0.0.1:1")
     assert outcome.code == 2

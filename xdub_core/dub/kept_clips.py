@@ -20,8 +20,8 @@ from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallba
 REDO_ATTEMPTS = 1000
 """Attempts that one more sampling of a clip is away from the one before: more than any check asks for."""
 
-_TOLD_ELSEWHERE = ("track", "features", "strength")
-"""Of a speaker's fields: the track's boxes and the features' key are counted as they are, the strength is not."""
+_TOLD_ELSEWHERE = ("track", "features", "strength", "bystanders")
+"""Of a speaker's fields: the track's boxes and the features' key are counted as they are, the others are for pasting."""
 
 Plans = Sequence[Sequence[ShotPlan]]
 """Of each speaker, the shots."""
@@ -81,9 +81,7 @@ class KeptClips:
     def _keys(
         self, scene: Scene, speaker: Speaker, heard: str, shot: ShotPlan, settings: DubSettings
     ) -> dict[int, str]:
-        sampled = replace(
-            settings, keep_unchanged=True, retries=0
-        )  # which do nothing to an attempt at a clip
+        sampled = replace(settings, keep_unchanged=True, retries=0)  # neither makes an attempt another
         # Of the speaker all that may make a clip another, but what only decides how it is pasted.
         said = {name: value for name, value in vars(speaker).items() if name not in _TOLD_ELSEWHERE}
         keys, before = dict[int, str](), key_of(self.inputs, heard, said, sampled)

@@ -125,7 +125,7 @@ def connected(address: str) -> Iterator[Cluster]:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise MissingModelError('--ray needs Ray, which is not installed: pip install "ray>=2.9"') from error
+        raise MissingModelError('--ray needs Ray, which is not installed: pip install "ray>=2.60"') from error
     local: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
     try:
         ray.init(

@@ -150,7 +150,7 @@ def _sample_group(shared: SharedDub, group: Sequence[tuple[int, int]]) -> set[in
 
 def _without_files(scene: Scene) -> Any:
     speakers = tuple(replace(speaker, features=None) for speaker in scene.speakers)  # type: ignore[arg-type]
-    return replace(scene, source=None, speakers=speakers)  # type: ignore[arg-type]
+    return replace(scene, source=None, speakers=speakers, playback=None)  # type: ignore[arg-type]
 
 
 def _keep_all(features: AudioFeatures) -> None:
