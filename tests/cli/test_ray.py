@@ -32,12 +32,8 @@ def address():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "OMP_NUM_THREADS": "1",
-    }
+    ours = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    environment = {**os.environ, **ours, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     head = ["start", "--head", "--block", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
     program = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", *head]
     with subprocess.Popen(
@@ -48,7 +44,10 @@ def address():
             line = cluster.stdout.readline()
             assert line, told.decode()
             told += line
-        yield f"127.0.0.1:{port}"
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in ours.items():
+                patched.setenv(name, value)
+            yield f"127.0.0.1:{port}"
         cluster.terminate()
 
 

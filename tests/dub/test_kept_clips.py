@@ -9,12 +9,13 @@ import torch
 from tests.dub import fakes
 from tests.dub.fakes import Frames, speaker, track_of
 from xdub_core.audio.features import TensorFeatures
-from xdub_core.dub.kept_clips import KeptClips
+from xdub_core.dub.kept_clips import KeptClips, KeptSampler
 from xdub_core.dub.model import DubModel
-from xdub_core.dub.pipeline import dub
+from xdub_core.dub.pipeline import dub, sample_shots
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.job.store import Store
 from xdub_core.media.timeline import Timeline
+from xdub_core.sampling.clip_sampling import ClipInputs
 from xdub_core.sampling.guidance import Velocities
 from xdub_core.vae.cosine import CosineVAE
 
@@ -148,6 +149,52 @@ def test_a_clip_that_is_sampled_again_is_another_and_so_are_those_that_continue_
     again, sampled = made(Store(tmp_path), redos=redo)
     assert sampled == 0
     np.testing.assert_array_equal(again, frames)
+
+
+def test_shots_that_others_sampled_are_not_sampled_again(tmp_path, whole):
+    """As machines of a cluster do, each with a store of its own in the same folder."""
+    others = Drifting()
+    planned = []
+
+    def elsewhere(plans, redos):
+        planned.append([len(shot.clips) for shots in plans for shot in shots])
+        kept = KeptClips(Store(tmp_path), "video", ("voice",), lambda *_: redos)
+        sample_shots(scene(), DubModel(CosineVAE(48), others), SETTINGS, kept, [(0, 1)])
+        assert kept.sampled == set(range(planned[0][0], sum(planned[0])))
+
+    here = Drifting()
+    kept = KeptClips(Store(tmp_path), "video", ("voice",), elsewhere=elsewhere)
+    frames = [frame.rgb for frame in dub(scene(), DubModel(CosineVAE(48), here), SETTINGS, kept=kept)]
+    np.testing.assert_array_equal(np.stack(frames), whole[0])
+    assert [here.clips, others.clips] == planned[0]
+
+
+def test_a_clip_goes_on_from_the_attempt_that_is_shown(tmp_path):
+    class Counting:
+        steps = 1
+
+        def __call__(self, number, clip, on_step=None):
+            return torch.full((1,), 10.0 * number + clip.attempt)
+
+    def sampler():
+        return KeptSampler(Counting(), Store(tmp_path), {0: "a", 1: "b"}, {})
+
+    def attempted(made, number, attempt):
+        return made(number, ClipInputs(torch.zeros(1), torch.zeros(1), None, attempt)).item()
+
+    first = sampler()
+    assert [attempted(first, 0, attempt) for attempt in (0, 1, 2)] == [0, 1, 2]
+    first.show(0, 1)
+    attempted(first, 1, 0)
+    again = sampler()
+    for attempt in (0, 1, 2):
+        attempted(again, 0, attempt)
+    again.show(0, 1)
+    attempted(again, 1, 0)
+    assert again.sampled == set()
+    again.show(0, 2)  # another than before: what follows it is another clip
+    attempted(again, 1, 0)
+    assert again.sampled == {1}
 
 
 def test_the_last_step_of_a_kept_clip_is_told(tmp_path):

@@ -62,7 +62,7 @@ class KeptClips:
         plans: Plans,
         settings: DubSettings,
         sampler: ClipSampler,
-    ) -> tuple[tuple[ClipSampler, ...], ...]:
+    ) -> tuple[tuple[KeptSampler, ...], ...]:
         """For each speaker's shots what samples their clips: `sampler`, where they are not kept."""
         keys = [
             [self._keys(scene, speaker, heard, shot, settings) for shot in shots]
@@ -112,8 +112,10 @@ class KeptSampler:
     redos: Mapping[str, int]
     sampled: set[int] = field(default_factory=set, compare=False)
     """Takes the numbers of those that were not kept."""
-    _made: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    """The keys of the clips as they were made: of which attempt, after which clip."""
+    _made: dict[tuple[int, int], str] = field(default_factory=dict, init=False, repr=False)
+    """The keys of what was made: of each clip's attempts, each after what was shown of the clip before."""
+    _shown: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    """The keys of those attempts that are shown: the last ones, unless `show` says otherwise."""
 
     @property
     def steps(self) -> int:
@@ -123,7 +125,8 @@ class KeptSampler:
         """The latents of clip `number`; see `ClipSampler`."""
         key = self.keys[number]
         attempt = clip.attempt + REDO_ATTEMPTS * self.redos.get(key, 0)
-        made = self._made[number] = key_of(key, self._made.get(number - 1), attempt)
+        made = key_of(key, self._shown.get(number - 1), attempt)
+        self._made[number, clip.attempt] = self._shown[number] = made
         if (kept := self.store.load(CLIPS, made)) is not None:
             latents = torch.tensor(kept.arrays["latents"]).to(clip.reference.device)
             if on_step is not None:
@@ -133,3 +136,7 @@ class KeptSampler:
         latents = self.sampler(number, replace(clip, attempt=attempt), on_step)
         self.store.save(CLIPS, made, {"latents": latents.cpu().numpy()})
         return latents
+
+    def show(self, number: int, attempt: int) -> None:
+        """Of the attempts at a clip this one is shown: the next clip goes on from it."""
+        self._shown[number] = self._made[number, attempt]

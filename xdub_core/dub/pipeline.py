@@ -19,7 +19,7 @@ from xdub_core.dub.clip_plan import Clip
 from xdub_core.dub.clip_record import ClipCallback, ClipOutcome, ClipRecord, ignore_clips
 from xdub_core.dub.crops import DubbedCrop, crop_finisher, source_crops
 from xdub_core.dub.frames import DubbedFace, pasted_frames
-from xdub_core.dub.kept_clips import KeptClips
+from xdub_core.dub.kept_clips import KeptClips, KeptSampler
 from xdub_core.dub.model import DubbingModel
 from xdub_core.dub.scene import Scene, Speaker, faded
 from xdub_core.dub.settings import DubSettings, check_sizes
@@ -95,7 +95,12 @@ def sample_shots(
     for number, place in wanted:
         speaker, shot = scene.speakers[number], plans[number][place]
         crops = source_crops(scene, speaker.track, shot.slots, settings)
-        for _ in chain.run(speaker.features, crops, shot.clips, sampler=samplers[number][place]):
+        sampler = samplers[number][place]
+
+        def shown(clip: Clip, outcome: ClipOutcome, sampler: KeptSampler = sampler) -> None:
+            sampler.show(clip.number, outcome.attempt)
+
+        for _ in chain.run(speaker.features, crops, shot.clips, on_clip=shown, sampler=sampler):
             pass
 
 
@@ -114,6 +119,8 @@ def _dub(
 
     def crops_of(number: int, speaker: Speaker, place: int, shot: ShotPlan) -> Iterator[DubbedCrop]:
         def tell(clip: Clip, outcome: ClipOutcome) -> None:
+            if isinstance(sampler, KeptSampler):
+                sampler.show(clip.number, outcome.attempt)
             was_kept = kept is not None and clip.number not in kept.sampled
             on_clip(ClipRecord(number, place, clip, settings.sampler.seed, outcome, was_kept))
 
