@@ -7,16 +7,18 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import BOX, QUICK, write_video, write_wav
-from xdub_core.cli.cluster.connection import is_address
+from xdub_core.cli.cluster.connection import Room, connected, is_address
 from xdub_core.cli.cluster.shots import grouped_shots
-from xdub_core.cli.options.ray import with_local_ray
+from xdub_core.cli.options.ray import check_address, with_local_ray
 from xdub_core.dub.clip_plan import plan_clips
 from xdub_core.dub.shots import ShotPlan
+from xdub_core.errors import SettingsError
 from xdub_core.heads.drawn_head import make_voice
 from xdub_core.sampling import clip_sampling
 
@@ -104,14 +106,18 @@ def test_a_worker_that_is_killed_changes_nothing(run, shots, address):
     assert (shots / "out.mp4").read_bytes() == (shots / "here.mp4").read_bytes()
 
 
-def test_what_is_wrong_with_a_dub_is_told_as_without_a_cluster(run, shots, address):
-    """Here in the workers: the model's numbers become infinite."""
-    outcome = dub(run, shots, "--audio-scale", "1e38", "--ref-scale", "1e38", "--ray", address)
-    assert outcome.code == 2
-    (line,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
-    assert "NaN or infinite" in line
-    assert "Traceback" not in outcome.err
-    assert not (shots / "out.mp4").exists()
+def test_what_a_task_raises_is_raised_here_as_it_is(address):
+    with connected(address) as cluster:
+        room = Room(cpus=1, gpus=0, threads=1, tasks=2)
+        with pytest.raises(SettingsError, match=r"^--ray nowhere: give host:port"):
+            list(cluster.run(room, [partial(check_address, "nowhere")]))
+        assert sorted(done.number for done in cluster.run(room, [partial(check_address, None)] * 3)) == [
+            0,
+            1,
+            2,
+        ]
+        with pytest.raises(SettingsError, match="no GPU"):
+            cluster.room("cuda")
 
 
 def test_rows_of_a_batch_on_a_cluster_give_the_same_bytes(run, files, address):

@@ -21,7 +21,7 @@ REDO_ATTEMPTS = 1000
 """Attempts that one more sampling of a clip is away from the one before: more than any check asks for."""
 
 _TOLD_ELSEWHERE = ("track", "features", "strength", "bystanders")
-"""Of a speaker's fields: the track's boxes and the features' key are counted as they are, the others are for pasting."""
+"""Of a speaker's fields: the track's boxes and the features' key are counted alone; the others are for pasting."""
 
 Plans = Sequence[Sequence[ShotPlan]]
 """Of each speaker, the shots."""
