@@ -87,18 +87,19 @@ class FaceWindow:
     """A camera that stands still and shows the part of a frame of so many lines that the face is in."""
 
     lines: int
+    head: float = HEAD
 
     def view(self, performance: Performance, frame: int) -> View:  # noqa: ARG002 (the signature of a camera)
         left, top, right, bottom = crop_window(performance, 0)
-        margin, scale = 0.12 * (right - left), self.lines * HEAD / 2
+        margin, scale = 0.12 * (right - left), self.lines * self.head / 2
         side = round((bottom - top + 2 * margin) * scale / 2) * 2
         left, top = left - margin, top - margin
         return View((left, top, left + side / scale, top + side / scale), side, side)
 
 
-def make_clip(scene: str, lines: int, frames: int, grain: float) -> Clip:
-    """Render a scene of `SCENES`, and add grain of this deviation, of 255."""
-    camera = FaceWindow(lines)
+def make_clip(scene: str, lines: int, frames: int, grain: float, head: float = HEAD) -> Clip:
+    """Render a scene of `SCENES`, and add grain of this deviation, of 255. `head`: see `HEAD`."""
+    camera = FaceWindow(lines, head)
     said, heard = (render(_performance(scene, frames, words), 0, frames, camera) for words in (SAID, HEARD))
     grainy = (_with_grain(rendering.frames, grain, seed=1) for rendering in (said, heard))
     boxes = said.crop_boxes.astype(np.float64)
