@@ -51,7 +51,7 @@ from xdub_core.heads.renderer import View
 from xdub_core.heads.visemes import PhonemeInterval, mouth_track
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.mini.card import BUILT_IN
-from xdub_core.mini.face_landmarks import face_keypoints
+from xdub_core.mini.detector import face_keypoints
 from xdub_core.mini.loading import load_mini
 
 ENOUGH = 5.0

@@ -23,6 +23,7 @@ Columns:
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -123,7 +124,9 @@ def main() -> None:
                 shown = [
                     f"{value:.1f}" if n == OCTAVES else f"{value:.2f}" for n, value in enumerate(figures)
                 ]
-                table.add_row(f"{lines}", f"{side:.0f}", f"{crop}", vae, *shown, f"{each:.0f}")
+                row = (f"{lines}", f"{side:.0f}", f"{crop}", vae, *shown, f"{each:.0f}")
+                print(*row, file=sys.stderr, flush=True)
+                table.add_row(*row)
                 if options.pictures:
                     save(options.pictures / f"{lines}_{side:.0f}_{vae}_{crop}.png", clip, made[0])
     Console().print(table)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import psutil
 import pytest
@@ -18,6 +19,7 @@ import compose_speed
 import dit_forward
 import engine
 import jitter
+import large_faces
 import memory_over_time
 import paste_oracle
 import peak_memory
@@ -98,6 +100,7 @@ def test_the_full_size_case_is_the_released_model():
         "audio_memory",
         "memory_over_time",
         "jitter",
+        "large_faces",
         "full_size",
         "unchanged",
         "import_time",
@@ -183,3 +186,14 @@ def test_flash_and_click_are_found_apart(late, tmp_path, monkeypatch):
         for frame in video.frames(range(900)):
             writer.write(frame)
     assert abs(memory_over_time.apart(out, 3) - late) < 0.002
+
+
+def test_lost_detail_is_told_by_its_size():
+    picture = np.random.default_rng(0).normal(128, 40, (96, 96, 3)).astype(np.float32)
+    soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    everywhere = np.ones((96, 96), bool)
+    kept = [
+        large_faces.share(large_faces.octave(soft, band), large_faces.octave(picture, band), everywhere)
+        for band in range(large_faces.OCTAVES)
+    ]
+    assert kept[0] < 0.4 and kept[3] > 0.9 and kept == sorted(kept)
