@@ -157,9 +157,8 @@ def test_ray_is_started_on_this_machine_where_no_address_is_given(run, shots):
     assert (shots / "out.mp4").read_bytes() == (shots / "here.mp4").read_bytes()
 
 
-def test_a_cluster_that_is_not_there(run, shots, monkeypatch):
+def test_a_cluster_that_is_not_there(run, shots):
     pytest.importorskip("ray", reason=NO_RAY)
-    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")
     outcome = dub(run, shots, "--ray", "127.0.0.1:1")
     assert outcome.code == 2
     assert "error: --ray 127.0.0.1:1: there is no such cluster" in outcome.err

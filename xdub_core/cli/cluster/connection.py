@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,6 +127,7 @@ def connected(address: str) -> Iterator[Cluster]:
         import ray.exceptions
     except ImportError as error:
         raise MissingModelError('--ray needs Ray, which is not installed: pip install "ray>=2.60"') from error
+    _check_somebody_listens(address)
     local: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
     try:
         ray.init(
@@ -137,14 +139,29 @@ def connected(address: str) -> Iterator[Cluster]:
         )
     except (ConnectionError, ValueError, RuntimeError, OSError, AssertionError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SettingsError(
-            f"--ray {address}: there is no such cluster ({reason}); start one with `ray start --head`, or leave the "
-            "address out to use this machine alone"
-        ) from error
+        raise _no_cluster(address, reason) from error
     try:
         yield Cluster(ray, address)
     finally:
         ray.shutdown()
+
+
+def _check_somebody_listens(address: str) -> None:
+    """Raise SettingsError at once where nobody does: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # found by Ray
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, str(error)) from error
+
+
+def _no_cluster(address: str, reason: str) -> SettingsError:
+    return SettingsError(
+        f"--ray {address}: there is no such cluster ({reason}); start one with `ray start --head`, or leave the "
+        "address out to use this machine alone"
+    )
 
 
 def _run(task: Callable[[], Result], threads: int) -> tuple[Result, tuple[str, ...]]:
