@@ -66,12 +66,11 @@ class LoadAudioEncoders(io.ComfyNode):
     def execute(cls, whisper: str, wav2vec2: str, precision: str) -> io.NodeOutput:
         from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
         from xdub_core.audio.whisper import load_whisper
+        from xdub_core.job.keys import fingerprint
 
         from .comfy_bridge.audio_encoders import released_encoders
+        from .comfy_bridge.host.kept import made_of
 
-        dtype = PRECISIONS[precision]
-        encoders = released_encoders(
-            load_whisper(found(FOLDER, whisper), dtype=dtype),
-            load_wav2vec(found(FOLDER, wav2vec2), dtype=dtype),
-        )
-        return io.NodeOutput(encoders)
+        dtype, files = PRECISIONS[precision], (found(FOLDER, whisper), found(FOLDER, wav2vec2))
+        encoders = released_encoders(load_whisper(files[0], dtype=dtype), load_wav2vec(files[1], dtype=dtype))
+        return io.NodeOutput(made_of(encoders, fingerprint(files), precision))

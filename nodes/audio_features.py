@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from . import inputs, sockets
 from .comfy_bridge.types import AudioEncoders, TrackedFace
-from .inputs import LENGTHS, UNCONNECTED
+from .inputs import LENGTHS, SILENCES, UNCONNECTED
 
 
 class AudioFeatures(io.ComfyNode):
@@ -32,6 +32,7 @@ class AudioFeatures(io.ComfyNode):
                     optional=True,
                     tooltip="Says how long the source video is; needed for every length but 'audio'.",
                 ),
+                inputs.silence(),
             ],
             outputs=[
                 sockets.AudioFeatures.Output(
@@ -42,10 +43,14 @@ class AudioFeatures(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, length: str | None = None, face_track: Any = UNCONNECTED) -> bool | str:
+    def validate_inputs(
+        cls, length: str | None = None, silence: str | None = None, face_track: Any = UNCONNECTED
+    ) -> bool | str:
         if length in LENGTHS[1:] and face_track == UNCONNECTED:
             return f"length {length!r} needs the video's: connect face_track, or set length to 'audio'"
-        return inputs.check_length(length)
+        return inputs.first_problem(
+            inputs.check_length(length), inputs.check_choice("silence", silence, SILENCES)
+        )
 
     @classmethod
     def execute(
@@ -54,11 +59,25 @@ class AudioFeatures(io.ComfyNode):
         audio_encoders: AudioEncoders,
         length: str,
         face_track: TrackedFace | None = None,
+        silence: str = SILENCES[0],
     ) -> io.NodeOutput:
         from xdub_core.dub.length import Length
+        from xdub_core.dub.silence import Silence
 
         from .comfy_bridge.audio_features import speech_features
+        from .comfy_bridge.host.kept import kept_work
         from .comfy_bridge.host.progress import NodeProgress
 
         frames = None if face_track is None else len(face_track.timeline)
-        return io.NodeOutput(speech_features(audio, audio_encoders, Length(length), frames, NodeProgress()))
+        # As Dub Video's: a face as the release tracks it is dubbed as the release does it.
+        pauses = Silence.MODEL if face_track is not None and face_track.as_released else Silence(silence)
+        (speech,) = speech_features(
+            [audio],
+            audio_encoders,
+            Length(length),
+            frames,
+            NodeProgress(),
+            kept=kept_work(True),
+            silence=pauses,
+        )
+        return io.NodeOutput(speech)

@@ -7,8 +7,10 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import inputs, sockets
-from .comfy_bridge.types import AudioEncoders, TrackedFace
-from .inputs import UNCONNECTED
+from .comfy_bridge.types import AudioEncoders, TrackedFace, Voice
+from .inputs import EXTENSIONS, SILENCES, UNCONNECTED
+
+RATES = ["source", "25"]
 
 
 class DubVideo(io.ComfyNode):
@@ -57,19 +59,69 @@ class DubVideo(io.ComfyNode):
                     "dub is made at its crop_size.",
                 ),
                 *inputs.conditioning(),
+                sockets.Voices.Input(
+                    "voices",
+                    optional=True,
+                    tooltip="From Voice (X-Dub): more people who speak, each with a recording. All are heard.",
+                ),
+                inputs.person(),
+                inputs.silence(),
+                inputs.extend(),
+                io.Combo.Input(
+                    "fps",
+                    options=RATES,
+                    default=RATES[0],
+                    optional=True,
+                    advanced=True,
+                    tooltip="Which frames the result has: the source's own at their own times, at whatever rate, each "
+                    "with the lips of its instant; or the model's, 25 a second, as with as_released.",
+                ),
+                io.Int.Input(
+                    "retries",
+                    default=2,
+                    min=0,
+                    max=99,
+                    optional=True,
+                    advanced=True,
+                    tooltip="How often a clip that came out broken (noise, a flash, a picture that falls apart) is "
+                    "sampled again with other noise. 0: clips are not checked.",
+                ),
+                inputs.switch(
+                    "resume",
+                    True,
+                    "Keep faces, speech features and clips in ComfyUI's user folder (4 GB at most), so that what was "
+                    "done before Cancel, a crash or a restart is not done again.",
+                    optional=True,
+                ),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="At 25 frames a second, with the new speech.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="As many frames a second as the source has, with the new speech.",
+                )
             ],
         )
 
     @classmethod
     def validate_inputs(
-        cls, length: str | None = None, face_detector: Any = UNCONNECTED, face_track: Any = UNCONNECTED
+        cls,
+        length: str | None = None,
+        person: str | None = None,
+        silence: str | None = None,
+        extend: str | None = None,
+        fps: str | None = None,
+        face_detector: Any = UNCONNECTED,
+        face_track: Any = UNCONNECTED,
     ) -> bool | str:
         if UNCONNECTED == face_detector == face_track:
             return "connect a face detector (Load Face Detector, or the built-in model's), or a face track"
-        return inputs.check_length(length)
+        return inputs.first_problem(
+            inputs.check_length(length),
+            inputs.check_person(person),
+            inputs.check_choice("silence", silence, SILENCES),
+            inputs.check_choice("extend", extend, EXTENSIONS),
+            inputs.check_choice("fps", fps, RATES),
+        )
 
     @classmethod
     def execute(
@@ -89,40 +141,37 @@ class DubVideo(io.ComfyNode):
         face_track: TrackedFace | None = None,
         guidance: Any = None,
         empty_prompt: Any = None,
+        voices: tuple[Voice, ...] = (),
+        person: str = "",
+        silence: str = SILENCES[0],
+        extend: str = EXTENSIONS[0],
+        fps: str = RATES[0],
+        retries: int = 2,
+        resume: bool = True,
     ) -> io.NodeOutput:
-        from xdub_core.dub.length import Length
-        from xdub_core.dub.pipeline import dub
-        from xdub_core.dub.scene import Scene, Speaker
-        from xdub_core.dub.settings import check_sizes
-        from xdub_core.dub.shots import plan_shots
+        from xdub_core.dub.length import FrameRate, Length
+        from xdub_core.dub.silence import Silence
+        from xdub_core.media.timeline import Extend
 
-        from .comfy_bridge import dub_video as whole_dub
-        from .comfy_bridge.face_crop import CropSettings, check_track
-        from .comfy_bridge.host.progress import NodeProgress
-        from .comfy_bridge.media.footage import footage
+        from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
         from .comfy_bridge.media.result import video_of
-        from .comfy_bridge.mini import warn_of_real_face
 
-        size = 0 if face_track is None else face_track.crop_size
-        choices = whole_dub.DubChoices(seed, steps, guidance, as_released, size)
-        settings, progress = whole_dub.dub_settings(model, choices), NodeProgress()
-        dubbing = whole_dub.dubbing_model(model, vae, audio_encoders, empty_prompt, progress)
-        geometry = check_sizes(settings, dubbing)
-        source = footage(video, image_fps)
-        cropped = CropSettings(settings.crop_size, as_released=as_released)
-        face = face_track or whole_dub.cached_track(
-            video, source, face_detector, cropped, progress, image_fps
+        speaking = (Voice(audio, person, face_track), *voices)
+        models = DubModels(model, vae, audio_encoders, face_detector, empty_prompt)
+        choices = DubChoices(
+            seed,
+            steps,
+            guidance,
+            as_released,
+            crop_size=0 if face_track is None else face_track.crop_size,
+            length=Length(length),
+            silence=Silence(silence),
+            extend=Extend(extend),
+            rate=FrameRate(fps),
+            image_fps=image_fps,
+            retries=retries,
+            resume=resume,
         )
-        check_track(face, source)
-        warn_of_real_face(model, source, face, settings.crop_size)
-        speech = whole_dub.cached_features(
-            audio,
-            audio_encoders,
-            Length(length),
-            len(face.timeline),
-            progress,
-            check=lambda frames: plan_shots(face.track, frames, geometry),  # raises where there is no face
-        )
-        speaker = Speaker(face.track, speech.features)
-        scene = Scene(source.source, face.timeline, (speaker,), speech.frames)
-        return io.NodeOutput(video_of(dub(scene, dubbing, settings, progress), source, audio, quality))
+        dubbed = dubbed_video(video, speaking, models, choices)
+        sounds = [voice.audio for voice in speaking]
+        return io.NodeOutput(video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock))

@@ -19,11 +19,13 @@ from .guidance import DubGuidance
 from .guider import DubGuider
 from .mini import LoadMini
 from .paste_back import PasteBack
+from .people import ShowPeople
 from .reference_latents import EncodeReference
 from .sample import LoadSample
 from .sampler import DubSampler
 from .stitch_clips import StitchClips
 from .text_encoder import LoadTextEncoder
+from .voice import AddVoice
 
 NODES: list[type[io.ComfyNode]] = [
     LoadMini,
@@ -35,6 +37,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoraExpert,
     LoadTextEncoder,
     EmptyPrompt,
+    ShowPeople,
     FaceCrop,
     AudioFeatures,
     EncodeReference,
@@ -44,6 +47,7 @@ NODES: list[type[io.ComfyNode]] = [
     StitchClips,
     ColorMatch,
     PasteBack,
+    AddVoice,
     DubVideo,
 ]
 

@@ -71,6 +71,7 @@ class FaceCrop(io.ComfyNode):
                     optional=True,
                     tooltip="The whole head painted white, for face = mask: one mask for all frames, or one for each.",
                 ),
+                inputs.person(),
             ],
             outputs=[
                 sockets.FaceTrack.Output(
@@ -86,6 +87,7 @@ class FaceCrop(io.ComfyNode):
         cls,
         face: str | None = None,
         box: str | None = None,
+        person: str | None = None,
         face_detector: Any = UNCONNECTED,
         mask: Any = UNCONNECTED,
     ) -> bool | str:
@@ -101,7 +103,9 @@ class FaceCrop(io.ComfyNode):
                 parse_box(box)
             except FaceError as error:
                 return str(error)
-        return inputs.check_choice("face", face, PLACES)
+        return inputs.first_problem(
+            inputs.check_choice("face", face, PLACES), inputs.check_person(person) if face == DETECT else True
+        )
 
     @classmethod
     def execute(
@@ -115,6 +119,7 @@ class FaceCrop(io.ComfyNode):
         image_fps: float,
         face_detector: Any = None,
         mask: Any = None,
+        person: str = "",
     ) -> io.NodeOutput:
         from xdub_core.face.boxes import WholeFrame
 
@@ -126,17 +131,23 @@ class FaceCrop(io.ComfyNode):
             find_face,
             preview_of,
         )
+        from .comfy_bridge.host.kept import kept_work
         from .comfy_bridge.host.progress import NodeProgress
         from .comfy_bridge.media.footage import footage
+        from .comfy_bridge.people import FaceFinder
 
         frames = footage(source, image_fps)
-        detector = {
-            DETECT: lambda: face_detector,
-            BOX: lambda: boxes_in_text(box),
-            MASK: lambda: boxes_in_mask(mask, frames),
-            WHOLE: WholeFrame,
-        }[face]()
-        settings = CropSettings(crop_size, detect_every, as_released)
-        tracked = find_face(frames, detector, settings, NodeProgress())
+        settings, progress = CropSettings(crop_size, detect_every, as_released), NodeProgress()
+        if face == DETECT:
+            tracked = FaceFinder(
+                source, frames, image_fps, face_detector, settings, progress, kept_work(True)
+            ).face(person)
+        else:
+            given = {
+                BOX: lambda: boxes_in_text(box),
+                MASK: lambda: boxes_in_mask(mask, frames),
+                WHOLE: WholeFrame,
+            }
+            tracked = find_face(frames, given[face](), settings, progress)
         crops = crops_on_demand(frames, tracked, settings)
         return io.NodeOutput(tracked, crops, preview_of(frames, tracked))

@@ -46,8 +46,10 @@ class LoadFaceDetector(io.ComfyNode):
                     default=0,
                     min=0,
                     max=20,
-                    tooltip="Whom to dub where there are several: 0 for the most certain one, 1 for the leftmost, 2 "
-                    "for the next to the right, and so on; who turns away is counted too.",
+                    advanced=True,
+                    tooltip="Leave this at 0 and choose the person in Dub Video or Face Crop, who is then followed. "
+                    "Else the face is chosen in each frame by itself: 1 for the leftmost, 2 for the next to the right, "
+                    "and so on; who turns away is counted too.",
                 ),
                 io.Float.Input(
                     "threshold",
@@ -107,12 +109,17 @@ class LoadFaceDetector(io.ComfyNode):
         cls, person_detector: str, pose: str, person: int, threshold: float, precision: str, backend: str
     ) -> io.NodeOutput:
         from xdub_core.face.rtmw_detector import RTMWSettings
+        from xdub_core.job.keys import fingerprint
+
+        from .comfy_bridge.host.kept import made_of
 
         settings = RTMWSettings(person=person - 1 if person else None, face_threshold=threshold)
         files = found(FOLDER, person_detector), found(FOLDER, pose)
         if backend == OPENMMLAB:
-            return io.NodeOutput(_openmmlab(files, settings))
-        return io.NodeOutput(_built_in(files, settings, PRECISIONS[precision]))
+            detector = _openmmlab(files, settings)
+        else:
+            detector = _built_in(files, settings, PRECISIONS[precision])
+        return io.NodeOutput(made_of(detector, fingerprint(files), settings, precision))
 
 
 def _built_in(files: tuple[Any, Any], settings: Any, dtype: torch.dtype) -> Any:

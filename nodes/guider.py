@@ -59,10 +59,10 @@ class DubGuider(io.ComfyNode):
     ) -> io.NodeOutput:
         import torch
 
-        from .comfy_bridge.dub_video import own_settings
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.guider import ClipGuider, clip_inputs
         from .comfy_bridge.mini import warn_of_real_crops
+        from .comfy_bridge.model.own_settings import own_settings
 
         given = clip_inputs(model, reference, audio_features, clip, frames_before)
         if clip == 1:

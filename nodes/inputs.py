@@ -16,6 +16,9 @@ UNCONNECTED = "not connected"
 
 LENGTHS = ["audio", "source", "shortest", "longest"]
 
+EXTENSIONS = ["bounce", "loop", "hold", "slow"]
+SILENCES = ["closed", "source", "model"]
+
 
 def check_length(length: str | None) -> bool | str:
     """What `validate_inputs` says of a `length`, which is None where it comes by a link."""
@@ -27,6 +30,25 @@ def check_choice(name: str, value: str | None, options: Sequence[str]) -> bool |
     if value is None or value in options:
         return True
     return f"{name} {value!r} is not in the list: choose one of {', '.join(options)}"
+
+
+def check_person(person: str | None) -> bool | str:
+    """What `validate_inputs` says of a `person`, which is None where it comes by a link."""
+    from xdub_core.errors import FaceError
+    from xdub_core.face.choice import parse_person
+
+    if person is None or not person.strip():
+        return True
+    try:
+        parse_person(person)
+    except FaceError as error:
+        return str(error)
+    return True
+
+
+def first_problem(*checked: bool | str) -> bool | str:
+    """The first of several answers of `validate_inputs` that is not True."""
+    return next((answer for answer in checked if answer is not True), True)
 
 
 def only(values: Sequence[Value], what: str) -> Value:
@@ -78,7 +100,46 @@ def length() -> io.Input:
         options=LENGTHS,
         default=LENGTHS[0],
         tooltip="How long the result is: as the audio, as the source video, or the shorter or longer of both. A video "
-        "that is too short is played to and fro; speech that is too short is followed by silence.",
+        "that is too short is made longer; speech that is too short is followed by silence.",
+    )
+
+
+def extend() -> io.Input:
+    """One of `EXTENSIONS`, as the engine's `Extend`."""
+    return io.Combo.Input(
+        "extend",
+        options=EXTENSIONS,
+        default=EXTENSIONS[0],
+        optional=True,
+        advanced=True,
+        tooltip="How a video is made longer that is too short: played to and fro, from its start again, or with its "
+        "last frame standing; slow: slowed to the length, up to 1.25 times, and beyond that to and fro.",
+    )
+
+
+def silence() -> io.Input:
+    """One of `SILENCES`, as the engine's `Silence`."""
+    return io.Combo.Input(
+        "silence",
+        options=SILENCES,
+        default=SILENCES[0],
+        optional=True,
+        tooltip="What lips do while their speaker is silent. closed: the model hears nothing there, whatever noise the "
+        "recording has, and closes them. source: the video's own lips are faded in. model: what the model makes of the "
+        "recording, as the release does.",
+    )
+
+
+def person(default: str = "") -> io.Input:
+    """Whose lips shall move, as the command line's `--person`."""
+    return io.String.Input(
+        "person",
+        default=default,
+        optional=True,
+        placeholder="the main person",
+        tooltip="Whom of several people: a number as People (X-Dub) shows them, left, right, largest, speaking (whose "
+        "mouth moves with the video's sound), or X,Y@SECONDS, a point in the face and when. Empty: who is seen the "
+        "largest for the longest.",
     )
 
 
@@ -153,6 +214,6 @@ def noise_level(name: str, default: float, tooltip: str) -> io.Input:
     return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, advanced=True, tooltip=tooltip)
 
 
-def switch(name: str, default: bool, tooltip: str) -> io.Input:
+def switch(name: str, default: bool, tooltip: str, optional: bool = False) -> io.Input:
     """A choice that few need to make."""
-    return io.Boolean.Input(name, default=default, advanced=True, tooltip=tooltip)
+    return io.Boolean.Input(name, default=default, advanced=True, tooltip=tooltip, optional=optional)

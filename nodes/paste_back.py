@@ -96,7 +96,7 @@ class PasteBack(io.ComfyNode):
 
         plan, face = only(reference, "reference"), only(face_track, "face_track")
         frames = footage(only(source, "source"), only(image_fps, "image_fps"))
-        sound, crf = only(audio, "audio") if audio else None, only(quality, "quality")
+        sounds, crf = [only(audio, "audio")] if audio else [], only(quality, "quality")
         mode, made = MODES[only(paste, "paste")], only(output, "output")
         through_vae = only(keep_unchanged, "keep_unchanged") and mode == "change"
         check_track(face, frames)
@@ -105,4 +105,4 @@ class PasteBack(io.ComfyNode):
         blocked = ExecutionBlocker(f"Paste Back's output is set to {made!r}: use its other output")
         if made == IMAGES:
             return io.NodeOutput(blocked, image_of(finished, plan.frames, frames))
-        return io.NodeOutput(video_of(finished, frames, sound, crf), blocked)
+        return io.NodeOutput(video_of(finished, frames, sounds, crf), blocked)

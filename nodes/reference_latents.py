@@ -85,7 +85,5 @@ class EncodeReference(io.ComfyNode):
     ) -> io.NodeOutput:
         from .comfy_bridge.reference_latents import encode_reference
 
-        reference = encode_reference(
-            crops, face_track, vae, audio_features.frames, (clip_frames, motion_frames)
-        )
+        reference = encode_reference(crops, face_track, vae, audio_features, (clip_frames, motion_frames))
         return io.NodeOutput(reference)

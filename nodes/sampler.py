@@ -87,8 +87,8 @@ class DubSampler(io.ComfyNode):
         from xdub_core.dub.crops import crop_finisher
 
         from .comfy_bridge.clip_sampler import ComfyClipSampler
-        from .comfy_bridge.dub_video import own_settings
         from .comfy_bridge.empty_prompt import context_for
+        from .comfy_bridge.model.own_settings import own_settings
         from .comfy_bridge.sampler import sample_shots
 
         whole = own_settings(model)

@@ -6,6 +6,7 @@ AudioEncoders = io.Custom("XDUB_AUDIO_ENCODERS")
 AudioFeatures = io.Custom("XDUB_AUDIO_FEATURES")
 FaceDetector = io.Custom("XDUB_FACE_DETECTOR")
 FaceTrack = io.Custom("XDUB_FACE_TRACK")
+Voices = io.Custom("XDUB_VOICES")
 Reference = io.Custom("XDUB_REFERENCE")
 Guidance = io.Custom("XDUB_GUIDANCE")
 

@@ -371,4 +371,44 @@ RECIPES = (
             _save(Link("dub"), Link("folder", 2)),
         ),
     ),
+    Recipe(
+        "8_two_people",
+        "X-Dub: two people",
+        "## Two people\n\nPress **Run**: two drawn heads get a recording each, and both are heard. No download, no "
+        "GPU, a few minutes on a CPU.\n\n*People* shows who is in the video and their numbers; `person` in *Dub Video* "
+        "and *Voice* says who speaks which recording. A third person: one more *Voice*, connected to this one.\n\nEach "
+        "recording begins with the video: where the other one speaks, it is silent. For real people, load the "
+        "released model as *the released model, simple* does.",
+        (
+            Step("sample", "XDubLoadSample", {"sample": "two people"}),
+            _MINI,
+            Step(
+                "people",
+                "XDubPeople",
+                {"source": Link("sample", 0), "face_detector": Link("mini", 3), "image_fps": 25.0},
+            ),
+            Step("voice", "XDubVoice", {"audio": Link("sample", 2), "person": "right"}, "The second voice"),
+            Step(
+                "dub",
+                "XDubDub",
+                {
+                    "video": Link("sample", 0),
+                    "audio": Link("sample", 1),
+                    "model": Link("mini", 0),
+                    "vae": Link("mini", 1),
+                    "audio_encoders": Link("mini", 2),
+                    "seed": 42,
+                    "steps": 0,
+                    "length": "audio",
+                    "quality": 16,
+                    "as_released": False,
+                    "image_fps": 25.0,
+                    "face_detector": Link("mini", 3),
+                    "voices": Link("voice"),
+                    "person": "left",
+                },
+            ),
+            _save(Link("dub")),
+        ),
+    ),
 )

@@ -2,36 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from xdub_core.audio.recording import SAMPLE_RATE
+from xdub_core.audio.encoded import spooled_features
+from xdub_core.audio.recording import SAMPLE_RATE, Recording
 from xdub_core.dub.length import Length, frames_of_audio, output_frames
+from xdub_core.dub.silence import Silence, heard_with
+from xdub_core.job.kept_features import KeptFeatures, recording_key
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.progress import ProgressCallback
 
+from .host.kept import NOWHERE, KeptWork, maker_key
+from .media.footage import temporary_path
 from .media.sound import open_sound
 from .types import AudioEncoders, SpeechFeatures
 
 
 def speech_features(
-    audio: dict[str, Any],
+    audios: Sequence[Mapping[str, Any]],
     encoders: AudioEncoders,
     length: Length,
     video_frames: int | None,
     on_progress: ProgressCallback,
     check: Callable[[int], object] | None = None,
-) -> SpeechFeatures:
-    """The features of a recording, followed by silence where the dub lasts longer than it.
+    kept: KeptWork = NOWHERE,
+    silence: Silence = Silence.CLOSED,
+) -> tuple[SpeechFeatures, ...]:
+    """The features of recordings that are heard together, each followed by silence where the dub lasts longer than it.
 
-    `video_frames`: of the video at 25 fps; None where only the speech counts. `check` is given the dub's number of
-    frames before the recording is encoded, which takes long, and may raise. Raises MediaError for no sound.
+    `video_frames`: of the video at 25 fps; None where only the speech counts, the longest of it. `check` is given the
+    dub's number of frames before anything is encoded, which takes long, and may raise. What is `kept` is not encoded
+    again. `silence`: what lips do while their speaker is silent. Raises MediaError for no sound.
     """
-    with open_sound(audio) as recording:
-        spoken = frames_of_audio(recording.samples)
+    with ExitStack() as stack:
+        recordings = [stack.enter_context(open_sound(audio)) for audio in audios]
+        spoken = max(frames_of_audio(recording.samples) for recording in recordings)
         frames = spoken if video_frames is None else output_frames(video_frames, spoken, length)
         if check is not None:
             check(frames)
-        if frames > spoken:
-            recording = recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))
-        return SpeechFeatures(encoders.features(recording, on_progress), frames)
+        return tuple(
+            _heard(recording, frames, silence, encoders, on_progress, kept) for recording in recordings
+        )
+
+
+def _heard(
+    spoken: Recording,
+    frames: int,
+    silence: Silence,
+    encoders: AudioEncoders,
+    on_progress: ProgressCallback,
+    kept: KeptWork,
+) -> SpeechFeatures:
+    """The features of a recording in a dub of so many frames, computed now or kept before."""
+    made_by = maker_key(encoders)
+    folder = temporary_path("").parent
+    recording, strength = heard_with(silence, _lasting(spoken, frames), frames, folder)
+    with recording:
+        if kept.store is None or made_by is None:
+            return SpeechFeatures(encoders.features(recording, on_progress), frames, spoken.samples, strength)
+        key = kept.key("features", recording_key(recording), made_by)
+        features = KeptFeatures(kept.store, str(key), lambda: encoders.features(recording, on_progress))
+        spooled = spooled_features(features, folder)  # recording and store may go
+        return SpeechFeatures(spooled, frames, spoken.samples, strength, key)
+
+
+def _lasting(recording: Recording, frames: int) -> Recording:
+    """The recording, with silence after it up to the end of so many frames."""
+    if frames <= frames_of_audio(recording.samples):
+        return recording
+    return recording.padded(round(frames / MODEL_FPS * SAMPLE_RATE))

@@ -2,49 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xdub_core.dub.length import Length
-from xdub_core.dub.settings import DubSettings
+from torch import Tensor
+
+from xdub_core.dub.clip_record import ClipRecord
+from xdub_core.dub.kept_clips import KeptClips
+from xdub_core.dub.length import FrameRate, Length, output_end
+from xdub_core.dub.pipeline import dub
+from xdub_core.dub.playback import Playback
+from xdub_core.dub.scene import Scene, Speaker
+from xdub_core.dub.settings import DubSettings, check_sizes
+from xdub_core.dub.shots import plan_dub
+from xdub_core.dub.silence import Silence
 from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector
+from xdub_core.job.keys import key_of
+from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.media.timeline import MODEL_FPS, Extend, FrameClock
 from xdub_core.sampling.guidance import Guidance
 
 from .audio_features import speech_features
 from .clip_sampler import ComfyDubbingModel
 from .empty_prompt import context_for
-from .face_crop import CropSettings, find_face
-from .host.cache import Cache, footage_key, sound_key
+from .expert import known_experts
+from .face_crop import CropSettings
+from .host.cache import Cache, sound_key
+from .host.kept import KeptWork, kept_work
 from .host.progress import NodeProgress
+from .host.warnings import show_text
+from .media.footage import footage
 from .media.frames import Footage
+from .mini import warn_of_real_face
 from .model.guidance_patches import warn_of_idle_patches
+from .model.identity import patcher_key, vae_key
+from .model.own_settings import own_settings
 from .model.vae import ComfyVAE
 from .model.xdub_model import require_xdub
-from .types import AudioEncoders, SpeechFeatures, TrackedFace
+from .people import FaceFinder
+from .types import AudioEncoders, SpeechFeatures, TrackedFace, Voice
 
-SETTINGS = "xdub_settings"
-"""Attachment of a MODEL that says how it is best used: `DubSettings`."""
-
-FEATURES: Cache[SpeechFeatures] = Cache()
-TRACKS: Cache[TrackedFace] = Cache()
+FEATURES: Cache[tuple[SpeechFeatures, ...]] = Cache()
 
 
 @dataclass(frozen=True)
 class DubChoices:
-    """What the artist chose; `steps` or `crop_size` 0 and no `guidance` leave it to the model."""
+    """What the artist chose; `steps` or `crop_size` 0 and no `guidance` leave it to the model.
+
+    `image_fps`: of a source that comes as images. `retries`: see `DubSettings`. `resume`: whether faces, features and
+    clips are kept.
+    """
 
     seed: int
-    steps: int
-    guidance: Guidance | None
-    as_released: bool
+    steps: int = 0
+    guidance: Guidance | None = None
+    as_released: bool = False
     crop_size: int = 0
+    length: Length = Length.AUDIO
+    silence: Silence = Silence.CLOSED
+    extend: Extend = Extend.BOUNCE
+    rate: FrameRate = FrameRate.SOURCE
+    image_fps: float = 25.0
+    retries: int = 2
+    resume: bool = True
 
 
-def own_settings(model: Any) -> DubSettings:
-    """How a MODEL is best used: as its loader says, or as the release is."""
-    return model.get_attachment(SETTINGS) or DubSettings()
+@dataclass(frozen=True)
+class DubbedVideo:
+    """The frames of a dub, each sampled when it is asked for; when they appear, and the footage that they are of."""
+
+    frames: Iterator[FinishedFrame]
+    clock: FrameClock
+    source: Footage
+
+
+@dataclass(frozen=True)
+class DubModels:
+    """What the artist connected: MODEL, VAE, encoders, what finds faces, and CONDITIONING of the empty prompt."""
+
+    model: Any
+    vae: Any
+    encoders: AudioEncoders
+    detector: FaceDetector | None = None
+    empty_prompt: Any = None
+
+
+def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices: DubChoices) -> DubbedVideo:
+    """The dub of a VIDEO or IMAGE: faces and speech are found now, clips are sampled when their frames are asked for.
+
+    Raises, now, what can be known before the long work: SettingsError for what does not belong together or two voices
+    of one person, FaceError for no face or no such person, MediaError for no sound.
+    """
+    settings, progress = dub_settings(models.model, choices), NodeProgress()
+    dubbing = dubbing_model(models, progress)
+    geometry = check_sizes(settings, dubbing)
+    keeps_clock = choices.rate is FrameRate.SOURCE and not choices.as_released
+    # A face that is tracked already was tracked through frames that Face Crop chose.
+    source = footage(video, choices.image_fps, keeps_clock and not any(voice.face for voice in voices))
+    cropped = CropSettings(settings.crop_size, as_released=choices.as_released)
+    kept = kept_work(choices.resume)
+    finder = FaceFinder(video, source, choices.image_fps, models.detector, cropped, progress, kept)
+    faces, voices = in_order(finder.faces(voices), voices)
+    for face in faces:
+        warn_of_real_face(models.model, source, face, settings.crop_size)
+    tracks, timeline = [face.track for face in faces], source.timeline
+    speech = cached_features(
+        [voice.audio for voice in voices],
+        models.encoders,
+        choices.length,
+        len(timeline),
+        progress,
+        choices.silence if not choices.as_released else Silence.MODEL,
+        lambda frames: plan_dub(tracks, frames, geometry, choices.extend),  # raises without a face
+        kept,
+    )
+    speakers = tuple(
+        Speaker(face.track, said.features, said.strength, face.bystanders)
+        for face, said in zip(faces, speech, strict=True)
+    )
+    end = output_end(len(timeline), max(said.samples for said in speech), choices.length)
+    playback = Playback(source.clock, timeline, choices.extend, end) if keeps_clock else None
+    scene = Scene(source.source, timeline, speakers, speech[0].frames, choices.extend, playback)
+    clips = kept_clips(kept, finder.contents, models, dubbing.context, speech)
+    return DubbedVideo(
+        dub(scene, dubbing, settings, progress, show_if_broken, kept=clips), scene.shown.clock, source
+    )
+
+
+def show_if_broken(record: ClipRecord) -> None:
+    """Show on the node which clip did not pass the self-check in any attempt, as the engine's log tells."""
+    verdict = record.outcome.verdict
+    if verdict is not None and not record.outcome.passed:
+        clip = record.clip
+        show_text(
+            f"the clip from {clip.new_start / MODEL_FPS:.2f} s to {clip.stop / MODEL_FPS:.2f} s looks broken in every "
+            f"attempt ({', '.join(verdict.reasons)}): try another seed, or more steps"
+        )
+
+
+def in_order(faces: Sequence[TrackedFace], voices: Sequence[Voice]) -> tuple[list[TrackedFace], list[Voice]]:
+    """Smaller faces first: nearer ones cover them where they overlap."""
+    order = sorted(range(len(faces)), key=lambda number: faces[number].track.mean_side)
+    return [faces[number] for number in order], [voices[number] for number in order]
 
 
 def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
@@ -58,58 +159,65 @@ def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
         guidance=choices.guidance or own.sampler.guidance,
     )
     size = choices.crop_size or own.crop_size
-    return replace(own, sampler=sampler, as_released=choices.as_released, crop_size=size)
+    return replace(
+        own, sampler=sampler, as_released=choices.as_released, crop_size=size, retries=choices.retries
+    )
 
 
-def dubbing_model(
-    model: Any, vae: Any, encoders: AudioEncoders, empty_prompt: Any, progress: NodeProgress
-) -> ComfyDubbingModel:
+def dubbing_model(models: DubModels, progress: NodeProgress) -> ComfyDubbingModel:
     """MODEL and VAE as the engine takes them, which belong together.
 
     Raises SettingsError where they or the encoders do not, MissingModelError without the empty prompt.
     """
+    model = models.model
     require_xdub(model)
     sizes = model.model.diffusion_model.config
-    if encoders.width != sizes.audio_dim:
+    if models.encoders.width != sizes.audio_dim:
         raise SettingsError(
-            f"the audio encoders give features {encoders.width} wide, but the model takes {sizes.audio_dim}: connect "
-            "those that belong to it (Load Audio Encoders for the released model, the built-in model's for itself)"
+            f"the audio encoders give features {models.encoders.width} wide, but the model takes {sizes.audio_dim}: "
+            "connect those that belong to it (Load Audio Encoders for the released model, the built-in model's for "
+            "itself)"
         )
     warn_of_idle_patches(model)
     progress.preview_with(model)
-    video_vae = ComfyVAE(vae, sizes.latent_channels)
-    return ComfyDubbingModel(model, video_vae, context_for(model, empty_prompt), show=progress.show)
-
-
-def cached_track(
-    video: Any,
-    source: Footage,
-    detector: FaceDetector,
-    settings: CropSettings,
-    progress: NodeProgress,
-    fps: float,
-) -> TrackedFace:
-    """The face that the detector finds in a video, of `fps` where it comes as images, or the cached one. FaceError."""
-    key = footage_key(video, fps)
-    return TRACKS.get(
-        detector,
-        None if key is None else (key, settings),
-        lambda: find_face(source, detector, settings, progress),
-    )
+    video_vae = ComfyVAE(models.vae, sizes.latent_channels)
+    return ComfyDubbingModel(model, video_vae, context_for(model, models.empty_prompt), show=progress.show)
 
 
 def cached_features(
-    audio: dict[str, Any],
+    audios: Sequence[Mapping[str, Any]],
     encoders: AudioEncoders,
     length: Length,
     frames: int,
     progress: NodeProgress,
+    silence: Silence,
     check: Callable[[int], object],
-) -> SpeechFeatures:
-    """The features of a recording, encoded now or cached; see `speech_features`. `frames`: the video's."""
-    key = sound_key(audio)
+    kept: KeptWork,
+) -> tuple[SpeechFeatures, ...]:
+    """The features of recordings, encoded now or cached; see `speech_features`. `frames`: the video's."""
+    keys = tuple(sound_key(audio) for audio in audios)
     return FEATURES.get(
         encoders,
-        None if key is None else (key, length, None if length is Length.AUDIO else frames),
-        lambda: speech_features(audio, encoders, length, frames, progress, check),
+        None if None in keys else (keys, length, None if length is Length.AUDIO else frames, silence),
+        lambda: speech_features(audios, encoders, length, frames, progress, check, kept, silence),
     )
+
+
+def kept_clips(
+    kept: KeptWork, contents: str | None, models: DubModels, context: Tensor, speech: Sequence[SpeechFeatures]
+) -> KeptClips | None:
+    """Where clips are kept; None: nowhere, as where something that they are made from is not known.
+
+    `contents`: the key of the video's; `context`: the empty prompt.
+    """
+    if kept.store is None:
+        return None
+    inputs = kept.key("clips", contents, dubbing_key(models), context.float().cpu().numpy())
+    heard = tuple(said.key for said in speech if said.key is not None)
+    return KeptClips(kept.store, inputs, heard) if inputs and len(heard) == len(speech) else None
+
+
+def dubbing_key(models: DubModels) -> str | None:
+    """The key of MODEL and VAE; None where it cannot be known surely what they compute (see `model.identity`)."""
+    parts = patcher_key(models.model, known_experts(models.model)), vae_key(models.vae)
+    return None if None in parts else key_of(*parts)

@@ -23,6 +23,7 @@ from torch import Tensor
 from xdub_core.errors import CheckpointError
 from xdub_core.model.dit import XDubDiT
 
+from .model.identity import tensor_sample
 from .model.xdub_model import require_xdub
 
 KEY = "xdub_experts"
@@ -113,6 +114,26 @@ def with_expert(model: Any, path: Path, strength: float, lowest: float, highest:
 def experts_of(model: Any) -> tuple[GatedExpert, ...]:
     """The experts that a MODEL has."""
     return model.get_attachment(KEY) or ()
+
+
+def known_experts(model: Any) -> dict[str, Any]:
+    """What the experts of a MODEL do, for `model.identity.patcher_key`."""
+    told = [
+        [
+            expert.strength,
+            expert.lowest,
+            expert.highest,
+            [[name, _told(a)] for name, a in expert.adapters.items()],
+        ]
+        for expert in experts_of(model)
+    ]
+    return {KEY: told} if told else {}
+
+
+def _told(adapter: WeightAdapterBase) -> list[Any]:
+    """An adapter as `key_of` takes it."""
+    weights = [tensor_sample(each) if isinstance(each, Tensor) else str(each) for each in adapter.weights]
+    return [adapter.name, *weights]
 
 
 def load_adapters(model: Any, path: Path) -> dict[str, WeightAdapterBase]:

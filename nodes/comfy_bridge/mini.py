@@ -12,19 +12,24 @@ import numpy as np
 
 from xdub_core.errors import CheckpointError
 from xdub_core.experts.expert import load_expert
+from xdub_core.job.keys import fingerprint
 from xdub_core.mini.card import BUILT_IN, MiniCard, load_card
 from xdub_core.mini.detector import MiniDetector
 from xdub_core.mini.face_landmarks import LandmarkFinder
+from xdub_core.mini.face_search import load_face_search
 from xdub_core.mini.likeness import FRAMES, Likeness, likeness_of_track, load_likeness
 from xdub_core.mini.loading import EXPERT_FILES, EXPERTS
+from xdub_core.mini.looks import IdentityLooks
 from xdub_core.mini.network_files import DIT, load_network
 
 from .audio_encoders import ManagedEncoders, mini_encoders
-from .dub_video import SETTINGS
 from .expert import with_expert
+from .face_detector import CROP_SIZE
+from .host.kept import made_of
 from .host.warnings import warn
 from .media.frames import Footage
 from .model.mini_vae import MiniVae
+from .model.own_settings import SETTINGS
 from .paste_back import as_crop
 from .types import ReferenceLatents, TrackedFace
 
@@ -56,13 +61,17 @@ def load_mini_parts(folder: Path, experts: bool = True) -> MiniParts:
     for name in EXPERTS if experts else ():
         if (folder / EXPERT_FILES[name]).is_file():
             model = _with_expert(model, folder / EXPERT_FILES[name])
+    files = fingerprint([folder])
     finder = LandmarkFinder(load_network("landmarks_far", folder), load_network("landmarks_near", folder))
+    identity = IdentityLooks(load_network("identity", folder))
+    detector = MiniDetector(finder, search=load_face_search(), looks=identity)
+    setattr(detector, CROP_SIZE, card.crop)
     return MiniParts(
         card,
         model,
         MiniVae(load_network("codec", folder)),
-        mini_encoders(load_network("phonemes", folder)),
-        MiniDetector(finder),
+        made_of(mini_encoders(load_network("phonemes", folder)), files),
+        made_of(detector, files),
     )
 
 

@@ -14,6 +14,7 @@ from xdub_core.compose.paste_back import PasteMode
 from xdub_core.dub.crops import DubbedCrop
 from xdub_core.dub.frames import DubbedFace, pasted_frames
 from xdub_core.dub.playback import at_model_rate
+from xdub_core.dub.scene import faded
 from xdub_core.dub.stitch import stitched
 from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame
@@ -71,7 +72,9 @@ def pasted(
     )
     slots = shown_slots(len(face.timeline), plan.frames + 1)
     shown = at_model_rate(face.timeline, slots[:-1])
-    return pasted_frames(footage.source, shown, slots, [DubbedFace(face.track, made)], mode)
+    strength = plan.strength if face.as_released else faded(face.track, plan.strength, slots[:-1])
+    dubbed = DubbedFace(face.track, made, strength, face.bystanders)
+    return pasted_frames(footage.source, shown, slots, [dubbed], mode)
 
 
 def _dubbed(

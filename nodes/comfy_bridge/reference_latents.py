@@ -12,13 +12,13 @@ from xdub_core.errors import SettingsError
 
 from .host.progress import counted
 from .model.vae import ComfyVAE
-from .types import ReferenceLatents, ShotReference, TrackedFace
+from .types import ReferenceLatents, ShotReference, SpeechFeatures, TrackedFace
 
 
 def encode_reference(
-    crops: Tensor, face: TrackedFace, vae: Any, frames: int, clip: tuple[int, int]
+    crops: Tensor, face: TrackedFace, vae: Any, speech: SpeechFeatures, clip: tuple[int, int]
 ) -> ReferenceLatents:
-    """Encode the crops [slots, size, size, 3] that every clip sees of a dub of so many `frames`.
+    """Encode the crops [slots, size, size, 3] that every clip sees of a dub as long as the `speech`.
 
     `clip`: frames of a clip at most, and those of them that go on from the clip before. Raises SettingsError for crops
     of another track, a VAE that does not fit, or a clip that is none.
@@ -30,7 +30,7 @@ def encode_reference(
         )
     video_vae = ComfyVAE(vae)
     geometry = ClipGeometry(*clip, video_vae.grid)
-    plans = plan_shots(face.track, frames, geometry, fitted=not face.as_released)
+    plans = plan_shots(face.track, speech.frames, geometry, fitted=not face.as_released)
     seen = [
         plan.slots[clip.start - plan.frames.start :][: clip.frames] for plan in plans for clip in plan.clips
     ]
@@ -39,4 +39,6 @@ def encode_reference(
         ShotReference(plan.frames, plan.clips, plan.slots, tuple(next(encoded) for _ in plan.clips))
         for plan in plans
     )
-    return ReferenceLatents(shots, geometry, crops, video_vae, frames, face.as_released)
+    return ReferenceLatents(
+        shots, geometry, crops, video_vae, speech.frames, face.as_released, speech.strength
+    )

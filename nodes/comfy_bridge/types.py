@@ -3,6 +3,7 @@
     XDUB_AUDIO_ENCODERS  AudioEncoders       XDUB_FACE_DETECTOR  xdub_core.face.detector.FaceDetector
     XDUB_AUDIO_FEATURES  SpeechFeatures      XDUB_FACE_TRACK     TrackedFace
     XDUB_REFERENCE       ReferenceLatents    XDUB_GUIDANCE       xdub_core.sampling.guidance.Guidance
+    XDUB_VOICES          tuple[Voice, ...]
 
 Latents in here are normalised, as the engine has them. On LATENT sockets they are as ComfyUI has them: as the VAE gives
 them, which the model's latent format (`process_in`, `process_out`) turns into the former.
@@ -15,9 +16,11 @@ stitching [1, C, F, h, w].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # so that starting ComfyUI need not load the engine
+    from collections.abc import Mapping
+
     import numpy as np
     from torch import Tensor
 
@@ -45,23 +48,41 @@ class AudioEncoders(Protocol):
 
 @dataclass(frozen=True)
 class SpeechFeatures:
-    """The speech, and how many frames at 25 fps the dub lasts, with the silence around it."""
+    """The speech, and how many frames at 25 fps the dub lasts, with the silence around it.
+
+    `samples`: of the recording alone, at 16 kHz. `strength`: float32 [frames], how far it shows; None: wholly. `key`:
+    of what the features were made from, where they are kept (`host.kept`).
+    """
 
     features: AudioFeatures
     frames: int
+    samples: int
+    strength: np.ndarray | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
 class TrackedFace:
     """Where the face is in each slot of the 25-fps `timeline`, and `crop_size`, the pixels of its crops.
 
-    `as_released`: for comparison with the release, whose clips are all of full length.
+    `bystanders`: everybody else's faces, which stay as they are. `as_released`: for comparison with the release, whose
+    clips are all of full length.
     """
 
     track: FaceTrack
     timeline: Timeline
     crop_size: int
     as_released: bool = False
+    bystanders: tuple[FaceTrack, ...] = ()
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A recording (AUDIO), and who shall say it: the person who is chosen so, or the face that is tracked already."""
+
+    audio: Mapping[str, Any]
+    person: str = ""
+    face: TrackedFace | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +104,8 @@ class ReferenceLatents:
     """The source crops as latents, clip by clip, and the plan of the whole dub: who makes which frame.
 
     `crops`: IMAGE [slots, size, size, 3]; `vae`: what encoded them, needed again between clips. `frames`: how many
-    the whole output has, those without a face included. `as_released`: see `TrackedFace`.
+    the whole output has, those without a face included. `as_released`: see `TrackedFace`. `strength`: float32 [frames],
+    how far the speech shows in each; None: wholly.
     """
 
     shots: tuple[ShotReference, ...]
@@ -92,6 +114,7 @@ class ReferenceLatents:
     vae: VideoVAE
     frames: int
     as_released: bool = False
+    strength: np.ndarray | None = None
 
     @property
     def clips(self) -> int:

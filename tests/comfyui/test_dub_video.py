@@ -41,7 +41,14 @@ def dubbed(pack, parts, track):
             "audio_encoders": parts.encoders,
             "face_track": track,
         }
-        given |= {"seed": 1, "steps": 0, "quality": 0, "as_released": False, "image_fps": 25.0} | changes
+        given |= {
+            "seed": 1,
+            "steps": 0,
+            "quality": 0,
+            "as_released": False,
+            "image_fps": 25.0,
+            "retries": 0,
+        } | changes
         return pack("dub_video").DubVideo.execute(video, audio or speech(1.6), length=length, **given).args[0]
 
     return run
@@ -78,11 +85,11 @@ def test_it_is_the_engine_s_dub(pack, dubbed, video, mini_folder, track):
     """MODEL, VAE, encoders and expert through ComfyUI against the engine by itself."""
     from xdub_core.audio.recording import recording_from_waveform
 
-    made = pack("comfy_bridge.media.footage").footage(dubbed(video))
+    made = pack("comfy_bridge.media.footage").footage(dubbed(video, silence="model"))
     mini, audio = load_mini(mini_folder), speech(1.6)
     settings = pack("comfy_bridge.dub_video").dub_settings(
         pack("comfy_bridge.mini").load_mini_parts(mini_folder).model,
-        pack("comfy_bridge.dub_video").DubChoices(1, 0, None, False),
+        pack("comfy_bridge.dub_video").DubChoices(1, retries=0),
     )
     assert settings.sampler.steps == CARD.steps
     source = pack("comfy_bridge.media.footage").footage(video)
@@ -241,7 +248,7 @@ def test_another_seed_neither_listens_nor_looks_again(pack, parts, dubbed, video
     assert run(steps=1, quality=20)[1] == (0, 0)
     assert run(speech(0.6))[1] == (0, 1)
     assert run(length="source")[1] == (0, 1)
-    assert run(as_released=True)[1] == (30, 0)
+    assert run(as_released=True)[1] == (30, 1)  # which hears pauses as they are
     assert run(source=InputImpl.VideoFromFile(str(path)).as_trimmed(0, 0.8))[1] == (20, 0)
     write_footage(path, 25)
     assert run()[1] == (25, 0)
@@ -290,3 +297,64 @@ def test_an_interrupted_listening_is_not_remembered(pack, parts, dubbed, video):
         dubbed(video, speech(0.7), audio_encoders=listener)
     dubbed(video, speech(0.7), audio_encoders=listener, steps=1)
     assert listener.asked == 2
+
+
+@pytest.fixture
+def finder(track):
+    return {"face_track": None, "face_detector": Finder(track.track)}
+
+
+@pytest.mark.parametrize(("fps", "frames", "rate"), [("source", 30, 50), ("25", 15, 25)])
+def test_the_result_has_the_source_s_own_frames_or_the_model_s(dubbed, tmp_path, finder, fps, frames, rate):
+    source = InputImpl.VideoFromFile(str(write_footage(tmp_path / "in.mp4", fps=50)))
+    made = dubbed(source, length="source", fps=fps, **finder).get_components()
+    assert (len(made.images), made.frame_rate) == (frames, rate)
+
+
+def test_a_part_of_a_fast_video_keeps_its_own_frames_and_their_pixels(dubbed, tmp_path, finder):
+    whole = InputImpl.VideoFromFile(str(write_footage(tmp_path / "in.mp4", 40, fps=50)))
+    part = whole.as_trimmed(0.2, 0.4)
+    made = dubbed(part, length="source", **finder).get_components().images
+    shown = whole.get_components().images[10:30]
+    assert made.shape == shown.shape
+    assert (made - shown).abs()[:, :, 62:].mean() < 0.01  # beside the face
+    others = whole.get_components().images[11:31]
+    assert (made - shown).abs()[:, :, 62:].mean() < (made - others).abs()[:, :, 62:].mean() / 3
+
+
+def test_pictures_come_back_at_their_own_rate(dubbed, finder):
+    made = dubbed(torch.rand(12, 64, 80, 3), length="source", image_fps=30.0, **finder).get_components()
+    assert (len(made.images), made.frame_rate) == (12, 30)
+
+
+def test_with_a_face_track_too_the_frames_are_the_source_s(pack, dubbed, tmp_path):
+    source = InputImpl.VideoFromFile(str(write_footage(tmp_path / "in.mp4", fps=60)))
+    face = pack("face_crop").FaceCrop.execute(source, "box", 32, "8,4,56,52", 1, False, 25.0).args[0]
+    made = dubbed(source, length="source", face_track=face).get_components()
+    assert (len(made.images), made.frame_rate) == (30, 60)
+
+
+def test_as_released_has_the_model_s_frames(dubbed, tmp_path, finder):
+    source = InputImpl.VideoFromFile(str(write_footage(tmp_path / "in.mp4", fps=50)))
+    assert dubbed(source, length="source", as_released=True, **finder).get_components().frame_rate == 25
+
+
+@pytest.mark.parametrize(("extend", "shown"), [("bounce", 26), ("loop", 2), ("hold", 29)])
+def test_a_short_video_is_made_longer_as_chosen(dubbed, video, extend, shown):
+    made = dubbed(video, speech(1.4), extend=extend).get_components().images
+    source = video.get_components().images
+    assert len(made) == 35
+    near = [(made[32, :, 62:] - source[number, :, 62:]).abs().mean() for number in range(30)]
+    assert int(torch.stack(near).argmin()) == shown
+
+
+def test_a_short_video_is_slowed_to_the_recording_s_length(dubbed, video):
+    made = dubbed(video, speech(1.4), extend="slow")
+    assert made.get_frame_count() == 30
+    assert made.get_duration() == pytest.approx(1.4, abs=0.02)
+
+
+@pytest.mark.parametrize(("name", "value"), [("extend", "stretch"), ("fps", "24")])
+def test_choices_that_there_are_none_of_are_refused(pack, name, value):
+    told = pack("dub_video").DubVideo.validate_inputs(length="audio", face_detector="linked", **{name: value})
+    assert f"{name} {value!r} is not in the list" in told

@@ -73,7 +73,7 @@ def test_recordings_are_read_one_at_a_time_and_used_as_any_audio(pack, node, pai
     assert read == ["anna.wav", "bert.wav"]
     video = InputImpl.VideoFromFile(str(pairs / "anna.mp4"))
     made = pack("comfy_bridge.media.footage").footage(video)
-    dub = pack("comfy_bridge.media.result").video_of(made.slots(), made, first, 23)
+    dub = pack("comfy_bridge.media.result").video_of(made.slots(), made, [first], 23)
     assert dub.get_components().audio["sample_rate"] == 16000
 
 

@@ -26,7 +26,7 @@ def test_a_video_is_as_deep_as_its_source_is_known_to_be(pack, video, kind, expe
         components = Types.VideoComponents(images=images, frame_rate=Fraction(25))
         source = InputImpl.VideoFromComponents(components, bit_depth=int(kind.split()[0]))
     footage = pack("comfy_bridge.media.footage").footage(source)
-    made = pack("comfy_bridge.media.result").video_of(map(FinishedFrame, footage.slots()), footage, None, 16)
+    made = pack("comfy_bridge.media.result").video_of(map(FinishedFrame, footage.slots()), footage, [], 16)
     info = probe_video(made.get_stream_source())
     assert (info.codec, info.bit_depth) == expected
 

@@ -33,7 +33,7 @@ def model():
 @pytest.fixture(scope="module")
 def speech(pack):
     rows = torch.randn(60, RELEASED_HEADS.audio_dim, generator=torch.Generator().manual_seed(3))
-    return pack("comfy_bridge.types").SpeechFeatures(TensorFeatures(rows), FRAMES)
+    return pack("comfy_bridge.types").SpeechFeatures(TensorFeatures(rows), FRAMES, FRAMES * 640)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_nan_is_told_with_its_clip(pack, model, reference, speech):
 
 def test_parts_of_another_model_are_refused(pack, model, reference, speech):
     types = pack("comfy_bridge.types")
-    narrow = types.SpeechFeatures(TensorFeatures(torch.zeros(60, 7)), FRAMES)
+    narrow = types.SpeechFeatures(TensorFeatures(torch.zeros(60, 7)), FRAMES, FRAMES * 640)
     with pytest.raises(SettingsError, match="7 wide"):
         run_sampler(pack, model, reference, narrow)
     other = types.ReferenceLatents(reference.shots, GEOMETRY, reference.crops, CosineVAE(12), FRAMES)
@@ -210,7 +210,7 @@ def test_frames_before_of_another_size_are_told(pack, model, reference, speech):
 def test_without_guidance_and_sigmas_the_models_own_settings_hold(pack, model, reference, speech):
     own = DubSettings(sampler=SamplerSettings(2, Guidance(1.5, 3.0, dynamic=False), shift=2.0))
     settled = model.clone()
-    settled.set_attachments(pack("comfy_bridge.dub_video").SETTINGS, own)
+    settled.set_attachments(pack("comfy_bridge.model.own_settings").SETTINGS, own)
     result = run_sampler(pack, settled, reference, speech, sigmas=None)
     stated = {"sigmas": flow_sigmas(2, 2.0), "guidance": own.sampler.guidance}
     expected = run_sampler(pack, model, reference, speech, **stated)

@@ -87,6 +87,18 @@ def test_the_last_of_a_disk_is_left_to_the_output(tmp_path, caplog, monkeypatch)
     assert "left on its disk" in caplog.text
 
 
+def test_what_another_run_used_last_goes_last(tmp_path):
+    array = {"rows": np.zeros(1000, np.float32)}
+    first = Store(tmp_path)
+    for age, key in enumerate("abc"):
+        first.save("rows", key, array)
+        os.utime(first.path("rows", key), (1000 - age, 1000 - age))
+    size = first.path("rows", "a").stat().st_size
+    Store(tmp_path).load("rows", "c")  # the oldest
+    Store(tmp_path, limit=3 * size + 10).save("rows", "d", array)
+    assert {path.stem for path in (tmp_path / "rows").iterdir()} == {"a", "c", "d"}
+
+
 def test_within_the_limit_what_is_not_used_goes_first_and_the_oldest_before_others(tmp_path, caplog):
     array = {"rows": np.zeros(1000, np.float32)}
     first = Store(tmp_path)

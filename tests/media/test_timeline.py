@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdub_core.media.timeline import Extend, jumps, ping_pong, shown_slots, timeline_from_timestamps
+from xdub_core.media.timeline import (
+    Extend,
+    constant_clock,
+    jumps,
+    ping_pong,
+    shown_slots,
+    timeline_from_timestamps,
+)
 
 
 def constant_rate(frames, fps):
@@ -163,3 +170,9 @@ def test_a_frame_that_stands_is_left_for_the_next_only_half_a_slot_before_it():
     assert line.source_index.tolist() == [0] * 25 + [1, 2]
     line = timeline_from_timestamps(np.array([0, 0.975, 1.03]), 1.08, nearest=True)
     assert line.source_index.tolist() == [0] * 24 + [1, 1, 2]
+
+
+def test_the_clock_of_a_part_begins_at_0_and_keeps_its_steps():
+    part = constant_clock(40, 50).part(range(10, 30))
+    assert (len(part), float(part.end), part.rate, part.is_constant) == (20, 0.4, 50, True)
+    assert np.allclose(part.seconds, np.arange(20) / 50)

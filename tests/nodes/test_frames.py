@@ -44,3 +44,23 @@ def test_images_of_any_rate_are_shown_at_25_frames_a_second(frames, fps, expecte
 def test_no_images_are_told(frames):
     with pytest.raises(MediaError, match="connect a batch of frames"):
         frames.footage_from_images(torch.zeros(0, 4, 4, 3), 25)
+
+
+def test_frames_of_a_part_are_counted_from_its_first(frames):
+    from xdub_core.media.picture.frame import SourceFrame
+
+    class Source:
+        def frames(self, indices):
+            return (np.full((2, 2, 3), index, np.uint8) for index in indices)
+
+        def source_frames(self, indices):
+            return map(SourceFrame, self.frames(indices))
+
+    part = frames.PartOfSource(Source(), 10)
+    assert [frame[0, 0, 0] for frame in part.frames([0, 3])] == [10, 13]
+    assert [frame.rgb[0, 0, 0] for frame in part.source_frames([1])] == [11]
+
+
+def test_pictures_appear_at_their_rate(frames):
+    made = frames.footage_from_images(torch.zeros(12, 4, 4, 3), 30.0)
+    assert (made.clock.rate, float(made.clock.end), len(made.timeline)) == (30, 0.4, 10)

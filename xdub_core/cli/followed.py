@@ -19,7 +19,7 @@ from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import MediaError, SettingsError
 from xdub_core.face.choice import choose_person
 from xdub_core.face.people import People, Person, track_people
-from xdub_core.face.presence import SMALLEST
+from xdub_core.face.presence import smallest_crop
 from xdub_core.face.track import FaceTrack, track_faces
 from xdub_core.media.sound.sound_place import place_sound
 from xdub_core.media.video.passes import VideoPasses
@@ -28,9 +28,6 @@ from xdub_core.progress import Progress, ProgressCallback, Stage
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-SMALLEST_SHARE = 4
-"""A crop of less than this share of the model's own size is tiny, where that is less than `SMALLEST`."""
 
 
 class Remember(Protocol):
@@ -110,7 +107,7 @@ def find_people(
 ) -> People:
     """Everybody in a video; `crop_size`: of the model, if not its own. Raises FaceError where nobody is found."""
     on_progress(Progress(Stage.FACES, 0, len(footage.slots)))
-    smallest = min(SMALLEST, (crop_size or model.settings.crop_size) / SMALLEST_SHARE)
+    smallest = smallest_crop(crop_size or model.settings.crop_size)
 
     def look() -> People:
         return track_people(

@@ -16,6 +16,7 @@ from xdub_core.dub.length import frames_of_audio
 from xdub_core.dub.scene import Speaker
 from xdub_core.dub.silence import Silence, heard_with
 from xdub_core.errors import FaceError, SettingsError
+from xdub_core.face.choice import check_fit
 from xdub_core.face.people import People, Person
 from xdub_core.face.track import FaceTrack
 from xdub_core.media.sound.mix import Sound, mixed
@@ -116,10 +117,7 @@ def faces_of(speaking: Sequence[Person], people: People) -> Faces:
     Raises FaceError for somebody whose face is nowhere fit to be dubbed.
     """
     for person in speaking:
-        if (reason := person.why_not) is not None:
-            raise FaceError(
-                f"person {person.number} cannot be dubbed: wherever it is found, {reason}; choose another person"
-            )
+        check_fit(person)
     others = (tuple(other.track for other in people.others(person.number)) for person in speaking)
     numbers = tuple(person.number for person in speaking)
     return Faces(tuple(person.track for person in speaking), tuple(others), numbers)
@@ -159,14 +157,9 @@ def said_by(
     ):
         heard, strength = heard_with(silence, each.lasting(frames), frames, spool_dir)
         said.append(Said(each, track, stack.enter_context(heard), strength, others, number))
-    return tuple(sorted(said, key=lambda each: _mean_side(each.track)))
+    return tuple(sorted(said, key=lambda each: each.track.mean_side))
 
 
 def heard_together(spoken: Sequence[Spoken], frames: int) -> Sound:
     """What is heard with a dub of so many frames; see `mixed`."""
     return mixed([each.place for each in spoken], frames / MODEL_FPS)
-
-
-def _mean_side(track: FaceTrack) -> float:
-    sides = (track.boxes[:, 2] - track.boxes[:, 0])[track.present]
-    return float(np.mean(sides)) if len(sides) else 0.0

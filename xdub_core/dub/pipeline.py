@@ -129,7 +129,9 @@ def _dub(
 
     def face(number: int, speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
         made = ((shot.frames, crops_of(number, speaker, place, shot)) for place, shot in enumerate(shots))
-        strength = speaker.strength if settings.as_released else faded(speaker, scene.slots)
+        strength = (
+            speaker.strength if settings.as_released else faded(speaker.track, speaker.strength, scene.slots)
+        )
         return DubbedFace(speaker.track, made, strength, speaker.bystanders)
 
     faces = [

@@ -136,14 +136,13 @@ class Scene:
             yield [track.boxes[slots[place]] for track in tracks if track.present[slots[place]]]
 
 
-def faded(speaker: Speaker, slots: np.ndarray) -> np.ndarray | None:
+def faded(track: FaceTrack, strength: np.ndarray | None, slots: np.ndarray) -> np.ndarray | None:
     """A speaker's strength in the frames that show these slots, float32, with the change coming and going as the face
     does (see `face.presence.fades`); None for all of it everywhere."""
-    coming = fades(speaker.track.present, speaker.track.cuts)
+    coming = fades(track.present, track.cuts)
     if coming is None:
-        return speaker.strength
-    strength = coming[slots]
-    return strength if speaker.strength is None else strength * speaker.strength.astype(np.float32)
+        return strength
+    return coming[slots] if strength is None else coming[slots] * strength.astype(np.float32)
 
 
 def _check_strength(strength: np.ndarray | None, frames: int, number: int) -> None:

@@ -77,6 +77,14 @@ def choose_person(
     return (min if choice == "left" else max)(staying, key=_middle)
 
 
+def check_fit(person: Person) -> None:
+    """Raise FaceError for somebody whose face is nowhere fit to be dubbed."""
+    if (reason := person.why_not) is not None:
+        raise FaceError(
+            f"person {person.number} cannot be dubbed: wherever it is found, {reason}; choose another person"
+        )
+
+
 def prominent(people: People) -> Person:
     """Who is seen the largest for the longest: by size times time."""
     return max(people, key=lambda person: person.size * person.frames)

@@ -12,6 +12,8 @@ import numpy as np
 
 SMALLEST = 32.0
 """Pixels of the smallest crop (a face is about 2/3 of it): a sixteenth of the released model's. Less is tiny."""
+SMALLEST_SHARE = 4
+"""A crop of less than this share of the model's own size is tiny, where that is less than `SMALLEST`."""
 TURNED = 0.2
 """The eyes' distance over that from the eyes to the chin: 0.5 to 0.7 from the front, less than this from about 70
 degrees on."""
@@ -46,6 +48,11 @@ _TOLD = {
     Reason.TURNED: "the face is turned away",
     Reason.HIDDEN: "the mouth is hidden",
 }
+
+
+def smallest_crop(crop_size: int) -> float:
+    """Pixels of the smallest crop that is of use to a model of this `crop_size`."""
+    return min(SMALLEST, crop_size / SMALLEST_SHARE)
 
 
 def unfit(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -52,6 +52,12 @@ class FaceTrack:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @property
+    def mean_side(self) -> float:
+        """The boxes' mean side in pixels, where the face is; 0 where it never is."""
+        sides = (self.boxes[:, 2] - self.boxes[:, 0])[self.present]
+        return float(np.mean(sides)) if len(sides) else 0.0
+
     def is_seen(self, frame: int) -> bool:
         """Whether the face was found in a frame, fit to be dubbed or not."""
         return bool(self.present[frame]) or (

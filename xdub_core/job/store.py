@@ -49,7 +49,8 @@ class Store:
 
     Args:
         folder: made with the first thing that is kept.
-        limit: bytes that the folder may take. What this run has not used goes first, the oldest before others.
+        limit: bytes that the folder may take. What was not used for the longest time goes first, and nothing that this
+            run has used.
     """
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
@@ -81,6 +82,8 @@ class Store:
             return None
         self.loaded += 1
         self._used.add(path)
+        with contextlib.suppress(OSError):
+            os.utime(path)
         return kept
 
     def expect(self, kind: str, size: int) -> None:
@@ -130,7 +133,7 @@ class Store:
         )
 
     def _drop_unused(self, size: int) -> None:
-        """Remove what this run has not used, the oldest first, until so many bytes are free."""
+        """Remove what this run has not used, what was used last a long time ago first, until so many bytes are free."""
         unused = [(path, each) for path, each in _files(self.folder) if path not in self._used]
         for path, each in sorted(unused, key=lambda file: _changed(file[0])):
             if size <= 0:

@@ -63,6 +63,11 @@ class FrameClock:
         """Whether a tick is a frame."""
         return self.time_base * self.rate == 1
 
+    def part(self, frames: range) -> FrameClock:
+        """The clock of some frames that follow each other, from 0 on."""
+        ticks = self.ticks[frames.start : frames.stop + 1]
+        return FrameClock(ticks - ticks[0], self.time_base, self.rate)
+
     @property
     def seconds(self) -> np.ndarray:
         """When each frame appears, float64 [frames]."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -51,7 +51,7 @@ class Cache(Generic[Made]):
             del self._kept[whole]
 
 
-def sound_key(audio: dict[str, Any] | None) -> Hashable | None:
+def sound_key(audio: Mapping[str, Any] | None) -> Hashable | None:
     """What an AUDIO holds, its samples by their hash."""
     if audio is None:
         return None

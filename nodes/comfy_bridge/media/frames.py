@@ -4,36 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.dub.scene import FrameSource
+from xdub_core.dub.scene import FrameSource, StoredFrameSource
 from xdub_core.errors import MediaError
-from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestamps
+from xdub_core.media.picture.frame import SourceFrame
+from xdub_core.media.timeline import (
+    MODEL_FPS,
+    FrameClock,
+    Timeline,
+    constant_clock,
+    timeline_from_timestamps,
+)
 from xdub_core.media.video.video_info import VideoInfo
 
 
 @dataclass(frozen=True)
 class Footage:
-    """A source video: its frames, which of them each slot of 25 fps shows, and its size in pixels.
+    """A source video: its frames, which of them each slot of 25 fps shows, its size in pixels, and when they appear.
 
     `info`: facts about the file that a video like it takes over; None where the frames were pictures in memory.
-    `deep`: whether frames are 16-bit. `bit_depth`: of a video that is made of it; written as 8 or 10 bits.
+    `deep`: whether frames are 16-bit. `bit_depth`: of a video that is made of it; written as 8 or 10 bits. `begins`:
+    seconds of the file that are left out before the first frame.
     """
 
     source: FrameSource
     timeline: Timeline
     width: int
     height: int
+    clock: FrameClock
     info: VideoInfo | None = None
     deep: bool = False
     bit_depth: int = 8
+    begins: float = 0.0
 
     def slots(self) -> Iterator[np.ndarray]:
         """The frames that the timeline's slots show, in order."""
         return self.source.frames(self.timeline.source_index)
+
+
+@dataclass(frozen=True)
+class PartOfSource:
+    """A `StoredFrameSource` of a longer one's frames from number `first` on, which are counted from 0."""
+
+    source: StoredFrameSource
+    first: int
+
+    def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
+        """The frames asked for, in that order."""
+        return self.source.frames(index + self.first for index in indices)
+
+    def source_frames(self, indices: Iterable[int]) -> Iterator[SourceFrame]:
+        """The same frames, each with the picture that the file stores of it."""
+        return self.source.source_frames(index + self.first for index in indices)
 
 
 @dataclass(frozen=True)
@@ -60,7 +87,9 @@ def image_from_frame(frame: np.ndarray) -> Tensor:
     return torch.from_numpy(frame.astype(np.float32) / np.float32(np.iinfo(frame.dtype).max))
 
 
-def footage_from_images(images: Tensor, fps: float, deep: bool = True, bit_depth: int = 8) -> Footage:
+def footage_from_images(
+    images: Tensor, fps: float, deep: bool = True, bit_depth: int = 8, nearest: bool = False
+) -> Footage:
     """An IMAGE batch, shown at `fps` pictures a second. Raises MediaError where there is none.
 
     Its frames are 16-bit, so that an IMAGE made of them is as exact; a video made of them has 8 bits unless it is known
@@ -69,5 +98,6 @@ def footage_from_images(images: Tensor, fps: float, deep: bool = True, bit_depth
     if images.ndim != 4 or not len(images):
         raise MediaError(f"the source images have shape {list(images.shape)}: connect a batch of frames")
     count, height, width, _ = images.shape
-    timeline = timeline_from_timestamps(np.arange(count) / fps, count / fps, MODEL_FPS)
-    return Footage(TensorFrames(images, deep), timeline, width, height, deep=deep, bit_depth=bit_depth)
+    timeline = timeline_from_timestamps(np.arange(count) / fps, count / fps, MODEL_FPS, nearest)
+    clock = constant_clock(count, Fraction(fps).limit_denominator(1001))
+    return Footage(TensorFrames(images, deep), timeline, width, height, clock, deep=deep, bit_depth=bit_depth)

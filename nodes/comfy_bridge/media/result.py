@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,17 +13,23 @@ from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.origin import Origin, origin_of_edit
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.timeline import MODEL_FPS
+from xdub_core.media.timeline import MODEL_FPS, FrameClock
 
 from .footage import temporary_path
 from .frames import Footage, image_from_frame
-from .sound import sound_file
+from .sound import heard_together
 
 
 def video_of(
-    frames: Iterable[FinishedFrame], source: Footage, audio: dict[str, Any] | None, quality: int
+    frames: Iterable[FinishedFrame],
+    source: Footage,
+    audios: Sequence[Mapping[str, Any]],
+    quality: int,
+    clock: FrameClock | float = MODEL_FPS,
 ) -> Any:
-    """A VIDEO of the frames, with its sound: encoded as they come, into ComfyUI's temporary folder.
+    """A VIDEO of the frames, with the sound of all AUDIOs: encoded as they come, into ComfyUI's temporary folder.
+
+    `clock`: when the frames appear.
 
     HEVC of 10 bits where the source is known to be deeper than 8, else H.264; `quality`: CRF. Save Video then copies
     the streams, so nothing is encoded twice, and the comment that says that AI edited it. Raises MediaError.
@@ -32,12 +38,12 @@ def video_of(
     deep = source.bit_depth > 8
     settings = EncodeSettings("hevc" if deep else "h264", quality=quality, bit_depth=10 if deep else 8)
     with (
-        sound_file(audio) as sound,
+        heard_together(audios) as sound,
         VideoWriter(
             path,
             source.width,
             source.height,
-            MODEL_FPS,
+            clock,
             settings,
             sound,
             like=source.info,

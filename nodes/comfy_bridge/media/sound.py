@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from xdub_core.audio.decode import decode_waveform
 from xdub_core.audio.recording import Recording, recording_from_waveform
 from xdub_core.errors import MediaError
+from xdub_core.media.sound.mix import Sound, mixed
 from xdub_core.media.sound.resample import packed_frame
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 
@@ -26,13 +27,13 @@ _BLOCK = 1 << 16
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
-def open_sound(audio: dict[str, Any] | None) -> Recording:
+def open_sound(audio: Mapping[str, Any] | None) -> Recording:
     """The recording, on disk in ComfyUI's temporary folder; close it when done. Raises MediaError for none."""
     folder = temporary_path("").parent
     return recording_from_waveform(waveform(audio), int(audio["sample_rate"]), folder, "the audio")  # type: ignore[index]
 
 
-def waveform(audio: dict[str, Any] | None) -> Tensor:
+def waveform(audio: Mapping[str, Any] | None) -> Tensor:
     """The sound [channels, samples] of an AUDIO: the first of its batch. Raises MediaError for none."""
     if audio is None or not audio["waveform"].numel():
         raise MediaError("the audio input holds no sound: a video without sound, perhaps; load a recording")
@@ -55,15 +56,20 @@ def read_sound(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def sound_file(audio: dict[str, Any] | None) -> Iterator[AudioTrack | None]:
-    """The sound as a temporary WAV file for `VideoWriter`; None for no AUDIO."""
-    if audio is None:
-        yield None
-        return
+def heard_together(audios: Sequence[Mapping[str, Any]]) -> Iterator[Sound | None]:
+    """What is heard of AUDIOs together, from temporary WAV files, for `VideoWriter`; None for none."""
+    different = {id(audio["waveform"]): audio for audio in audios}  # two may speak with one voice
+    with ExitStack() as stack:
+        tracks = [AudioTrack(stack.enter_context(_wave_file(audio))) for audio in different.values()]
+        yield mixed(tracks) if tracks else None
+
+
+@contextmanager
+def _wave_file(audio: Mapping[str, Any]) -> Iterator[Path]:
     path = temporary_path(".wav")
     try:
         write_wave(path, waveform(audio), int(audio["sample_rate"]))
-        yield AudioTrack(path)
+        yield path
     finally:
         path.unlink(missing_ok=True)
 

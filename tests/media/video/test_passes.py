@@ -29,6 +29,14 @@ def test_two_passes_run_side_by_side(short_groups, shown):
 def test_the_timeline_of_a_part_shows_that_part(short_groups, start, duration, expected):
     passes = VideoPasses(scan_video(short_groups), start, duration)
     assert passes.timeline.source_index.tolist() == list(expected)
+    assert passes.part == expected
+
+
+def test_a_part_ends_where_it_is_told_to_though_decimal_fractions_add_up_to_a_little_more(
+    tmp_path, make_video, numbered
+):
+    video = make_video(tmp_path / "fast.mp4", numbered(40), time_base=Fraction(1, 50))
+    assert VideoPasses(scan_video(video), 0.2, 0.4).part == range(10, 30)  # 0.2 + 0.4 > 0.6
 
 
 def test_a_part_of_another_rate_comes_at_25_frames_a_second(tmp_path, make_video, numbered):

@@ -12,12 +12,15 @@ from xdub_core.media.timeline import MODEL_FPS, Timeline, timeline_from_timestam
 from xdub_core.media.video.reader import VideoReader
 from xdub_core.media.video.video_info import ScannedVideo
 
+_ROUNDING = 1e-6  # seconds; sums of decimal fractions are a little off
+
 
 class VideoPasses:
     """The engine's `FrameSource` of a video file: each pass over it has a reader of its own.
 
     Attributes:
         timeline: the source frame that each slot of the model's 25 fps shows.
+        part: the numbers of the source frames that belong to the wanted part.
 
     Args:
         scanned: the video.
@@ -37,7 +40,9 @@ class VideoPasses:
             whole = reader.timeline
         if nearest:
             whole = timeline_from_timestamps(scanned.index.seconds, scanned.info.duration, nearest=True)
-        self.timeline = _part(scanned, start, duration) if start > 0 or duration > 0 else whole
+        self.timeline, self.part = whole, range(len(scanned.index))
+        if start > 0 or duration > 0:
+            self.timeline, self.part = _part(scanned, start, duration)
 
     def frames(self, indices: Iterable[int]) -> Iterator[np.ndarray]:
         """The frames asked for, in that order."""
@@ -50,12 +55,12 @@ class VideoPasses:
             yield from reader.source_frames(indices)
 
 
-def _part(scanned: ScannedVideo, start: float, duration: float) -> Timeline:
-    """The timeline of the frames that appear in [start, start + duration)."""
+def _part(scanned: ScannedVideo, start: float, duration: float) -> tuple[Timeline, range]:
+    """The timeline of the frames that appear in [start, start + duration), and their numbers."""
     seconds, info = scanned.index.seconds, scanned.info
     first_second = start - scanned.index.start
     stop_second = first_second + duration if duration > 0 else float("inf")
-    first, stop = np.searchsorted(seconds, [first_second, stop_second])
+    first, stop = np.searchsorted(seconds, np.array([first_second, stop_second]) - _ROUNDING)
     if first == stop:
         raise MediaError(
             f"{info.path}: there is no frame from second {start:g} on for {duration:g} s, the video lasts "
@@ -63,4 +68,4 @@ def _part(scanned: ScannedVideo, start: float, duration: float) -> Timeline:
         )
     end = min(info.duration, stop_second)
     part = timeline_from_timestamps(seconds[first:stop], end - float(seconds[first]), MODEL_FPS)
-    return Timeline(part.source_index + int(first), part.fps)
+    return Timeline(part.source_index + int(first), part.fps), range(int(first), int(stop))
