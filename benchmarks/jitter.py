@@ -239,7 +239,7 @@ def main() -> None:
             smaller = "" if way == "release" else f"{released / whole:.1f} x"
             table.add_row(model, way, *(f"{figure:.3f}" for figure in (*figures, whole)), smaller)
             wrong |= model == "steady" and way == "ours" and released < ENOUGH * whole
-    Console().print(table)
+    Console(width=120).print(table)
     sys.exit(wrong)
 
 

@@ -129,7 +129,7 @@ def main() -> None:
                 table.add_row(*row)
                 if options.pictures:
                     save(options.pictures / f"{lines}_{side:.0f}_{vae}_{crop}.png", clip, made[0])
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":
