@@ -17,11 +17,12 @@ from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.dub.shots import plan_dub
 from xdub_core.dub.silence import Silence
-from xdub_core.errors import SettingsError
+from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.detector import FaceDetector
+from xdub_core.face.track import FaceTrack
 from xdub_core.job.keys import key_of
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.timeline import MODEL_FPS, Extend, FrameClock
+from xdub_core.media.timeline import MODEL_FPS, Extend, FrameClock, extended_slots
 from xdub_core.sampling.guidance import Guidance
 
 from .audio_features import speech_features
@@ -108,6 +109,11 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
     for face in faces:
         warn_of_real_face(models.model, source, face, settings.crop_size)
     tracks, timeline = [face.track for face in faces], source.timeline
+
+    def check(frames: int) -> None:
+        plan_dub(tracks, frames, geometry, choices.extend)  # raises where nobody has a face
+        check_seen(tracks, frames, choices.extend)
+
     speech = cached_features(
         [voice.audio for voice in voices],
         models.encoders,
@@ -115,7 +121,7 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
         len(timeline),
         progress,
         choices.silence if not choices.as_released else Silence.MODEL,
-        lambda frames: plan_dub(tracks, frames, geometry, choices.extend),  # raises without a face
+        check,
         kept,
     )
     speakers = tuple(
@@ -129,6 +135,17 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
     return DubbedVideo(
         dub(scene, dubbing, settings, progress, show_if_broken, kept=clips), scene.shown.clock, source
     )
+
+
+def check_seen(tracks: Sequence[FaceTrack], frames: int, extend: Extend) -> None:
+    """Raise FaceError for somebody who has a recording, and is not seen in a dub of so many frames."""
+    for track in tracks:
+        if not track.present[extended_slots(len(track), frames, extend)(frames)].any():
+            first = int(track.present.argmax()) / MODEL_FPS
+            raise FaceError(
+                f"somebody who has a recording is first seen at {first:.2f} s of the video, when the dub has ended, at "
+                f"{frames / MODEL_FPS:.2f} s: leave that voice out, or set length to source"
+            )
 
 
 def show_if_broken(record: ClipRecord) -> None:

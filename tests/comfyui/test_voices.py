@@ -171,6 +171,18 @@ def test_a_person_who_is_not_there_is_told(dubbed, voices):
         dubbed(speech(0.4), person="left", voices=voices(speech(0.4), "3"))
 
 
+def test_a_recording_for_somebody_who_is_not_seen_in_the_dub_is_told(dubbed, voices):
+    class Late(TwoFaces):
+        def detect_all(self, frames, numbers=None):
+            found = super().detect_all(frames, numbers)
+            return [faces[: 2 if number >= 20 else 1] for faces, number in zip(found, numbers, strict=True)]
+
+    with pytest.raises(
+        FaceError, match=r"first seen at 0\.80 s of the video, when the dub has ended, at 0\.40 s"
+    ):
+        dubbed(speech(0.4), Late(), person="1", voices=voices(speech(0.4), "2"))
+
+
 def test_a_voice_without_sound_is_told(dubbed, voices):
     silent = {"waveform": torch.zeros(1, 1, 0), "sample_rate": 16000}
     with pytest.raises(MediaError, match="holds no sound"):
