@@ -22,10 +22,11 @@ from xdub_core.face.people import People, track_people
 from xdub_core.face.presence import smallest_crop
 from xdub_core.job.folder import FACES
 from xdub_core.media.sound.sound_place import place_sound
+from xdub_core.mini.detector import MiniDetector
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
 from .face_crop import CropSettings, check_track, find_face
-from .face_detector import ManagedDetector, counts_people, frames_at_once, own_crop_size
+from .face_detector import counts_people, frames_at_once, own_crop_size
 from .host.cache import Cache, footage_key
 from .host.kept import NOWHERE, KeptWork, contents_key, maker_key
 from .host.progress import interruptible
@@ -126,7 +127,8 @@ class FaceFinder:
             interruptible(self.footage.slots()),
             self._detector,
             self.settings.every,
-            frames_at_once() if isinstance(self.detector, ManagedDetector) else BATCH_FRAMES,
+            # The built-in model's detector is quick, and looks in consecutive frames where faces just were.
+            BATCH_FRAMES if isinstance(self.detector, MiniDetector) else frames_at_once(),
             smallest=self._smallest,
             progress=lambda done: self.on_progress(Progress(Stage.FACES, done, slots)),
         )
