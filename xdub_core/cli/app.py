@@ -13,7 +13,8 @@ from xdub_core.cli import USER_ERROR, interruptible
 from xdub_core.cli.batch.run import run_batch
 from xdub_core.cli.cluster.connection import connected
 from xdub_core.cli.demo import run_demo
-from xdub_core.cli.dub import DubJob, run_dub
+from xdub_core.cli.dub import run_dub
+from xdub_core.cli.dub_job import DubJob
 from xdub_core.cli.evaluate import evaluate_app
 from xdub_core.cli.info import show_info
 from xdub_core.cli.jobs import jobs_app

@@ -8,7 +8,8 @@ from rich.markup import escape
 
 from xdub_core.audio.recording import open_recording
 from xdub_core.cli.console import answer
-from xdub_core.cli.dub import DubJob, run_dub
+from xdub_core.cli.dub import run_dub
+from xdub_core.cli.dub_job import DubJob
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.cli.options.model import MINI, ModelOptions
 from xdub_core.errors import MediaError

@@ -13,7 +13,7 @@ from xdub_core import __version__
 from xdub_core.cli.batch.manifest import Fault, Row, read_manifest
 from xdub_core.cli.batch.report import BatchReport, stamp
 from xdub_core.cli.batch.row_job import at_home, check_row, parse_row
-from xdub_core.cli.dub import DubJob
+from xdub_core.cli.dub_job import DubJob
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.errors import MediaError, XDubError
 from xdub_core.media.container.input_rules import check_input_path

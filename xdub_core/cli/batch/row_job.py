@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from xdub_core.cli.dub import DubJob, check_options
+from xdub_core.cli.dub_job import DubJob, check_options
 from xdub_core.cli.options import grouped
 from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
