@@ -124,6 +124,7 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
         check,
         kept,
     )
+    check(speech[0].frames)  # features that are cached were checked with other faces
     speakers = tuple(
         Speaker(face.track, said.features, said.strength, face.bystanders)
         for face, said in zip(faces, speech, strict=True)
