@@ -2,11 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import QUICK
 from xdub_core.cli import chosen_model
-from xdub_core.job.folder import is_job, open_job
+from xdub_core.job.folder import CLIPS, Run, is_job, open_job
 
 
 @pytest.fixture
@@ -37,6 +38,14 @@ def test_jobs_below_a_folder_are_listed(run, files, job):
     assert "interrupted" in told and "3 d" in told and "0 of ?" in told
     with open_job(job):
         assert "under way" in run("jobs", "list", files).out.replace("\n", "")
+
+
+def test_clips_of_earlier_attempts_are_counted_apart(run, files, job):
+    with open_job(job) as taken:
+        taken.note("out.mp4", Run("key", clips=2))
+        for clip in range(5):
+            taken.store.save(CLIPS, f"{clip}", {"latents": np.zeros(1)})
+    assert "2 of 2 (+3)" in " ".join(run("jobs", "list", files).out.split())
 
 
 def test_here_is_where_jobs_are_looked_for(run, files, job, monkeypatch):

@@ -223,6 +223,13 @@ def test_what_is_no_job_is_left_alone(run, files, kind):
     assert names(files) == ["precious", "video.mp4", "voice.wav"]
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "video.mp4", "voice.wav", "out.preview.mp4"])
+def test_a_job_in_the_place_of_a_file_is_told_before_the_work(run, files, work, name):
+    assert_one_line(dub(run, files, "--job", files / name, "--preview"), "--job", name, "folder")
+    assert work.taken() == (0, 0, 0)
+    assert names(files) == ["video.mp4", "voice.wav"]
+
+
 def test_what_others_put_into_a_job_stays(run, files, work):
     interrupted(run, files, work, 1)
     (files / "out.mp4.xdub" / "letter.txt").write_text("dear")

@@ -82,7 +82,9 @@ def check_dub(job: DubJob) -> CheckedDub | None:
     if own.issuperset(job.files.outputs):
         return None
     files = replace(job.files, overwrite=job.files.overwrite or bool(own))
-    files.check_outputs(voice.path for voice in voices)
+    recordings = [voice.path for voice in voices]
+    files.check_outputs(recordings)
+    job.resume.check_folder(files.out, (*files.outputs, files.video, *recordings))
     scanned = scan_video(files.video, files.video_stream)
     plan_encoding(files.out, encoding, source=source_format(scanned.info))
     model = model.checked(settings, detects=job.face.needs_detector)

@@ -92,13 +92,19 @@ def list_jobs(folder: Path) -> None:
         table.add_row(
             escape(str(job.path)),
             escape("\n".join(runs)) or "?",
-            f"{job.clips} of {needed or '?'}",
+            _kept(job.clips, needed),
             human_size(job.bytes),
             _age(job.seconds),
             _state(job),
         )
     answer.print(table)
     answer.print(f"{human_size(sum(job.bytes for job in found))} in all", highlight=False)
+
+
+def _kept(clips: int, needed: int) -> str:
+    """How many clips are kept of those that are needed; those of other options and earlier attempts come on top."""
+    others = f" (+{clips - needed})" if needed and clips > needed else ""
+    return f"{min(clips, needed) if needed else clips} of {needed or '?'}{others}"
 
 
 def _state(job: JobState) -> str:

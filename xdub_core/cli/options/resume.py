@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,6 +78,15 @@ class ResumeOptions:
         if len(os.fsencode(name)) > _LONGEST_NAME:
             name = f"{name[:40]}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
         return self.job or output.with_name(f"{name}.xdub")
+
+    def check_folder(self, output: Path, files: Iterable[Path]) -> None:
+        """Raise SettingsError where the job's folder would be in the place of one of these files."""
+        if not self.resume:
+            return
+        folder = self.folder(output)
+        for path in files:
+            if os.path.normcase(path.absolute()) == os.path.normcase(folder.absolute()):
+                raise SettingsError(f"--job {folder}: that is the place of a file of this dub; name a folder")
 
 
 def parse_clips(text: str | None) -> tuple[range, ...]:
