@@ -1,6 +1,7 @@
 """Dubs that were ended and go on: the same bytes, nothing made twice, and a folder that is never another's."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -358,7 +359,9 @@ def _program(files, *more):
 def test_a_killed_dub_goes_on_to_the_same_bytes(run, files):
     """Killed for good, as soon as a clip is kept; what it left half-written goes (more: benchmarks/kill_resume.py)."""
     whole = expected(run, files)
-    with subprocess.Popen(list(map(str, _program(files))), stderr=subprocess.DEVNULL) as process:
+    threads = {**os.environ, "OMP_NUM_THREADS": "1"}  # as here: with others, the last bits are others
+    program = list(map(str, _program(files)))
+    with subprocess.Popen(program, stderr=subprocess.DEVNULL, env=threads) as process:
         while not list(files.glob("out.mp4.xdub/clips/*.safetensors")):
             with suppress(subprocess.TimeoutExpired):
                 pytest.fail(f"ended with {process.wait(0.02)}")

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from xdub_core.compose.border_blend import blend_border, ring_mask
 from xdub_core.compose.color_match import match_color
-from xdub_core.compose.paste_back import feather_mask, paste_back, touched_rectangle, truncated
+from xdub_core.compose.paste_back import CHROMA_REACH, feather_mask, paste_back, touched_rectangle, truncated
 from xdub_core.compose.region import changed_region
 from xdub_core.face.crop import crop_frame
 from xdub_core.media.video.reader import VideoReader
@@ -264,3 +264,11 @@ def test_boxes_of_hardly_a_pixel_are_pasted_too(side, mode):
     outside = np.ones((20, 30), bool)
     outside[6:8, 11:13] = False
     assert np.array_equal(pasted[outside], frame[outside])
+
+
+def test_pixels_at_the_box_s_edge_are_kept_whose_chroma_reaches_out():
+    frame = np.full((80, 80, 3), 90, np.uint8)
+    generated, source = np.ones((64, 64, 3), np.float32), np.zeros((64, 64, 3), np.float32)
+    pasted = paste_back(frame, generated, source, np.array([10.0, 10, 70, 70]))
+    changed = np.argwhere((pasted != frame).any(-1))
+    assert changed.min() == 10 + CHROMA_REACH and changed.max() == 69 - CHROMA_REACH

@@ -21,6 +21,8 @@ from xdub_core.media.picture.frame import Rectangle, rectangle_around
 
 PasteMode = Literal["change", "crop", "as_released"]
 
+CHROMA_REACH = 4
+"""Pixels inside the box that keep theirs: players spread halved chroma of a changed pixel over so many beside it."""
 FEATHER = 3 / 32
 """Width of the soft edge, as a fraction of the crop's side: 48 of 512 pixels, 32 of which the border lock holds."""
 
@@ -145,7 +147,8 @@ def _window_of(region: np.ndarray, box: np.ndarray, shape: tuple[int, ...]) -> t
     scale = (box[2:] - box[:2]) / len(region)
     low = box[:2] + (np.array([x, y]) - 1) * scale
     high = box[:2] + (np.array([x + width, y + height]) + 1) * scale
-    low, high = np.maximum(np.floor(low), np.ceil(box[:2])), np.minimum(np.ceil(high), np.floor(box[2:]))
+    low = np.maximum(np.floor(low), np.ceil(box[:2]) + CHROMA_REACH)
+    high = np.minimum(np.ceil(high), np.floor(box[2:]) - CHROMA_REACH)
     return _pixels_between(low, high, shape)
 
 
