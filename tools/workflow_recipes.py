@@ -227,6 +227,25 @@ def _expert(name: str, model: Link, file: str) -> Step:
     return Step(name, "XDubExpert", {"model": model, **inputs})
 
 
+def _mini_dub(**more: Any) -> Step:
+    """Dub Video of the sample with the built-in model; `more`: its other inputs."""
+    inputs = {
+        "video": Link("sample", 0),
+        "audio": Link("sample", 1),
+        "model": Link("mini", 0),
+        "vae": Link("mini", 1),
+        "audio_encoders": Link("mini", 2),
+        "seed": 42,
+        "steps": 0,
+        "length": "audio",
+        "quality": 16,
+        "as_released": False,
+        "image_fps": 25.0,
+        "face_detector": Link("mini", 3),
+    }
+    return Step("dub", "XDubDub", {**inputs, **more})
+
+
 RECIPES = (
     Recipe(
         "1_quick_start_built_in_model",
@@ -237,24 +256,7 @@ RECIPES = (
         (
             Step("sample", "XDubLoadSample"),
             _MINI,
-            Step(
-                "dub",
-                "XDubDub",
-                {
-                    "video": Link("sample", 0),
-                    "audio": Link("sample", 1),
-                    "model": Link("mini", 0),
-                    "vae": Link("mini", 1),
-                    "audio_encoders": Link("mini", 2),
-                    "seed": 42,
-                    "steps": 0,
-                    "length": "audio",
-                    "quality": 16,
-                    "as_released": False,
-                    "image_fps": 25.0,
-                    "face_detector": Link("mini", 3),
-                },
-            ),
+            _mini_dub(),
             _save(Link("dub")),
         ),
     ),
@@ -388,26 +390,7 @@ RECIPES = (
                 {"source": Link("sample", 0), "face_detector": Link("mini", 3), "image_fps": 25.0},
             ),
             Step("voice", "XDubVoice", {"audio": Link("sample", 2), "person": "right"}, "The second voice"),
-            Step(
-                "dub",
-                "XDubDub",
-                {
-                    "video": Link("sample", 0),
-                    "audio": Link("sample", 1),
-                    "model": Link("mini", 0),
-                    "vae": Link("mini", 1),
-                    "audio_encoders": Link("mini", 2),
-                    "seed": 42,
-                    "steps": 0,
-                    "length": "audio",
-                    "quality": 16,
-                    "as_released": False,
-                    "image_fps": 25.0,
-                    "face_detector": Link("mini", 3),
-                    "voices": Link("voice"),
-                    "person": "left",
-                },
-            ),
+            _mini_dub(voices=Link("voice"), person="left"),
             _save(Link("dub")),
         ),
     ),
