@@ -48,8 +48,14 @@ class LoadFolder(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Video.Output(display_name="videos", is_output_list=True),
-                io.Audio.Output(display_name="audios", is_output_list=True),
+                io.Video.Output(
+                    display_name="videos",
+                    is_output_list=True,
+                    tooltip="The videos, by name, one after the other.",
+                ),
+                io.Audio.Output(
+                    display_name="audios", is_output_list=True, tooltip="The recording of each of them."
+                ),
                 io.String.Output(
                     display_name="names", is_output_list=True, tooltip="For Save Video's filename prefix."
                 ),

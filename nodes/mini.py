@@ -39,9 +39,11 @@ class LoadMini(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output(display_name="model"),
-                io.Vae.Output(display_name="vae"),
-                sockets.AudioEncoders.Output(display_name="audio encoders"),
+                io.Model.Output(display_name="model", tooltip="For Dub Video (X-Dub) or the X-Dub samplers."),
+                io.Vae.Output(display_name="vae", tooltip="This model's own; no other fits it."),
+                sockets.AudioEncoders.Output(
+                    display_name="audio encoders", tooltip="For Audio Features (X-Dub) or Dub Video (X-Dub)."
+                ),
                 sockets.FaceDetector.Output(
                     display_name="face detector", tooltip="Finds drawn heads, not people."
                 ),
