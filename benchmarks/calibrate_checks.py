@@ -35,6 +35,7 @@ from xdub_core.dub.clip_judge import LIMITS, Judged, judge_clip
 from xdub_core.dub.clip_plan import Clip, plan_clips
 from xdub_core.dub.clip_record import ClipOutcome, ClipVerdict
 from xdub_core.dub.crops import crop_finisher
+from xdub_core.dub.observer import ClipObserver
 from xdub_core.evaluation.measure import DubCase
 from xdub_core.evaluation.mini_report import MiniEvaluation
 from xdub_core.mini.card import BUILT_IN
@@ -168,6 +169,10 @@ class BreakingSampler:
     def steps(self) -> int:
         return self.sampler.steps
 
+    def seed(self, number: int, attempt: int) -> int:
+        """See `ClipSampler`."""
+        return self.sampler.seed(number, attempt)
+
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         if not clip.attempt:
             self._good[number] = self.sampler(number, clip, on_step)
@@ -208,14 +213,15 @@ def trials(case: DubCase, mini: Mini, other: Tensor, seed: int, pictures: bool) 
     clips = plan_clips(len(source), geometry=settings.geometry)
     features = TensorFeatures(case.features)
 
-    def tell(clip: Clip, outcome: ClipOutcome) -> None:
-        nonlocal states
-        states = iter(STATES)
-        told.append(clip)
-        if len(outcome.verdicts) > 1:
-            found.append(Trial(NAN, outcome.verdicts[-1], []))
+    class Told(ClipObserver):
+        def made(self, clip: Clip, outcome: ClipOutcome, latents: Tensor) -> None:  # noqa: ARG002
+            nonlocal states
+            states = iter(STATES)
+            told.append(clip)
+            if len(outcome.verdicts) > 1:
+                found.append(Trial(NAN, outcome.verdicts[-1], []))
 
-    for _ in chain.run(features, iter(source), clips, on_clip=tell):
+    for _ in chain.run(features, iter(source), clips, Told()):
         pass
     return found
 

@@ -52,11 +52,15 @@ class ComfyClipSampler:
     def steps(self) -> int:
         return self.settings.steps if self.sigmas is None else len(self.sigmas) - 1
 
-    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
-        """Sample clip `number` of the dub; see `ClipSampler`."""
+    def seed(self, number: int, attempt: int) -> int:
+        """See `ClipSampler`."""
         settings = self.settings
         seed = (settings.seed + number) % SEEDS.stop if self.seed_per_clip else settings.seed
-        seed = attempt_seed(seed, clip.attempt)
+        return attempt_seed(seed, attempt)
+
+    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
+        """Sample clip `number` of the dub; see `ClipSampler`."""
+        settings, seed = self.settings, self.seed(number, clip.attempt)
         guider = ClipGuider(self.model, settings.guidance, clip, self.context, settings.border)
 
         def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from xdub_core.dub.clip_record import ClipRecord
 from xdub_core.dub.kept_clips import KeptClips
 from xdub_core.dub.length import FrameRate, Length, output_end
+from xdub_core.dub.observer import DubObserver
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.playback import Playback
 from xdub_core.dub.scene import Scene, Speaker
@@ -134,7 +135,7 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
     scene = Scene(source.source, timeline, speakers, speech[0].frames, choices.extend, playback)
     clips = kept_clips(kept, finder.contents, models, dubbing.context, speech)
     return DubbedVideo(
-        dub(scene, dubbing, settings, progress, show_if_broken, kept=clips), scene.shown.clock, source
+        dub(scene, dubbing, settings, progress, ShowBroken(), kept=clips), scene.shown.clock, source
     )
 
 
@@ -149,15 +150,17 @@ def check_seen(tracks: Sequence[FaceTrack], frames: int, extend: Extend) -> None
             )
 
 
-def show_if_broken(record: ClipRecord) -> None:
-    """Show on the node which clip did not pass the self-check in any attempt, as the engine's log tells."""
-    verdict = record.outcome.verdict
-    if verdict is not None and not record.outcome.passed:
-        clip = record.clip
-        show_text(
-            f"the clip from {clip.new_start / MODEL_FPS:.2f} s to {clip.stop / MODEL_FPS:.2f} s looks broken in every "
-            f"attempt ({', '.join(verdict.reasons)}): try another seed, or more steps"
-        )
+class ShowBroken(DubObserver):
+    """Shows on the node which clip did not pass the self-check in any attempt, as the engine's log tells."""
+
+    def made(self, record: ClipRecord) -> None:
+        verdict = record.outcome.verdict
+        if verdict is not None and not record.outcome.passed:
+            clip = record.clip
+            show_text(
+                f"the clip from {clip.new_start / MODEL_FPS:.2f} s to {clip.stop / MODEL_FPS:.2f} s looks broken in "
+                f"every attempt ({', '.join(verdict.reasons)}): try another seed, or more steps"
+            )
 
 
 def in_order(faces: Sequence[TrackedFace], voices: Sequence[Voice]) -> tuple[list[TrackedFace], list[Voice]]:

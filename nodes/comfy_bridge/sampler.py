@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
@@ -12,7 +12,10 @@ from torch import Tensor
 
 from xdub_core.audio.features import AudioFeatures
 from xdub_core.dub.clip_chain import ClipChain
+from xdub_core.dub.clip_plan import Clip
+from xdub_core.dub.clip_record import ClipOutcome
 from xdub_core.dub.crops import FinishCrop
+from xdub_core.dub.observer import ClipObserver
 from xdub_core.progress import Progress, Stage
 
 from .clip_sampler import ComfyClipSampler
@@ -64,13 +67,23 @@ def _sampled(chain: ClipChain, features: AudioFeatures, shot: ShotReference, cro
         features,
         _numpy(crops, shot.slots),
         shot.clips,
-        on_latents=lambda _, sampled: latents.append(sampled),
+        Collecting(latents),
         source_latents=shot.latents,
     )
     for _ in interruptible(frames):
         if len(latents) == len(shot.clips):  # nobody goes on from the last clip, so it need not be decoded
             break
     return latents
+
+
+@dataclass(frozen=True)
+class Collecting(ClipObserver):
+    """Collects the clips' latents."""
+
+    latents: list[Tensor]
+
+    def made(self, clip: Clip, outcome: ClipOutcome, latents: Tensor) -> None:  # noqa: ARG002
+        self.latents.append(latents)
 
 
 def _numpy(crops: Tensor, slots: np.ndarray) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.crops import crop_finisher
+from xdub_core.dub.observer import ClipObserver
 from xdub_core.dub.settings import DubSettings
 from xdub_core.dub.shots import plan_shots
 from xdub_core.errors import SamplingError, SettingsError
@@ -71,11 +72,12 @@ def engine_shot(reference, speech, shot, as_released=False):
         retries=0 if as_released else 2,
     )
     crops = (reference.crops[slot].numpy() for slot in shot.slots)
-    list(
-        chain.run(
-            speech.features, crops, shot.clips, on_latents=lambda clip, sampled: latents.append(sampled)
-        )
-    )
+
+    class Latents(ClipObserver):
+        def made(self, clip, outcome, sampled):
+            latents.append(sampled)
+
+    list(chain.run(speech.features, crops, shot.clips, Latents()))
     return torch.cat(latents)
 
 

@@ -57,6 +57,20 @@ class Inventing:
         return denoise
 
 
+class Breaking(Inventing):
+    """A denoiser whose every clip is noise."""
+
+    def for_clip(self, reference, audio, motion_latents):
+        self.clips += 1
+        wrong = reference + torch.randn(reference.shape)
+
+        def denoise(latents, sigma, *_):
+            velocity = (latents - wrong) / sigma
+            return Velocities(velocity, velocity, velocity)
+
+        return denoise
+
+
 class Copying:
     """A denoiser that changes nothing."""
 

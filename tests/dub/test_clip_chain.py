@@ -9,6 +9,7 @@ import torch
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import ClipGeometry, plan_clips
+from xdub_core.dub.observer import ClipObserver
 from xdub_core.errors import NotFiniteError
 from xdub_core.sampling.clip_sampling import DenoiserSampler, SamplerSettings
 from xdub_core.sampling.guidance import Velocities
@@ -145,20 +146,26 @@ def test_steps_of_each_clip_are_reported():
     steps = []
     clips = plan_clips(21, geometry=GEOMETRY)
 
-    def of_clip(clip):
-        return lambda step, total, latents: steps.append((clip.number, step, total))
+    class Steps(ClipObserver):
+        def stepped(self, clip, step, steps_in_all, latents):
+            steps.append((clip.number, step, steps_in_all))
 
-    list(chain(Copying()).run(FEATURES, iter(smooth_crops(21)), clips, of_clip))
+    list(chain(Copying()).run(FEATURES, iter(smooth_crops(21)), clips, Steps()))
     assert steps == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2)]
 
 
 def test_each_clips_latents_are_handed_out_before_its_frames():
     order = []
+
+    class Latents(ClipObserver):
+        def made(self, clip, outcome, latents):
+            order.append((clip.number, tuple(latents.shape)))
+
     pairs = chain(Copying()).run(
         FEATURES,
         iter(smooth_crops(21)),
         plan_clips(21, geometry=GEOMETRY),
-        on_latents=lambda clip, latents: order.append((clip.number, tuple(latents.shape))),
+        Latents(),
     )
     for _ in pairs:
         order.append("frame")
@@ -260,7 +267,12 @@ def judged(broken, frames=21, **changes):
     sampler, told = Breaking(broken), []
     made = replace(chain(Copying()), sampler=sampler, retries=2, **changes)
     crops, clips = smooth_crops(frames), plan_clips(frames, geometry=GEOMETRY)
-    dubbed = list(made.run(FEATURES, iter(crops), clips, on_clip=lambda _, outcome: told.append(outcome)))
+
+    class Outcomes(ClipObserver):
+        def made(self, clip, outcome, latents):
+            told.append(outcome)
+
+    dubbed = list(made.run(FEATURES, iter(crops), clips, Outcomes()))
     return dubbed, told, sampler.asked
 
 

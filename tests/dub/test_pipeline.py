@@ -10,6 +10,7 @@ from tests.dub.fakes import (
     HEIGHT,
     SETTINGS,
     WIDTH,
+    Breaking,
     Copying,
     Inventing,
     run_dub,
@@ -21,6 +22,7 @@ from tests.dub.fakes import (
 from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.clip_plan import ClipGeometry, plan_clips
 from xdub_core.dub.model import DubModel
+from xdub_core.dub.observer import DubObserver
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import FaceError, SamplingError, SettingsError
@@ -53,6 +55,9 @@ def test_every_pass_of_a_loop_is_dubbed_as_if_it_were_the_first():
     class NumberZero:
         def __init__(self, sampler):
             self.steps, self._sampler = sampler.steps, sampler
+
+        def seed(self, number, attempt):
+            return attempt
 
         def __call__(self, number, clip, on_step=None):
             return self._sampler(0, clip, on_step)
@@ -114,6 +119,9 @@ def test_clips_are_numbered_over_the_whole_dub():
 
     class Sampler:
         steps = 1
+
+        def seed(self, number, attempt):
+            return attempt
 
         def __call__(self, number, clip, on_step=None):
             numbers.append((number, clip.motion_latents))
@@ -247,7 +255,12 @@ def test_every_clip_is_told_once_with_whose_it_is_before_its_frames_come():
     a_scene = scene(34, 34, speakers=[speaker(track_of(first)), speaker(track_of(second))])
     told, shown = [], []
     settings = replace(SETTINGS, sampler=replace(SETTINGS.sampler, seed=7))
-    for _ in dub(a_scene, DubModel(CosineVAE(48), Inventing()), settings, on_clip=told.append):
+
+    class Told(DubObserver):
+        def made(self, record):
+            told.append(record)
+
+    for _ in dub(a_scene, DubModel(CosineVAE(48), Inventing()), settings, observer=Told()):
         shown.append(len(told))
     assert sorted((record.clip.number, record.speaker, record.shot, record.seed) for record in told) == [
         (0, 0, 0, 7), (1, 0, 0, 7), (2, 0, 1, 7), (3, 1, 0, 7), (4, 1, 0, 7), (5, 1, 0, 7)
@@ -258,18 +271,6 @@ def test_every_clip_is_told_once_with_whose_it_is_before_its_frames_come():
 
 def test_clips_are_judged_unless_as_released_or_told_not_to():
     """Every clip of this model is broken: three attempts at the first of three clips, or one."""
-
-    class Breaking(Inventing):
-        def for_clip(self, reference, audio, motion_latents):
-            self.clips += 1
-            wrong = reference + torch.randn(reference.shape)
-
-            def denoise(latents, sigma, *_):
-                velocity = (latents - wrong) / sigma
-                return Velocities(velocity, velocity, velocity)
-
-            return denoise
-
     for changes, clips in (
         ({"retries": 2}, 5),
         ({"retries": 0}, 3),

@@ -15,7 +15,7 @@ from tests.report.conftest import make_report
 from xdub_core.dub.clip_plan import Clip
 from xdub_core.dub.clip_record import ClipOutcome, ClipRecord, ClipVerdict
 from xdub_core.dub.model import DubModel
-from xdub_core.dub.pipeline import dub
+from xdub_core.dub.pipeline import dub, plan_scene
 from xdub_core.dub.playback import Playback
 from xdub_core.dub.scene import Scene
 from xdub_core.face.presence import Reason
@@ -37,8 +37,7 @@ def one_thread():
 
 def watched(a_scene, settings=SETTINGS):
     watcher = DubWatcher()
-    watcher.plan(a_scene, MODEL, settings)
-    frames = list(watcher.pictured(dub(a_scene, MODEL, settings, on_clip=watcher.on_clip)))
+    frames = list(watcher.pictured(dub(a_scene, MODEL, settings, observer=watcher)))
     return watcher, frames
 
 
@@ -141,20 +140,20 @@ def test_what_somebody_should_know_is_told_and_nothing_else():
     watcher, _ = watched(two_people())
     assert watcher.notes() == ["0.08 s of 1.36 s came out as they went in, with nobody dubbed."]
     verdicts = (ClipVerdict(reasons=("noise",)),) * 2
-    watcher.on_clip(ClipRecord(0, 0, Clip(6, 8, 21, 5), 42, ClipOutcome(0, verdicts, 1.0)))
+    watcher.made(ClipRecord(0, 0, Clip(6, 8, 21, 5), 42, ClipOutcome(0, verdicts, 1.0)))
     assert watcher.notes()[1] == "1 clip passed the self-check in no attempt: 7."
 
 
 def test_the_cost_counts_every_attempt_against_the_frames_that_are_shown():
     a_scene = two_people()
     watcher = DubWatcher()
-    watcher.plan(a_scene, MODEL, SETTINGS)
+    watcher.planned(a_scene, plan_scene(a_scene, SETTINGS))
     bad, good = ClipVerdict({"noise": float("nan")}, ("noise",)), ClipVerdict()
     for outcome, clip in (
         (ClipOutcome(2, (bad, bad, good), 3.0), Clip(0, 0, 13, 0)),
         (ClipOutcome(0, (good,), 1.0), Clip(1, 8, 21, 5)),
     ):
-        watcher.on_clip(ClipRecord(0, 0, clip, 42, outcome))
+        watcher.made(ClipRecord(0, 0, clip, 42, outcome))
     cost = watcher.cost
     assert (cost.frames_shown, cost.frames_dubbed, cost.frames_sampled) == (34, 20 + 9 + 12, 13 * 4)
     assert cost.sampled_per_dubbed == pytest.approx(52 / 41)
@@ -168,14 +167,14 @@ def test_the_cost_counts_every_attempt_against_the_frames_that_are_shown():
 def test_a_long_dub_has_few_pictures_but_all_of_clips_that_were_sampled_again(monkeypatch):
     monkeypatch.setattr("xdub_core.report.watcher.MOST_PICTURES", 2)
     a_scene = scene(50, 50)
-    watcher = DubWatcher()
-    watcher.plan(a_scene, MODEL, SETTINGS)
 
-    def judged(record):
-        verdicts = (ClipVerdict(reasons=("noise",)), ClipVerdict()) if record.clip.number == 3 else ()
-        watcher.on_clip(replace(record, outcome=ClipOutcome(len(verdicts[1:]), verdicts, 1.0)))
+    class Judging(DubWatcher):
+        def made(self, record):
+            verdicts = (ClipVerdict(reasons=("noise",)), ClipVerdict()) if record.clip.number == 3 else ()
+            super().made(replace(record, outcome=ClipOutcome(len(verdicts[1:]), verdicts, 1.0)))
 
-    list(watcher.pictured(dub(a_scene, MODEL, SETTINGS, on_clip=judged)))
+    watcher = Judging()
+    list(watcher.pictured(dub(a_scene, MODEL, SETTINGS, observer=watcher)))
     assert len(watcher.clips) == 6
     assert [clip.number for clip in watcher.clips if clip.before] == [
         1,
@@ -186,13 +185,12 @@ def test_a_long_dub_has_few_pictures_but_all_of_clips_that_were_sampled_again(mo
 
 def test_without_a_report_only_what_somebody_should_know_is_kept():
     a_scene, watcher = two_people(), DubWatcher(report=False)
-    watcher.plan(a_scene, MODEL, SETTINGS)
-    list(watcher.pictured(dub(a_scene, MODEL, SETTINGS, on_clip=watcher.on_clip)))
+    list(watcher.pictured(dub(a_scene, MODEL, SETTINGS, observer=watcher)))
     assert watcher.clips == () and len(watcher.notes()) == 1
     verdicts = (ClipVerdict(reasons=("noise",)), ClipVerdict())
-    watcher.on_clip(ClipRecord(0, 0, Clip(6, 8, 21, 5), 42, ClipOutcome(1, verdicts, 1.0)))
+    watcher.made(ClipRecord(0, 0, Clip(6, 8, 21, 5), 42, ClipOutcome(1, verdicts, 1.0)))
     assert watcher.notes()[1] == "Every clip passed the self-check, 1 when sampled again."
-    watcher.on_clip(ClipRecord(0, 0, Clip(7, 8, 21, 5), 42, ClipOutcome(0, verdicts[:1], 1.0)))
+    watcher.made(ClipRecord(0, 0, Clip(7, 8, 21, 5), 42, ClipOutcome(0, verdicts[:1], 1.0)))
     assert watcher.notes()[1] == "1 clip passed the self-check in no attempt: 8."
 
 
@@ -245,7 +243,7 @@ def test_a_picture_is_small_and_shows_the_face(kind):
 
 def test_the_json_is_plain_and_says_what_its_parts_work_out():
     told = json.loads("".join(report_json(make_report())))
-    assert told["format"] == 1
+    assert told["format"] == 2
     assert told["cost"]["sampled_per_dubbed"] == round(77 * 9 / 273, 4)
     assert [clip["passed"] for clip in told["clips"]] == [True, True, False, True, True, True]
     assert told["people"][0]["untouched"] == [

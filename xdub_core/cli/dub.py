@@ -136,11 +136,10 @@ def _write(
     settings, info = checked.settings, checked.scanned.info
     with outputs(checked.files, checked.encoding, info, scene, sound, checked.origin, work) as write:
         on_progress(Progress(Stage.CLIPS, 0, None, "first step"))
-        watcher.plan(scene, model, settings)
         kept = work.clips(scene.speakers)
         if cluster is not None and kept is not None:
             kept = on_cluster(kept, cluster, checked.job, scene, settings, on_progress)
-        frames = dub(scene, model, settings, on_progress, watcher.on_clip, kept)
+        frames = dub(scene, model, settings, on_progress, watcher, kept)
         for frame in watcher.pictured(frames):
             write(frame)
 

@@ -50,6 +50,11 @@ class Attempts(Generic[Made]):
         self._tell(NOT_FINITE.reasons[0])
 
     @property
+    def verdict(self) -> ClipVerdict:
+        """Of the newest attempt."""
+        return self._verdicts[-1]
+
+    @property
     def best(self) -> Made:
         """What is shown. Raises NotFiniteError where nothing came of any attempt."""
         if self._best is None:

@@ -27,8 +27,9 @@ from xdub_core.dub.clip_plan import Clip, ClipGeometry
 from xdub_core.dub.clip_record import ClipOutcome
 from xdub_core.dub.crops import Crop, DubbedCrop, FinishCrop
 from xdub_core.dub.decoding import Decoded, Decoding
+from xdub_core.dub.observer import UNOBSERVED, ClipObserver
 from xdub_core.errors import NotFiniteError, SamplingError, SettingsError
-from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler, StepCallback
+from xdub_core.sampling.clip_sampling import ClipInputs, ClipSampler
 from xdub_core.vae.counted_stream import CountedStream
 from xdub_core.vae.protocol import VideoVAE
 
@@ -73,18 +74,15 @@ class ClipChain:
         features: AudioFeatures,
         crops: Iterator[Crop],
         clips: tuple[Clip, ...],
-        on_step: Callable[[Clip], StepCallback] | None = None,
-        on_latents: Callable[[Clip, Tensor], None] | None = None,
+        observer: ClipObserver = UNOBSERVED,
         source_latents: Iterable[Tensor] | None = None,
-        on_clip: Callable[[Clip, ClipOutcome], None] | None = None,
         sampler: ClipSampler | None = None,
     ) -> Iterator[DubbedCrop]:
         """The crops of a shot, one for each frame that its clips cover.
 
         `features`: of the speaker's whole recording. `crops` gives the source crop of every one of those frames, in
-        order. `on_step` makes a clip's step callback; `on_latents` gets a clip's latents, [1, C, f, h, w], when it is
-        sampled, and `on_clip` how it came about. `source_latents`: each clip's source crops as latents, where they were
-        encoded before. `sampler`: what samples this shot's clips in the place of the chain's own.
+        order. `source_latents`: each clip's source crops as latents, where they were encoded before. `sampler`: what
+        samples this shot's clips in the place of the chain's own.
 
         Raises SamplingError where the VAE makes other numbers of latents or frames than its geometry says.
         """
@@ -104,15 +102,10 @@ class ClipChain:
             self._check_latents(encoded, clip)
             windows = audio_windows(features, clip.start, encoded.shape[2], self.geometry.grid)
             inputs = ClipInputs(encoded, windows.unsqueeze(0).to(self.device), motion)
-            sample = partial(
-                self._sample, sampler or self.sampler, clip, on_step=on_step(clip) if on_step else None
-            )
-            made, outcome = self._made(clip, inputs, sample, decoding, last, retries)
+            sample = partial(self._sample, sampler or self.sampler, clip, observer)
+            made, outcome = self._made(clip, inputs, sample, decoding, last, retries, observer)
             decoding, retries = made.decoding, self.retries if outcome.passed else 0
-            if on_latents is not None:
-                on_latents(clip, made.latents)
-            if on_clip is not None:
-                on_clip(clip, outcome)
+            observer.made(clip, outcome, made.latents)
             for last in made.decoded:
                 crop = self._finished(last)
                 shown.append(crop.generated)
@@ -139,6 +132,7 @@ class ClipChain:
         decoding: Decoding,
         last: Decoded | None,
         retries: int,
+        observer: ClipObserver,
     ) -> tuple[_Made, ClipOutcome]:
         """A clip as it will be shown, of as many attempts as it takes, and how it came about.
 
@@ -165,14 +159,14 @@ class ClipChain:
                 attempts.add(verdict, _Made(latents, trial, decoded, provisional))
             except NotFiniteError as error:
                 attempts.failed(error)
+            observer.judged(clip, attempts.verdict)
         return attempts.best, attempts.outcome(time.perf_counter() - began)
 
-    def _sample(
-        self, sampler: ClipSampler, clip: Clip, inputs: ClipInputs, on_step: StepCallback | None
-    ) -> Tensor:
+    def _sample(self, sampler: ClipSampler, clip: Clip, observer: ClipObserver, inputs: ClipInputs) -> Tensor:
         for stream in self._streams:
             stream.rest()
-        return sampler(clip.number, inputs, on_step)
+        observer.begins(clip, inputs.attempt)
+        return sampler(clip.number, inputs, partial(observer.stepped, clip))
 
     def _both(self, latents: Tensor, inputs: ClipInputs) -> Tensor:
         """What is decoded together is stitched together: the clip and, where wanted, its reference."""

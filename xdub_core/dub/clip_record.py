@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xdub_core.dub.clip_plan import Clip
@@ -53,8 +53,9 @@ class ClipRecord:
     """A clip, whose it is, and how it came about.
 
     `speaker`: the place of its speaker in the scene, from 0; `shot`: of that speaker's shots, from 0; `seed`: of the
-    settings, from which each attempt at each clip has its noise (`sampling.clip_sampling.attempt_seed`); `kept`: it was
-    sampled in an earlier run, and taken from there.
+    noise of what is shown, whichever attempt it was (`sampling.clip_sampling.attempt_seed`); `kept`: it was sampled in
+    an earlier run, and taken from there; `redone`: how often somebody has had it sampled anew, with other noise each
+    time.
     """
 
     speaker: int
@@ -63,11 +64,4 @@ class ClipRecord:
     seed: int
     outcome: ClipOutcome
     kept: bool = False
-
-
-ClipCallback = Callable[[ClipRecord], None]
-"""Called once for each clip, in the order in which they are sampled."""
-
-
-def ignore_clips(record: ClipRecord) -> None:
-    """Where nobody wants to know."""
+    redone: int = 0

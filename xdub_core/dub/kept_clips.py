@@ -123,9 +123,8 @@ class KeptSampler:
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """The latents of clip `number`; see `ClipSampler`."""
-        key = self.keys[number]
-        attempt = clip.attempt + REDO_ATTEMPTS * self.redos.get(key, 0)
-        made = key_of(key, self._shown.get(number - 1), attempt)
+        attempt = clip.attempt + REDO_ATTEMPTS * self.redone(number)
+        made = key_of(self.keys[number], self._shown.get(number - 1), attempt)
         self._made[number, clip.attempt] = self._shown[number] = made
         if (kept := self.store.load(CLIPS, made)) is not None:
             latents = torch.tensor(kept.arrays["latents"]).to(clip.reference.device)
@@ -136,6 +135,14 @@ class KeptSampler:
         latents = self.sampler(number, replace(clip, attempt=attempt), on_step)
         self.store.save(CLIPS, made, {"latents": latents.cpu().numpy()})
         return latents
+
+    def seed(self, number: int, attempt: int) -> int:
+        """See `ClipSampler`."""
+        return self.sampler.seed(number, attempt + REDO_ATTEMPTS * self.redone(number))
+
+    def redone(self, number: int) -> int:
+        """How often a clip shall have been sampled anew."""
+        return self.redos.get(self.keys[number], 0)
 
     def show(self, number: int, attempt: int) -> None:
         """Of the attempts at a clip this one is shown: the next clip goes on from it."""

@@ -12,21 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import torch
-
 from xdub_core.dub.clip_chain import ClipChain
 from xdub_core.dub.clip_plan import Clip
-from xdub_core.dub.clip_record import ClipCallback, ClipOutcome, ClipRecord, ignore_clips
 from xdub_core.dub.crops import DubbedCrop, crop_finisher, source_crops
 from xdub_core.dub.frames import DubbedFace, pasted_frames
-from xdub_core.dub.kept_clips import KeptClips, KeptSampler
+from xdub_core.dub.kept_clips import KeptClips
 from xdub_core.dub.model import DubbingModel
+from xdub_core.dub.observer import NOBODY, DubObserver, Observers, ShotObserver
 from xdub_core.dub.scene import Scene, Speaker, faded
 from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.dub.shots import ShotPlan, plan_dub
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.progress import Progress, ProgressCallback, Stage, ignore_progress
-from xdub_core.sampling.clip_sampling import ClipSampler, StepCallback
+from xdub_core.sampling.clip_sampling import ClipSampler
 
 
 def dub(
@@ -34,14 +32,13 @@ def dub(
     model: DubbingModel,
     settings: DubSettings,
     on_progress: ProgressCallback = ignore_progress,
-    on_clip: ClipCallback = ignore_clips,
+    observer: DubObserver = NOBODY,
     kept: KeptClips | None = None,
 ) -> Iterator[FinishedFrame]:
     """Yield the finished frames that `scene.shown` names, shaped and typed like the source's.
 
     Frames without a face come out as they are, and so does every pixel outside the speakers' face boxes, and every face
-    in frames where its speaker's strength is 0. `on_clip` gets a record of every clip, when it is final and before its
-    frames come.
+    in frames where its speaker's strength is 0. `observer` is told of everything on the way.
 
     `kept`: where clips are kept, so that what was sampled once is not sampled again; None: nowhere.
 
@@ -51,11 +48,12 @@ def dub(
     """
     settings = replace(settings, geometry=check_sizes(settings, model))
     plans = plan_scene(scene, settings)
+    observer.planned(scene, plans)
     sampler = model.sampler(settings.sampler)
     samplers: Sequence[Sequence[ClipSampler]] = [[sampler] * len(shots) for shots in plans]
     if kept is not None:
         samplers = kept.samplers(scene, plans, settings, sampler)
-    return _dub(scene, model, settings, plans, samplers, on_progress, on_clip, kept)
+    return _dub(scene, model, settings, plans, samplers, on_progress, observer)
 
 
 def plan_scene(scene: Scene, settings: DubSettings) -> tuple[tuple[ShotPlan, ...], ...]:
@@ -94,13 +92,9 @@ def sample_shots(
     chain = replace(_chain(model, settings), source_through_vae=False)  # which is for pasting alone
     for number, place in wanted:
         speaker, shot = scene.speakers[number], plans[number][place]
-        crops = source_crops(scene, speaker.track, shot.slots, settings)
-        sampler = samplers[number][place]
-
-        def shown(clip: Clip, outcome: ClipOutcome, sampler: KeptSampler = sampler) -> None:
-            sampler.show(clip.number, outcome.attempt)
-
-        for _ in chain.run(speaker.features, crops, shot.clips, on_clip=shown, sampler=sampler):
+        crops, sampler = source_crops(scene, speaker.track, shot.slots, settings), samplers[number][place]
+        shown = ShotObserver(NOBODY, number, place, sampler)
+        for _ in chain.run(speaker.features, crops, shot.clips, shown, sampler=sampler):
             pass
 
 
@@ -111,21 +105,17 @@ def _dub(
     plans: tuple[tuple[ShotPlan, ...], ...],
     samplers: Sequence[Sequence[ClipSampler]],
     on_progress: ProgressCallback,
-    on_clip: ClipCallback,
-    kept: KeptClips | None,
+    observer: DubObserver,
 ) -> Iterator[FinishedFrame]:
     chain = _chain(model, settings)
     steps = _Steps(sum(len(shot.clips) for shots in plans for shot in shots), on_progress)
+    together = Observers(steps, observer)
 
     def crops_of(number: int, speaker: Speaker, place: int, shot: ShotPlan) -> Iterator[DubbedCrop]:
-        def tell(clip: Clip, outcome: ClipOutcome) -> None:
-            if isinstance(sampler, KeptSampler):
-                sampler.show(clip.number, outcome.attempt)
-            was_kept = kept is not None and clip.number not in kept.sampled
-            on_clip(ClipRecord(number, place, clip, settings.sampler.seed, outcome, was_kept))
-
         crops, sampler = source_crops(scene, speaker.track, shot.slots, settings), samplers[number][place]
-        return chain.run(speaker.features, crops, shot.clips, steps.of_clip, on_clip=tell, sampler=sampler)
+        watching = ShotObserver(together, number, place, sampler)
+        made = chain.run(speaker.features, crops, shot.clips, watching, sampler=sampler)
+        return watching.watched(made, shot)
 
     def face(number: int, speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
         made = ((shot.frames, crops_of(number, speaker, place, shot)) for place, shot in enumerate(shots))
@@ -159,19 +149,17 @@ def _chain(model: DubbingModel, settings: DubSettings) -> ClipChain:
     )
 
 
-class _Steps:
+class _Steps(DubObserver):
     """Tells the progress of sampling over all clips, which those of several speakers take in turns."""
 
     def __init__(self, clips: int, on_progress: ProgressCallback) -> None:
         self._clips, self._on_progress = clips, on_progress
         self._begun = 0
 
-    def of_clip(self, clip: Clip) -> StepCallback:
-        """The step callback of a clip that begins now."""
-        before, self._begun = self._begun, self._begun + 1
+    def begins(self, clip: Clip, attempt: int, seed: int) -> None:  # noqa: ARG002
+        self._begun += attempt == 0
 
-        def on_step(step: int, steps: int, latents: torch.Tensor) -> None:  # noqa: ARG001
-            detail = f"clip {clip.number + 1} of {self._clips}, step {step} of {steps}"
-            self._on_progress(Progress(Stage.CLIPS, before * steps + step, self._clips * steps, detail))
-
-        return on_step
+    def stepped(self, clip: Clip, step: int, steps: int) -> None:
+        detail = f"clip {clip.number + 1} of {self._clips}, step {step} of {steps}"
+        done = (self._begun - 1) * steps + step
+        self._on_progress(Progress(Stage.CLIPS, done, self._clips * steps, detail))

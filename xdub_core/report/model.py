@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 """Of the JSON: grows when a name changes its meaning or goes away, not when one joins."""
 
 Fact = str | int | float | bool | None
@@ -97,11 +97,12 @@ class ReportedClip:
         person: whose it is.
         shot: of that person's shots, from 1.
         span: its frames, those included that repeat the clip before, or run past the shot's end.
-        seed: of the settings.
+        seed: of the noise that what is shown was sampled from.
         shown_attempt: which attempt is shown, from 1; each has noise of its own.
         attempts: what the self-check said of each; empty where nothing was checked.
         seconds: what sampling took.
         kept: whether it was taken from an earlier run and not sampled.
+        redone: how often it has been sampled anew because somebody asked for it, with other noise each time.
         before, after: data URIs of one face in it, as it came and as it went; empty where none was taken.
     """
 
@@ -114,6 +115,7 @@ class ReportedClip:
     attempts: tuple[ReportedAttempt, ...]
     seconds: float
     kept: bool = False
+    redone: int = 0
     before: str = ""
     after: str = ""
 

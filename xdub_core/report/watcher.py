@@ -6,15 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
 from xdub_core.dub.clip_record import ClipRecord
-from xdub_core.dub.model import DubbingModel
-from xdub_core.dub.pipeline import plan_scene
+from xdub_core.dub.kept_clips import Plans
+from xdub_core.dub.observer import DubObserver, middle_of
 from xdub_core.dub.scene import Scene
-from xdub_core.dub.settings import DubSettings, check_sizes
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.progress import Progress, ProgressCallback
 from xdub_core.report.model import (
@@ -36,10 +34,10 @@ MOST_PICTURES = 200
 those that were sampled again."""
 
 
-class DubWatcher:
+class DubWatcher(DubObserver):
     """Collects what a report tells of one dub.
 
-    Its methods go where the dub calls: `timed` around the progress, `on_clip` as it is, `pictured` around the frames.
+    It goes to the dub as its observer; `timed` goes around the progress, and `pictured` around the frames.
     What it keeps hardly grows with the video's length: a note a clip and few pictures. Where no `report` is wanted it
     keeps nothing but what `notes` tells.
     """
@@ -70,22 +68,18 @@ class DubWatcher:
 
         return tell
 
-    def plan(self, scene: Scene, model: DubbingModel, settings: DubSettings) -> None:
-        """What is going to be dubbed; before the first clip. Raises what `dub` raises at once."""
-        geometry = check_sizes(settings, model)
-        plans = plan_scene(scene, replace(settings, geometry=geometry))
+    def planned(self, scene: Scene, plans: Plans) -> None:
+        """What is going to be dubbed."""
         self._scene, self._shots = scene, [[shot.frames for shot in shots] for shots in plans]
 
-    def on_clip(self, record: ClipRecord) -> None:
+    def made(self, record: ClipRecord) -> None:
         """Note a clip; its pictures are taken when its frames come."""
         if not self._report:
             if record.outcome.attempt or not record.outcome.passed:
                 self._records.append(record)
             return
-        shot = self._shots[record.speaker][record.shot]
-        new = range(max(record.clip.new_start, shot.start), min(record.clip.stop, shot.stop))
-        if new:
-            self._wanted.setdefault(new[(len(new) - 1) // 2], []).append(len(self._records))
+        middle = middle_of(record.clip, self._shots[record.speaker][record.shot])
+        self._wanted.setdefault(middle, []).append(len(self._records))
         self._records.append(record)
 
     def pictured(self, frames: Iterable[FinishedFrame]) -> Iterator[FinishedFrame]:
@@ -229,6 +223,7 @@ def _reported(record: ClipRecord, pictures: tuple[str, str] | None = None) -> Re
         shot=record.shot + 1,
         span=span(clip.start, clip.stop),
         seed=record.seed,
+        redone=record.redone,
         shown_attempt=outcome.attempt + 1,
         attempts=tuple(
             ReportedAttempt(

@@ -88,6 +88,10 @@ class ClipSampler(Protocol):
         """Steps per clip."""
         ...
 
+    def seed(self, number: int, attempt: int) -> int:
+        """The seed of the noise from which an attempt, counted from 0, at clip `number` is sampled."""
+        ...
+
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """The latents of clip `number` (counted from 0 over the whole dub), float32, like `clip.reference`."""
         ...
@@ -103,6 +107,10 @@ class DenoiserSampler:
     @property
     def steps(self) -> int:
         return self.settings.steps
+
+    def seed(self, number: int, attempt: int) -> int:  # noqa: ARG002
+        """See `ClipSampler`."""
+        return attempt_seed(self.settings.seed, attempt)
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:  # noqa: ARG002
         return sample_clip(self.denoiser, clip, self.settings, on_step)
