@@ -17,6 +17,7 @@ from .face_landmarks import FaceFromLandmarks
 from .folder import LoadFolder
 from .guidance import DubGuidance
 from .guider import DubGuider
+from .help import with_help
 from .mini import LoadMini
 from .paste_back import PasteBack
 from .people import ShowPeople
@@ -60,4 +61,4 @@ class XDubExtension(ComfyExtension):
         register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return NODES
+        return [with_help(node) for node in NODES]

@@ -1,0 +1,29 @@
+"""Where an artist who has got an error reads on."""
+
+import re
+
+import pytest
+
+from xdub_core.errors import SettingsError, XDubError
+
+
+def test_an_error_of_a_node_names_its_help_page_once_and_stays_one_line(pack):
+    with pytest.raises(SettingsError) as told:
+        pack("stitch_clips").StitchClips.execute(latents=[{}], reference=["one video", "another"])
+    assert re.fullmatch(r"2 videos come in [^\n]+ \(Help: Node Info, above the node\.\)", str(told.value))
+    assert str(told.value).count("Help:") == 1
+
+
+def test_other_exceptions_pass_as_they_are(pack):
+    node = pack("stitch_clips").StitchClips
+    with pytest.raises(TypeError) as told:
+        node.execute(latents=None)
+    assert "Help" not in str(told.value)
+
+
+def test_the_engine_says_nothing_of_nodes():
+    from xdub_core.face.boxes import parse_box
+
+    with pytest.raises(XDubError) as told:
+        parse_box("nowhere")
+    assert "Node Info" not in str(told.value)
