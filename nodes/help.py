@@ -13,7 +13,7 @@ WHERE = "(Help: Node Info, above the node.)"
 
 def with_help(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
     """The node itself, whose `execute` adds `WHERE` to what an XDubError says."""
-    execute = node.execute.__func__  # type: ignore[attr-defined]
+    execute = node.execute.__func__
 
     @functools.wraps(execute)
     def told(cls: type[io.ComfyNode], *args: Any, **inputs: Any) -> io.NodeOutput:
@@ -26,5 +26,5 @@ def with_help(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
                 error.args = (f"{error} {WHERE}",)
             raise
 
-    node.execute = classmethod(told)  # type: ignore[method-assign, assignment]
+    node.execute = classmethod(told)
     return node
