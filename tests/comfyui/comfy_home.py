@@ -7,8 +7,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PACK = Path(__file__).resolve().parents[2]
 NEEDED = "import aiohttp, av, cv2, pytest, safetensors, scipy, torch, torchvision, transformers"
+
+
+def comfyui_and_python(told: str) -> tuple[Path, str]:
+    """What tests run with; else they are skipped, or fail where they had to run: under CI, with a ComfyUI there.
+
+    `told`: the beginning of the message, which says what was not tested.
+    """
+    must_run = bool(os.environ.get("CI"))
+    comfyui = find_comfyui()
+    if comfyui is None:
+        named = os.environ.get("COMFYUI_PATH")
+        if named and must_run:
+            pytest.fail(f"{told}: COMFYUI_PATH is {named}, where no ComfyUI is")
+        pytest.skip(f"{told}: no ComfyUI at COMFYUI_PATH, above this pack or at ~/comfy/ComfyUI")
+    python = find_python(comfyui)
+    if python is None:
+        told += f": no Python for {comfyui} that has its requirements, the pack's and pytest; "
+        told += "name one in COMFYUI_PYTHON"
+        pytest.fail(told) if must_run else pytest.skip(told)
+    return comfyui, python
+
+
+def tell_of_skipped(terminalreporter: pytest.TerminalReporter, told: str) -> None:
+    """Say in a section of its own, at the run's end, that the tests of that message were skipped, and why."""
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if told in str(r.longrepr)]
+    if skipped:
+        terminalreporter.section(told, red=True, bold=True)
+        terminalreporter.line(str(skipped[0].longrepr[2]), red=True)
 
 
 def find_comfyui() -> Path | None:

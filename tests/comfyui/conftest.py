@@ -19,6 +19,8 @@ HERE = Path(__file__).resolve().parent
 INSIDE = os.environ.get("XDUB_INSIDE_COMFYUI")
 sys.path.insert(0, str(HERE))
 
+from comfy_home import tell_of_skipped  # noqa: E402
+
 
 def pytest_ignore_collect(collection_path):
     launcher = collection_path.name == "test_comfyui.py"
@@ -37,12 +39,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_terminal_summary(terminalreporter):
-    skipped = [
-        r for r in terminalreporter.stats.get("skipped", []) if "NODES WERE NOT TESTED" in str(r.longrepr)
-    ]
-    if skipped:
-        terminalreporter.section("THE NODES WERE NOT TESTED", red=True, bold=True)
-        terminalreporter.line(str(skipped[0].longrepr[2]), red=True)
+    tell_of_skipped(terminalreporter, "THE NODES WERE NOT TESTED")
 
 
 def _start_core(comfyui: Path, base: Path) -> set[str]:

@@ -9,34 +9,18 @@ from pathlib import Path
 
 import comfy_home
 import pytest
-from comfy_home import find_comfyui, find_python
+from comfy_home import comfyui_and_python
 
 HERE = Path(__file__).resolve().parent
 FILES = sorted(path.stem for path in HERE.glob("test_*.py") if path != Path(__file__).resolve())
+TOLD = "THE NODES WERE NOT TESTED"
 pytestmark = pytest.mark.timeout(1200)
-
-
-def comfyui_and_python() -> tuple[Path, str]:
-    """What the tests run with; else they are skipped, or fail where they had to run: under CI, with a ComfyUI there."""
-    told, must_run = "THE NODES WERE NOT TESTED", bool(os.environ.get("CI"))
-    comfyui = find_comfyui()
-    if comfyui is None:
-        named = os.environ.get("COMFYUI_PATH")
-        if named and must_run:
-            pytest.fail(f"{told}: COMFYUI_PATH is {named}, where no ComfyUI is")
-        pytest.skip(f"{told}: no ComfyUI at COMFYUI_PATH, above this pack or at ~/comfy/ComfyUI")
-    python = find_python(comfyui)
-    if python is None:
-        told += f": no Python for {comfyui} that has its requirements, the pack's and pytest; "
-        told += "name one in COMFYUI_PYTHON"
-        pytest.fail(told) if must_run else pytest.skip(told)
-    return comfyui, python
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> dict[str, list[ElementTree.Element]]:
     """Test cases by file, as ComfyUI's Python reports them."""
-    comfyui, python = comfyui_and_python()
+    comfyui, python = comfyui_and_python(TOLD)
     result = tmp_path_factory.mktemp("comfyui") / "report.xml"
     options = ["-c", os.devnull, "--rootdir", HERE, "--import-mode=importlib", "-p", "no:cacheprovider", "-q"]
     run = subprocess.run(
@@ -100,7 +84,7 @@ def checkout(tmp_path, monkeypatch):
 def test_a_comfyui_that_cannot_run_is_a_failure_under_ci(checkout, monkeypatch, ci, outcome):
     monkeypatch.setenv("CI", ci)
     with pytest.raises(outcome, match="THE NODES WERE NOT TESTED: no Python"):
-        comfyui_and_python()
+        comfyui_and_python(TOLD)
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
@@ -111,4 +95,4 @@ def test_a_place_that_is_named_and_holds_no_comfyui_is_a_failure_under_ci(tmp_pa
         monkeypatch.setenv(home, str(tmp_path))
     monkeypatch.setattr(comfy_home, "PACK", tmp_path / "custom_nodes" / "x-dub")
     with pytest.raises(outcome, match="THE NODES WERE NOT TESTED"):
-        comfyui_and_python()
+        comfyui_and_python(TOLD)

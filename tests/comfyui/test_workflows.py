@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import socket
-import subprocess
 import sys
-import threading
-import urllib.request
-import uuid
 from pathlib import Path
-from urllib.error import HTTPError
 
-import aiohttp
 import pytest
 import torch
+from comfy_server import Server
 from minis import make_mini, speech, write_footage
-from package import install
 
 from xdub_core.heads.demo_sample import write_wav
 from xdub_core.media.video.video_info import probe_video
@@ -29,96 +21,12 @@ COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])
 API = sorted((PACK / "workflows" / "api").glob("*.json"))
 RELEASED = [path for path in API if "XDubLoadMini" not in path.read_text(encoding="utf-8")]
 MEDIA = {"LoadVideo", "LoadAudio"}
-READY = "To see the GUI go to"
-SECONDS_TO_START, SECONDS_TO_RUN = 300, 500
-
-
-class Server:
-    """A ComfyUI of its own, with the pack as it is published, and folders of its own."""
-
-    def __init__(self, base: Path, allowed: Path) -> None:
-        """`allowed`: a folder that workflows may read besides ComfyUI's own."""
-        self.base = base
-        for folder in ("custom_nodes", "input", "models", "output", "user"):
-            (base / folder).mkdir()
-        install(base / "custom_nodes" / "comfyui-x-dub")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        command = [sys.executable, "main.py", "--cpu", "--base-directory", str(base), "--disable-metadata"]
-        command += ["--port", self.address.split(":")[1], "--database-url", "sqlite:///:memory:"]
-        self.process = subprocess.Popen(
-            command,
-            cwd=COMFYUI,
-            env={**os.environ, "XDUB_FOLDERS": str(allowed)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.log: list[str] = []
-        self._ready = threading.Event()
-        threading.Thread(target=self._read, daemon=True).start()
-        if not self._ready.wait(SECONDS_TO_START):
-            self.stop()
-            raise RuntimeError("the server did not start:\n" + "".join(self.log[-30:]))
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.log.append(line)
-            if READY in line:
-                self._ready.set()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
-
-    def get(self, path: str):
-        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=30) as answer:
-            return json.load(answer)
-
-    def post(self, path: str, content) -> tuple[int, dict]:
-        request = urllib.request.Request(f"http://{self.address}{path}", json.dumps(content).encode())
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                body = answer.read()
-                return answer.status, json.loads(body) if body else {}
-        except HTTPError as error:
-            return error.code, json.load(error)
-
-    def run(self, prompt, interrupt_at=None) -> dict:
-        """Run a prompt to its end and return its history; press Cancel at the first message of a type."""
-        return asyncio.run(asyncio.wait_for(self._run(prompt, interrupt_at), SECONDS_TO_RUN))
-
-    async def _run(self, prompt, interrupt_at) -> dict:
-        client = uuid.uuid4().hex
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(f"ws://{self.address}/ws?clientId={client}") as events,
-        ):
-            status, answer = self.post("/prompt", {"prompt": prompt, "client_id": client})
-            assert status == 200, answer
-            ended: dict = {}
-            async for event in events:
-                if event.type is not aiohttp.WSMsgType.TEXT:
-                    continue
-                message = event.json()
-                kind, data = message["type"], message.get("data", {})
-                if interrupt_at is not None and interrupt_at(kind, data):
-                    self.post("/interrupt", {})
-                    interrupt_at = None
-                if data.get("prompt_id") != answer["prompt_id"]:
-                    continue
-                if kind in ("execution_success", "execution_error", "execution_interrupted"):
-                    ended = {"outcome": kind, **data}
-                if kind == "executing" and data["node"] is None:  # it stands in the history now
-                    return ended | self.get(f"/history/{answer['prompt_id']}")[answer["prompt_id"]]
-        raise AssertionError("the server hung up")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     base = tmp_path_factory.mktemp("server")
-    running = Server(base, tmp_path_factory.getbasetemp())
+    running = Server(COMFYUI, sys.executable, base, XDUB_FOLDERS=str(tmp_path_factory.getbasetemp()))
     write_footage(base / "input" / "video.mp4")
     for name in ("speech", "clip"):
         write_wav(speech(0.8)["waveform"][0, 0].numpy(), base / "input" / f"{name}.wav")

@@ -1,0 +1,285 @@
+"""ComfyUI's editor as the tests see it: a page object over playwright's `page`.
+
+A test takes the fixture `editor`, and runs twice: with ComfyUI's canvas renderer, and with its Vue renderer
+("Nodes 2.0"; `editor.vue` tells which). One server and one page serve all tests; each begins with an empty graph.
+After each test the fixture fails it where the pack has written an error or a warning to the console.
+
+    def test_a_value_is_kept(editor):
+        node = editor.add("XDubDub")            # its id; or editor.load(workflow), editor.ids("XDubDub")
+        editor.set(node, "steps", 7)            # as a program does; editor.widget_box(node, name): where to click
+        assert editor.values(node)["steps"] == 7
+        saved = editor.save()                   # the workflow's JSON; editor.prompt(): what would be queued
+        copies = editor.copy_paste([node])      # ids; editor.undo(), editor.to_subgraph([node]), editor.reload()
+        result = editor.run()                   # or editor.queue() ... editor.finished(seconds)
+        editor.screenshot(folder / "node.png")  # to be looked at
+
+`editor.page` is playwright's page, `editor.js("(a) => ...", a)` evaluates in it (`app` is ComfyUI's), and
+`editor.panel(node, name)` is the element of a DOM widget. `comfyui.base / "input"` is the server's input folder.
+While a panel is being written: `XDUB_WEB_SERVER=127.0.0.1:8188 pytest tests/web/test_x.py` takes a ComfyUI that runs
+already, in whose custom_nodes the pack lies. Without it the pack is installed as git knows it: `git add` new files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, ElementHandle, Page, Response
+
+PACK = "comfyui-x-dub"
+RENDERER = "Comfy.VueNodes.Enabled"
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,  # or a first visit opens the template browser
+    "Comfy.Workflow.WarnBlueprintOverwrite": False,
+    "Comfy.Notification.ShowVersionUpdates": False,
+}
+MINUTE = 60_000  # what playwright waits at most for a condition, in ms; CI's machines are slow
+CHANGES_ARE_ONE_FOR = 60  # ms: what follows sooner is undone together with the change before
+VIEW = {"width": 1900, "height": 1100}
+HAS_STARTED = (
+    "() => window.app?.extensionManager?.workflow?.activeWorkflow"
+    " && window.LiteGraph?.registered_node_types?.XDubDub"
+)
+NODE = "app.rootGraph.getNodeById(id)"
+
+
+class Editor:
+    """One page with the editor in it."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.vue = False
+        self.pack_errors: list[str] = []
+        page.set_default_timeout(2 * MINUTE)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self._note("uncaught", f"{error}\n{getattr(error, 'stack', '')}"))
+        page.on("response", self._on_response)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._note(message.type, f"{message.text} ({message.location.get('url', '')})")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400 and f"/extensions/{PACK}/" in response.url:
+            self.pack_errors.append(f"{response.status}: {response.url}")
+
+    def _note(self, kind: str, text: str) -> None:
+        if f"/extensions/{PACK}/" in text or "xdub" in text.lower():
+            self.pack_errors.append(f"{kind}: {text}")
+
+    # The page
+
+    def js(self, function: str, argument: Any = None) -> Any:
+        """What a JavaScript function makes of `argument`, in the page."""
+        return self.page.evaluate(function, argument)
+
+    def open(self, vue: bool) -> None:
+        """An empty graph in one of the two renderers."""
+        if not self.page.url.startswith("http"):
+            self.page.request.post(f"http://{self.address}/api/settings", data={**SETTINGS, RENDERER: vue})
+            self.page.goto(f"http://{self.address}/")
+            self._wait_for_start()
+        self.js("([name, value]) => app.extensionManager.setting.set(name, value)", [RENDERER, vue])
+        self.vue = vue
+        self.clear()
+
+    def _wait_for_start(self) -> None:
+        self.page.wait_for_function(HAS_STARTED)
+        self.page.locator(".p-blockui-mask, #vue-app .p-progressspinner").first.wait_for(state="hidden")
+
+    def clear(self) -> None:
+        """Begin anew: no node, no dialog, no memory of what could be undone."""
+        self.page.keyboard.press("Escape")
+        self.load({"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4})
+
+    def reload(self) -> None:
+        """As F5 does it; the editor brings its last workflow back by itself."""
+        count = self.js("() => app.rootGraph.nodes.length")
+        self.page.wait_for_timeout(600)  # the draft is written half a second after a change
+        self.page.reload()
+        self._wait_for_start()
+        self.page.wait_for_function("(count) => app.rootGraph.nodes.length === count", arg=count)
+
+    def screenshot(self, path: Path) -> Path:
+        """A picture of the whole page."""
+        self.page.screenshot(path=path)
+        return path
+
+    def command(self, name: str) -> None:
+        """Execute one of the editor's commands, as its menus and keys do."""
+        self.js("(name) => app.extensionManager.command.execute(name)", name)
+
+    # Workflows
+
+    def load(self, workflow: dict[str, Any] | Path) -> None:
+        """Open a workflow in the UI format: a file's, or as JSON."""
+        if isinstance(workflow, Path):
+            workflow = json.loads(workflow.read_text(encoding="utf-8"))
+        self.js("async (workflow) => { await app.loadGraphData(workflow) }", workflow)
+        self.settle()
+
+    def save(self) -> dict[str, Any]:
+        """The workflow as its file would be."""
+        return self.js("() => JSON.parse(JSON.stringify(app.rootGraph.serialize()))")
+
+    def prompt(self) -> dict[str, Any]:
+        """The workflow in the API format: what would be queued."""
+        return self.js("async () => (await app.graphToPrompt()).output")
+
+    def settle(self) -> None:
+        """Wait until what was changed is drawn."""
+        self.js("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        if self.vue:
+            shown = """() => app.canvas.graph.nodes.every(
+                (node) => document.querySelector(`[data-node-id='${node.id}']`))"""
+            self.page.wait_for_function(shown)
+
+    # Nodes
+
+    def ids(self, kind: str | None = None) -> list[int]:
+        """The nodes of the root graph, or those of one class."""
+        wanted = "(kind) => app.rootGraph.nodes.filter((n) => !kind || n.type === kind).map((n) => n.id)"
+        return self.js(wanted, kind)
+
+    def add(self, kind: str, x: float = 100, y: float = 100) -> int:
+        """Add a node of a class; its id."""
+        add = """([kind, x, y]) => {
+            const node = LiteGraph.createNode(kind)
+            node.pos = [x, y]
+            app.canvas.graph.add(node)
+            return node.id
+        }"""
+        number = self.js(add, [kind, x, y])
+        self._remember()
+        return number
+
+    def connect(self, source: int, output: int, target: int, name: str) -> None:
+        """Link an output to the input `name` of another node."""
+        link = """([source, output, target, name]) => {
+            const [from, to] = [source, target].map((id) => app.rootGraph.getNodeById(id))
+            from.connect(output, to, to.findInputSlot(name))
+        }"""
+        self.js(link, [source, output, target, name])
+        self._remember()
+
+    def values(self, node: int) -> dict[str, Any]:
+        """The widgets of a node that are saved, by name, in order."""
+        read = f"""(id) => {NODE}.widgets?.filter((w) => w.serialize !== false)
+            .map((w) => [w.name, w.value === undefined ? null : JSON.parse(JSON.stringify(w.value))]) ?? []"""
+        return dict(self.js(read, node))
+
+    def set(self, node: int, name: str, value: Any) -> None:
+        """Give a widget a value as a program does. A dynamic widget makes its inputs by it."""
+        change = f"""([id, name, value]) => {{
+            const node = {NODE}, widget = node.widgets.find((w) => w.name === name)
+            if (!widget) throw new Error(`${{node.type}} has no widget ${{name}}`)
+            widget.value = value
+            widget.callback?.(value, app.canvas, node)
+            app.canvas.setDirty(true, true)
+        }}"""
+        self.js(change, [node, name, value])
+        self._remember()
+
+    def _remember(self) -> None:
+        """Wait until a program's change is drawn, and make it one that can be undone, as a user's is by itself."""
+        self.settle()
+        self.js(
+            """(pause) => {
+                app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()
+                return new Promise((done) => setTimeout(done, pause))
+            }""",
+            CHANGES_ARE_ONE_FOR,
+        )
+
+    def panel(self, node: int, name: str) -> ElementHandle:
+        """The element of a DOM widget, once it is shown."""
+        find = f"([id, name]) => {NODE}.widgets?.find((w) => w.name === name)?.element"
+        element = self.page.wait_for_function(find, arg=[node, name]).as_element()
+        element.wait_for_element_state("visible")
+        return element
+
+    def widget_box(self, node: int, name: str) -> dict[str, float]:
+        """Where a widget is on the screen, in CSS pixels: x, y, width, height."""
+        if self.vue:
+            return self.vue_widget(node, name).bounding_box()
+        place = f"""([id, name]) => {{
+            const node = {NODE}, widget = node.widgets.find((w) => w.name === name)
+            const height = widget.computedHeight ?? LiteGraph.NODE_WIDGET_HEIGHT
+            const [x, y] = app.canvasPosToClientPos([node.pos[0], node.pos[1] + widget.y])
+            const scale = app.canvas.ds.scale
+            return {{ x, y, width: (widget.width ?? node.size[0]) * scale, height: height * scale }}
+        }}"""
+        return self.js(place, [node, name])
+
+    def vue_widget(self, node: int, name: str):
+        """The row of a widget that Vue draws (a locator)."""
+        rows = self.page.locator(f"[data-node-id='{node}'] .lg-node-widget")
+        order = f"""([id, name]) => {NODE}.widgets.filter((w) => !w.hidden && !w.options?.hidden)
+            .findIndex((w) => w.name === name)"""
+        return rows.nth(self.js(order, [node, name]))
+
+    # What a user does with them
+
+    def select(self, nodes: Sequence[int]) -> None:
+        """Select nodes, and nothing else."""
+        self.js(
+            "(ids) => app.canvas.selectItems(ids.map((id) => app.rootGraph.getNodeById(id)))", list(nodes)
+        )
+
+    def copy_paste(self, nodes: Sequence[int]) -> list[int]:
+        """Copy nodes and paste them; the ids of the copies."""
+        before = set(self.ids())
+        self.select(nodes)
+        self.command("Comfy.Canvas.CopySelected")
+        self.command("Comfy.Canvas.PasteFromClipboard")
+        self.page.wait_for_function(
+            "(count) => app.rootGraph.nodes.length === count", arg=len(before) + len(nodes)
+        )
+        self.settle()
+        return [number for number in self.ids() if number not in before]
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        self.command("Comfy.Undo")
+        self.settle()
+
+    def to_subgraph(self, nodes: Sequence[int]) -> int:
+        """Convert nodes to a subgraph; the id of the node that stands for it."""
+        before = set(self.ids())
+        self.select(nodes)
+        self.command("Comfy.Graph.ConvertToSubgraph")
+        appeared = "(before) => app.rootGraph.nodes.some((n) => !before.includes(n.id))"
+        self.page.wait_for_function(appeared, arg=list(before))
+        self.settle()
+        (made,) = set(self.ids()) - before
+        return made
+
+    # Running
+
+    def queue(self) -> None:
+        """Queue the workflow; `finished` waits for its end."""
+        self.js("""() => {
+            const api = window.comfyAPI.api.api
+            const ended = ["execution_success", "execution_error", "execution_interrupted"]
+            const stop = new AbortController()
+            window.xdubTestRun = null
+            const end = (outcome, detail) => { stop.abort(); window.xdubTestRun = { outcome, ...detail } }
+            for (const kind of ended)
+                api.addEventListener(kind, (event) => end(kind, event.detail), { signal: stop.signal })
+            app.queuePrompt(0).then((taken) => taken || end("refused", { errors: app.lastNodeErrors }))
+        }""")
+
+    def finished(self, seconds: float = 120) -> dict[str, Any]:
+        """What became of it: `outcome` is execution_success, execution_error, execution_interrupted or refused."""
+        ended = self.page.wait_for_function("() => window.xdubTestRun", timeout=seconds * 1000)
+        result = ended.json_value()
+        self.settle()
+        return result
+
+    def run(self, seconds: float = 120) -> dict[str, Any]:
+        """Queue the workflow and wait for its end."""
+        self.queue()
+        return self.finished(seconds)
