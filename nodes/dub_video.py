@@ -94,6 +94,7 @@ class DubVideo(io.ComfyNode):
                     optional=True,
                 ),
             ],
+            has_intermediate_output=True,
             outputs=[
                 io.Video.Output(
                     display_name="video",
@@ -153,6 +154,7 @@ class DubVideo(io.ComfyNode):
         from xdub_core.dub.silence import Silence
         from xdub_core.media.timeline import Extend
 
+        from .comfy_bridge.clips import LiveClips
         from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
         from .comfy_bridge.media.result import video_of
 
@@ -172,6 +174,8 @@ class DubVideo(io.ComfyNode):
             retries=retries,
             resume=resume,
         )
-        dubbed = dubbed_video(video, speaking, models, choices)
         sounds = [voice.audio for voice in speaking]
-        return io.NodeOutput(video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock))
+        with LiveClips() as live:
+            dubbed = dubbed_video(video, speaking, models, choices, live)
+            made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock)
+        return io.NodeOutput(made, ui=live.output | dubbed.guidance.output)

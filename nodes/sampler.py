@@ -59,6 +59,7 @@ class DubSampler(io.ComfyNode):
                     "Hand frames on from clip to clip in 8 bits, as the release does. Off drifts less.",
                 ),
             ],
+            has_intermediate_output=True,
             outputs=[
                 io.Latent.Output(
                     display_name="latents",
@@ -85,9 +86,12 @@ class DubSampler(io.ComfyNode):
         sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
         from xdub_core.dub.crops import crop_finisher
+        from xdub_core.dub.observer import Observers
 
         from .comfy_bridge.clip_sampler import ComfyClipSampler
+        from .comfy_bridge.clips import LiveClips, lane_of
         from .comfy_bridge.empty_prompt import context_for
+        from .comfy_bridge.guidance_plot import GuidanceUsed
         from .comfy_bridge.model.own_settings import own_settings
         from .comfy_bridge.sampler import sample_shots
 
@@ -95,6 +99,14 @@ class DubSampler(io.ComfyNode):
         own, retries = whole.sampler, 0 if as_released else whole.retries
         settings = replace(own, guidance=guidance or own.guidance, seed=seed, border=border)
         context, finish = context_for(model, empty_prompt), crop_finisher(match_colors, as_released)
-        clip_sampler = ComfyClipSampler(model, context, settings, sampler, sigmas, seed_per_clip)
-        clips = sample_shots(clip_sampler, reference, audio_features, finish, as_released, retries)
-        return io.NodeOutput([{"samples": shot} for shot in clips])
+        used = GuidanceUsed(settings.guidance, settings.sigmas if sigmas is None else sigmas, model)
+        clip_sampler = ComfyClipSampler(
+            model, context, settings, sampler, sigmas, seed_per_clip, on_asked=used.asked
+        )
+        with LiveClips() as live:
+            live.plan(reference.frames, [lane_of(reference)])
+            watching = Observers(live, used)
+            clips = sample_shots(
+                clip_sampler, reference, audio_features, finish, as_released, retries, watching
+            )
+        return io.NodeOutput([{"samples": shot} for shot in clips], ui=live.output | used.output)

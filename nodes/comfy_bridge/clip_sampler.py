@@ -29,6 +29,9 @@ from .guider import ClipGuider
 SHOW = Callable[[Tensor], None]
 """Called after each step with the predicted clean latents, normalised, [1, C, f, h, w]."""
 
+ASKED = Callable[[float], None]
+"""Called with each noise level at which the model is asked."""
+
 
 @dataclass(frozen=True)
 class ComfyClipSampler:
@@ -47,6 +50,7 @@ class ComfyClipSampler:
     sigmas: Tensor | None = None
     seed_per_clip: bool = False
     show: SHOW | None = None
+    on_asked: ASKED | None = None
 
     @property
     def steps(self) -> int:
@@ -61,7 +65,7 @@ class ComfyClipSampler:
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """Sample clip `number` of the dub; see `ClipSampler`."""
         settings, seed = self.settings, self.seed(number, clip.attempt)
-        guider = ClipGuider(self.model, settings.guidance, clip, self.context, settings.border)
+        guider = ClipGuider(self.model, settings.guidance, clip, self.context, settings.border, self.on_asked)
 
         def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:
             if self.show is not None:
@@ -95,6 +99,7 @@ class ComfyDubbingModel:
     vae: VideoVAE
     context: Tensor
     show: SHOW | None = None
+    on_asked: ASKED | None = None
     device: str = "cpu"
     """Where crops and latents wait between the steps of the work; MODEL and VAE run where ComfyUI puts them."""
 
@@ -105,4 +110,4 @@ class ComfyDubbingModel:
 
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""
-        return ComfyClipSampler(self.model, self.context, settings, show=self.show)
+        return ComfyClipSampler(self.model, self.context, settings, show=self.show, on_asked=self.on_asked)

@@ -11,7 +11,7 @@ from torch import Tensor
 from xdub_core.dub.clip_record import ClipRecord
 from xdub_core.dub.kept_clips import KeptClips
 from xdub_core.dub.length import FrameRate, Length, output_end
-from xdub_core.dub.observer import DubObserver
+from xdub_core.dub.observer import DubObserver, Observers
 from xdub_core.dub.pipeline import dub
 from xdub_core.dub.playback import Playback
 from xdub_core.dub.scene import Scene, Speaker
@@ -28,9 +28,11 @@ from xdub_core.sampling.guidance import Guidance
 
 from .audio_features import speech_features
 from .clip_sampler import ComfyDubbingModel
+from .clips import LiveClips
 from .empty_prompt import context_for
 from .expert import known_experts
 from .face_crop import CropSettings
+from .guidance_plot import GuidanceUsed
 from .host.cache import Cache, sound_key
 from .host.kept import KeptWork, kept_work
 from .host.progress import NodeProgress
@@ -73,11 +75,15 @@ class DubChoices:
 
 @dataclass(frozen=True)
 class DubbedVideo:
-    """The frames of a dub, each sampled when it is asked for; when they appear, and the footage that they are of."""
+    """The frames of a dub, each sampled when it is asked for; when they appear, and the footage that they are of.
+
+    `guidance`: as it is used.
+    """
 
     frames: Iterator[FinishedFrame]
     clock: FrameClock
     source: Footage
+    guidance: GuidanceUsed
 
 
 @dataclass(frozen=True)
@@ -91,14 +97,19 @@ class DubModels:
     empty_prompt: Any = None
 
 
-def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices: DubChoices) -> DubbedVideo:
+def dubbed_video(
+    video: Any, voices: Sequence[Voice], models: DubModels, choices: DubChoices, live: LiveClips
+) -> DubbedVideo:
     """The dub of a VIDEO or IMAGE: faces and speech are found now, clips are sampled when their frames are asked for.
+
+    `live` is told of the clips.
 
     Raises, now, what can be known before the long work: SettingsError for what does not belong together or two voices
     of one person, FaceError for no face or no such person, MediaError for no sound.
     """
     settings, progress = dub_settings(models.model, choices), NodeProgress()
-    dubbing = dubbing_model(models, progress)
+    used = GuidanceUsed(settings.sampler.guidance, settings.sampler.sigmas, models.model)
+    dubbing = replace(dubbing_model(models, progress), on_asked=used.asked)
     geometry = check_sizes(settings, dubbing)
     keeps_clock = choices.rate is FrameRate.SOURCE and not choices.as_released
     # A face that is tracked already was tracked through frames that Face Crop chose.
@@ -107,6 +118,7 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
     kept = kept_work(choices.resume)
     finder = FaceFinder(video, source, choices.image_fps, models.detector, cropped, progress, kept)
     faces, voices = in_order(finder.faces(voices), voices)
+    live.people = [face.number for face in faces]
     for face in faces:
         warn_of_real_face(models.model, source, face, settings.crop_size)
     tracks, timeline = [face.track for face in faces], source.timeline
@@ -134,9 +146,9 @@ def dubbed_video(video: Any, voices: Sequence[Voice], models: DubModels, choices
     playback = Playback(source.clock, timeline, choices.extend, end) if keeps_clock else None
     scene = Scene(source.source, timeline, speakers, speech[0].frames, choices.extend, playback)
     clips = kept_clips(kept, finder.contents, models, dubbing.context, speech)
-    return DubbedVideo(
-        dub(scene, dubbing, settings, progress, ShowBroken(), kept=clips), scene.shown.clock, source
-    )
+    watching = Observers(live, used, ShowBroken())
+    frames = dub(scene, dubbing, settings, progress, watching, kept=clips)
+    return DubbedVideo(frames, scene.shown.clock, source, used)
 
 
 def check_seen(tracks: Sequence[FaceTrack], frames: int, extend: Extend) -> None:

@@ -32,12 +32,14 @@ SUFFIX = ".weight"
 
 @dataclass
 class GatedExpert:
-    """One expert: its adapters by the layer's name, its strength, and the noise levels from `highest` to `lowest`."""
+    """One expert: its adapters by the layer's name, its strength, the noise levels from `highest` to `lowest`, and what
+    people call it."""
 
     adapters: dict[str, WeightAdapterBase]
     strength: float
     lowest: float
     highest: float
+    name: str = ""
     active: bool = False
 
     def gate(self, sigma: float) -> None:
@@ -101,7 +103,7 @@ def with_expert(model: Any, path: Path, strength: float, lowest: float, highest:
     Raises SettingsError for another kind of model, CheckpointError for a file that does not fit it.
     """
     require_xdub(model)
-    added = GatedExpert(load_adapters(model, path), strength, lowest, highest)
+    added = GatedExpert(load_adapters(model, path), strength, lowest, highest, path.stem)
     patched = model.clone()
     stack = ExpertStack((*experts_of(model), added))
     patched.set_attachments(KEY, stack.experts)

@@ -45,11 +45,18 @@ class ClipGuider(CFGGuider):
     """The GUIDER of one clip.
 
     `context`: the embedded empty prompt [1, rows, width]; `clip`: its conditions, latents normalised; `border`: width
-    of the locked border in latent pixels. Raises SettingsError for a model that is not X-Dub.
+    of the locked border in latent pixels; `on_asked` is told each noise level at which the model is asked.
+    Raises SettingsError for a model that is not X-Dub.
     """
 
     def __init__(
-        self, model: Any, guidance: Guidance, clip: ClipInputs, context: Tensor, border: int = 1
+        self,
+        model: Any,
+        guidance: Guidance,
+        clip: ClipInputs,
+        context: Tensor,
+        border: int = 1,
+        on_asked: Callable[[float], None] | None = None,
     ) -> None:
         require_xdub(model)
         warn_of_idle_patches(model)
@@ -57,6 +64,7 @@ class ClipGuider(CFGGuider):
         self.guidance = guidance
         self.clip = clip
         self.border = border
+        self.on_asked = on_asked
         self._known: KnownLatents | None = None
         self.inner_set_conds(branch_conditioning(context, clip.reference, clip.audio))
 
@@ -106,6 +114,8 @@ class ClipGuider(CFGGuider):
         management.throw_exception_if_processing_interrupted()
         options = model_options or {}
         sigma = float(timestep.flatten()[0])
+        if self.on_asked is not None:
+            self.on_asked(sigma)
         seen = x if self._known is None else self._known.noised(x, sigma)
         step = Step(self.inner_model, self.conds, seen, timestep, options)
         denoised = (patched_guidance if is_patched(options) else plain_guidance)(step, self.guidance)

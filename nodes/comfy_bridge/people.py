@@ -80,7 +80,8 @@ class FaceFinder:
                 "People (X-Dub) shows them all, and person chooses"
             )
         others = tuple(other.track for other in self.people.others(found.number))
-        return TrackedFace(found.track, self.footage.timeline, self.settings.size, bystanders=others)
+        size = self.settings.size
+        return TrackedFace(found.track, self.footage.timeline, size, bystanders=others, number=found.number)
 
     def faces(self, voices: Sequence[Voice]) -> list[TrackedFace]:
         """Whose face each voice is. Raises FaceError, and SettingsError where two voices are one person's."""

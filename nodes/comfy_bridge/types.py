@@ -66,7 +66,7 @@ class TrackedFace:
     """Where the face is in each slot of the 25-fps `timeline`, and `crop_size`, the pixels of its crops.
 
     `bystanders`: everybody else's faces, which stay as they are. `as_released`: for comparison with the release, whose
-    clips are all of full length.
+    clips are all of full length. `number`: the person's, as People (X-Dub) counts them; 0 where nobody counted.
     """
 
     track: FaceTrack
@@ -74,6 +74,7 @@ class TrackedFace:
     crop_size: int
     as_released: bool = False
     bystanders: tuple[FaceTrack, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True)

@@ -358,3 +358,54 @@ def test_a_short_video_is_slowed_to_the_recording_s_length(dubbed, video):
 def test_choices_that_there_are_none_of_are_refused(pack, name, value):
     told = pack("dub_video").DubVideo.validate_inputs(length="audio", face_detector="linked", **{name: value})
     assert f"{name} {value!r} is not in the list" in told
+
+
+class Server:
+    """ComfyUI's server, as far as a node talks to it while it executes."""
+
+    client_id = "tab"
+
+    def __init__(self):
+        self.sockets, self.sent, self.last_node_id = {"tab": object()}, [], None
+
+    def send_sync(self, event, content, client=None):
+        self.sent.append((event, content, client))
+
+    def send_progress_text(self, *args):
+        pass
+
+
+def test_the_clips_are_told_while_they_are_made_and_afterwards(pack, parts, track, video, monkeypatch):
+    from comfy_execution.utils import CurrentNodeContext
+    from server import PromptServer
+
+    server = Server()
+    monkeypatch.setattr(PromptServer, "instance", server, raising=False)
+    given = {"model": parts.model, "vae": parts.vae, "audio_encoders": parts.encoders, "face_track": track}
+    with CurrentNodeContext("prompt", "3:5", 1):
+        out = pack("dub_video").DubVideo.execute(
+            video, speech(1.6), length="audio", seed=2**63, steps=2, quality=0, as_released=False,
+            image_fps=25.0, retries=0, resume=False, **given,
+        )  # fmt: skip
+    (record,), (guidance,) = out.ui["xdub_clips"], out.ui["xdub_guidance"]
+    assert (record["frames"], record["ended"], record["left"]) == (40, "done", 0)
+    assert guidance["used"] and len(guidance["steps"]) == 2
+    told = [content for event, content, client in server.sent if event == "xdub.clips"]
+    assert {(each["node"], each["prompt"], each["run"]) for each in told} == {("3:5", "prompt", 1)}
+    merged, merge = {}, pack("comfy_bridge.host.events").merge
+    for each in told:
+        merge(merged, each.get("whole") or each["change"])
+    assert merged == record
+    for number, clip in record["clips"].items():
+        assert (clip["state"], clip["seed"], clip["kept"]) == ("unchecked", str(2**63), False)
+        picture = Path(
+            folder_paths.get_temp_directory(), clip["picture"]["subfolder"], clip["picture"]["filename"]
+        )
+        assert picture.read_bytes()[:2] == b"\xff\xd8" and f"_{number}.jpg" in picture.name
+
+
+def test_a_dub_that_is_stopped_says_so(pack, parts, track, video, monkeypatch):
+    live = pack("comfy_bridge.clips").LiveClips()
+    with pytest.raises(management.InterruptProcessingException), live:
+        raise management.InterruptProcessingException
+    assert live.whole["ended"] == "stopped"

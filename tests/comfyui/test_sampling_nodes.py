@@ -229,3 +229,53 @@ def test_guidance_node_gives_the_released_guidance_by_default(pack):
     )
     assert "falls" in node.validate_inputs(high_until=0.5, middle_from=0.6)
     assert "falls" in node.validate_inputs(start=0.2, end=0.3)
+
+
+def told_by(pack, model, reference, speech, **options):
+    """What the node's ui says of the clips and of the guidance."""
+    settings = {"seed": 7, "seed_per_clip": False, "border": 1, "match_colors": True, "as_released": False}
+    settings |= {"empty_prompt": CONDITIONING, "sigmas": flow_sigmas(3)} | options
+    ui = pack("sampler").DubSampler.execute(model, reference, speech, **settings).ui
+    (clips,), (guidance,) = ui["xdub_clips"], ui["xdub_guidance"]
+    return clips, guidance
+
+
+def test_every_clip_of_every_shot_is_told(pack, model, reference, speech):
+    clips, _ = told_by(pack, model, reference, speech, seed_per_clip=True)
+    assert (clips["frames"], clips["ended"]) == (FRAMES, "done")
+    (lane,) = clips["lanes"]
+    assert lane["untouched"] == [[9, 10, ""]]
+    assert [shot[:2] for shot in lane["shots"]] == [[0, 9], [10, 20]]
+    numbered = [clip for shot in lane["shots"] for clip in shot[2]]
+    assert [clip[:3] for clip in numbered] == [[0, 0, 9], [1, 10, 19], [2, 19, 20]]
+    for number in range(3):
+        told = clips["clips"][str(number)]
+        assert (told["step"], told["steps"]) == (3, 3)
+        assert told["attempts"]["0"]["seed"] == str(7 + number)
+        assert told["seed"] == told["attempts"][str(told["shown"])]["seed"]
+        assert told["state"] in ("passed", "failed")
+        assert all("reasons" in each for each in told["attempts"].values())
+
+
+def test_clips_that_are_not_judged_are_told_as_such(pack, model, reference, speech):
+    clips, _ = told_by(pack, model, reference, speech, as_released=True)
+    assert {told["state"] for told in clips["clips"].values()} == {"unchecked"}
+
+
+def test_the_guidance_is_told_at_the_noise_levels_that_the_sampler_asks_at(pack, model, reference, speech):
+    from comfy.samplers import sampler_object
+
+    guidance = Guidance(3.0, 8.0, end=0.5)
+    _, told = told_by(pack, model, reference, speech, guidance=guidance)
+    sigmas = flow_sigmas(3)[:-1].tolist()
+    assert told["used"] and [step[0] for step in told["steps"]] == pytest.approx(sigmas, abs=1e-4)
+    assert [step[1:] for step in told["steps"]] == [
+        [
+            round(guidance.reference(s), 4),
+            round(guidance.audio(s), 4),
+            sum(w != 0 for w in guidance.weights(s)),
+        ]
+        for s in sigmas
+    ]
+    _, heun = told_by(pack, model, reference, speech, sampler=sampler_object("heun"))
+    assert len(heun["steps"]) == 5  # twice a step, but the last

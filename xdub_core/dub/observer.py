@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -12,7 +12,6 @@ from xdub_core.dub.clip_record import ClipOutcome, ClipRecord, ClipVerdict
 from xdub_core.dub.crops import DubbedCrop
 from xdub_core.dub.kept_clips import KeptSampler, Plans
 from xdub_core.dub.scene import Scene
-from xdub_core.dub.shots import ShotPlan
 from xdub_core.sampling.clip_sampling import ClipSampler
 
 
@@ -61,7 +60,7 @@ class DubObserver:
         """A clip is final, and its frames come next."""
 
     def shown(self, clip: Clip, crop: DubbedCrop) -> None:
-        """The middle one of a clip's new frames, as it is pasted."""
+        """The middle one of a clip's new frames, before it is pasted."""
 
 
 NOBODY = DubObserver()
@@ -128,10 +127,12 @@ class ShotObserver(ClipObserver):
         seed = self.sampler.seed(clip.number, outcome.attempt)
         self.observer.made(ClipRecord(self.speaker, self.shot, clip, seed, outcome, kept, redone))
 
-    def watched(self, crops: Iterator[DubbedCrop], shot: ShotPlan) -> Iterator[DubbedCrop]:
-        """The crops that the shot's chain makes, of which the middle one of each clip is told."""
-        middles = {middle_of(clip, shot.frames): clip for clip in shot.clips}
-        for frame, crop in enumerate(crops, shot.clips[0].start):
+    def watched(
+        self, crops: Iterator[DubbedCrop], shot: range, clips: Sequence[Clip]
+    ) -> Iterator[DubbedCrop]:
+        """The crops that a chain of clips makes of a shot's frames, of which the middle one of each clip is told."""
+        middles = {middle_of(clip, shot): clip for clip in clips}
+        for frame, crop in enumerate(crops, clips[0].start):
             if frame in middles:
                 self.observer.shown(middles[frame], crop)
             yield crop

@@ -115,7 +115,7 @@ def _dub(
         crops, sampler = source_crops(scene, speaker.track, shot.slots, settings), samplers[number][place]
         watching = ShotObserver(together, number, place, sampler)
         made = chain.run(speaker.features, crops, shot.clips, watching, sampler=sampler)
-        return watching.watched(made, shot)
+        return watching.watched(made, shot.frames, shot.clips)
 
     def face(number: int, speaker: Speaker, shots: tuple[ShotPlan, ...]) -> DubbedFace:
         made = ((shot.frames, crops_of(number, speaker, place, shot)) for place, shot in enumerate(shots))

@@ -32,11 +32,17 @@ def face_picture(frame: np.ndarray, box: np.ndarray) -> str:
 
 def data_uri(picture: np.ndarray) -> str:
     """A picture, uint8 [H, W, 3] RGB, as a data URI, made smaller where it is larger than SIDE."""
-    scale = SIDE / max(picture.shape[:2])
+    content = jpeg(picture, SIDE)
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}" if content else ""
+
+
+def jpeg(picture: np.ndarray, side: int) -> bytes:
+    """A picture, uint8 [H, W, 3] RGB, as a JPEG, made smaller where a side is longer; empty where it cannot be."""
+    scale = side / max(picture.shape[:2])
     if scale < 1:
         height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     whole, content = cv2.imencode(
         ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
     )
-    return f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}" if whole else ""
+    return content.tobytes() if whole else b""

@@ -1,0 +1,85 @@
+"""What the Guidance panel shows: the scales at every noise level, and at those that the sampler really visits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+
+from xdub_core.dub.clip_plan import Clip
+from xdub_core.dub.clip_record import ClipRecord
+from xdub_core.dub.observer import DubObserver
+from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.guidance_steps import GuidanceAt, guidance_at, guidance_line
+
+from .expert import experts_of
+from .host.events import LiveRecord, Record, current_listener
+from .model.guidance_patches import is_patched
+
+EVENT = "xdub.guidance"
+OUTPUT = "xdub_guidance"
+"""Of the node's ui: a list with the record of each execution."""
+
+
+def guidance_record(guidance: Guidance, sigmas: Iterable[float] = (), model: Any = None) -> Record:
+    """The record of a guidance, and of a MODEL's experts.
+
+    line      [noise level, reference scale, audio scale, predictions] from noise level 1 to 0
+    steps     the same at each level at which the sampler asks the model, in its order
+    used      whether these are the levels of a clip that was sampled; else of the sampler's schedule
+    window    [start, end] of the guidance
+    experts   name, strength, and the noise levels lowest and highest of each
+    patched   whether patches of the model change the guidance on the way
+    """
+    experts = () if model is None else experts_of(model)
+    return {
+        "line": _rows(guidance_line(guidance)),
+        "steps": _rows(guidance_at(guidance, sigmas)),
+        "used": False,
+        "window": [guidance.start, guidance.end],
+        "experts": [
+            {"name": each.name, "strength": each.strength, "lowest": each.lowest, "highest": each.highest}
+            for each in experts
+        ],
+        "patched": model is not None and is_patched(model.model_options),
+    }
+
+
+class GuidanceUsed(DubObserver):
+    """Notes the noise levels at which the model is asked for the first clip that is sampled, and shows the guidance.
+
+    `sigmas`: the sampler's schedule, [steps + 1], the last of which ends it.
+    """
+
+    def __init__(self, guidance: Guidance, sigmas: Tensor, model: Any) -> None:
+        self._guidance, self._asked, self._noting = guidance, list[float](), True
+        self._live = LiveRecord(EVENT, current_listener())
+        self._live.change(guidance_record(guidance, sigmas[:-1].tolist(), model), at_once=True)
+
+    @property
+    def output(self) -> dict[str, list[Any]]:
+        """For the node's ui."""
+        return {OUTPUT: [self._live.whole]}
+
+    def asked(self, sigma: float) -> None:
+        """The model is asked at this noise level."""
+        if self._noting:
+            self._asked.append(sigma)
+
+    def begins(self, clip: Clip, attempt: int, seed: int) -> None:  # noqa: ARG002
+        if self._noting:
+            self._asked.clear()
+
+    def made(self, record: ClipRecord) -> None:  # noqa: ARG002
+        if self._noting and self._asked:
+            self._noting = False
+            steps = _rows(guidance_at(self._guidance, self._asked))
+            self._live.change({"steps": steps, "used": True}, at_once=True)
+
+
+def _rows(scales: Iterable[GuidanceAt]) -> list[list[float]]:
+    return [
+        [round(each.sigma, 5), round(each.reference, 4), round(each.audio, 4), each.predictions]
+        for each in scales
+    ]
