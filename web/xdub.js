@@ -1,0 +1,30 @@
+// The pack's one extension: it puts panels into the pack's nodes. ComfyUI imports each *.js of this folder at start-up,
+// so everything else is *.mjs and loaded when a node wants it.
+
+import { app } from "../../scripts/app.js";
+
+/**
+ * The panels, by the name of their module (panels/<name>.mjs), and the nodes that have them. They stand in a node in
+ * this order.
+ * @type {Record<string, string[]>}
+ */
+const PANELS = {};
+
+/** What all panels need, once a node wanted one. */
+let library;
+
+app.registerExtension({
+  name: "xdub.panels",
+
+  async nodeCreated(node) {
+    const names = Object.keys(PANELS).filter((name) => PANELS[name].includes(node.comfyClass));
+    if (!names.length) return;
+    // Without waiting where that is possible: a node's saved size comes right after this.
+    const { addPanel } = library ?? (library = await import("./lib/panel.mjs"));
+    for (const name of names) addPanel(node, name, () => import(`./panels/${name}.mjs`));
+  },
+
+  onNodeOutputsUpdated(outputs) {
+    library?.replayOutputs(outputs);
+  },
+});
