@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
@@ -99,7 +100,10 @@ class DubVideo(io.ComfyNode):
                 io.Video.Output(
                     display_name="video",
                     tooltip="As many frames a second as the source has, with the new speech.",
-                )
+                ),
+                sockets.Report.Output(
+                    display_name="report", tooltip="What became of it, for Report (X-Dub)."
+                ),
             ],
         )
 
@@ -157,6 +161,7 @@ class DubVideo(io.ComfyNode):
         from .comfy_bridge.clips import LiveClips
         from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
         from .comfy_bridge.media.result import video_of
+        from .comfy_bridge.report import dub_report, watched
 
         speaking = (Voice(audio, person, face_track), *voices)
         models = DubModels(model, vae, audio_encoders, face_detector, empty_prompt)
@@ -175,7 +180,8 @@ class DubVideo(io.ComfyNode):
             resume=resume,
         )
         sounds = [voice.audio for voice in speaking]
-        with LiveClips() as live:
-            dubbed = dubbed_video(video, speaking, models, choices, live)
+        with watched() as watcher, LiveClips() as live:
+            dubbed = dubbed_video(video, speaking, models, choices, live, watcher)
             made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock)
-        return io.NodeOutput(made, ui=live.output | dubbed.guidance.output)
+            report = dub_report(watcher, dubbed, choices, model, Path(made.get_stream_source()))
+        return io.NodeOutput(made, report, ui=live.output | dubbed.guidance.output)

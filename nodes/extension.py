@@ -22,6 +22,7 @@ from .mini import LoadMini
 from .paste_back import PasteBack
 from .people import ShowPeople
 from .reference_latents import EncodeReference
+from .report import ShowReport
 from .sample import LoadSample
 from .sampler import DubSampler
 from .stitch_clips import StitchClips
@@ -50,6 +51,7 @@ NODES: list[type[io.ComfyNode]] = [
     PasteBack,
     AddVoice,
     DubVideo,
+    ShowReport,
 ]
 
 

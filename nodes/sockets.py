@@ -9,5 +9,6 @@ FaceTrack = io.Custom("XDUB_FACE_TRACK")
 Voices = io.Custom("XDUB_VOICES")
 Reference = io.Custom("XDUB_REFERENCE")
 Guidance = io.Custom("XDUB_GUIDANCE")
+Report = io.Custom("XDUB_REPORT")
 
 CATEGORY = "X-Dub"

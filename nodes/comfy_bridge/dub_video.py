@@ -24,6 +24,9 @@ from xdub_core.face.track import FaceTrack
 from xdub_core.job.keys import key_of
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.timeline import MODEL_FPS, Extend, FrameClock, extended_slots
+from xdub_core.progress import ProgressCallback
+from xdub_core.report.people import Named
+from xdub_core.report.watcher import DubWatcher
 from xdub_core.sampling.guidance import Guidance
 
 from .audio_features import speech_features
@@ -77,13 +80,17 @@ class DubChoices:
 class DubbedVideo:
     """The frames of a dub, each sampled when it is asked for; when they appear, and the footage that they are of.
 
-    `guidance`: as it is used.
+    `guidance`: as it is used. `scene`: what is dubbed. `settings`: those that are used. `speakers`: what the scene's
+    speakers are called.
     """
 
     frames: Iterator[FinishedFrame]
     clock: FrameClock
     source: Footage
     guidance: GuidanceUsed
+    scene: Scene
+    settings: DubSettings
+    speakers: tuple[Named, ...]
 
 
 @dataclass(frozen=True)
@@ -98,18 +105,24 @@ class DubModels:
 
 
 def dubbed_video(
-    video: Any, voices: Sequence[Voice], models: DubModels, choices: DubChoices, live: LiveClips
+    video: Any,
+    voices: Sequence[Voice],
+    models: DubModels,
+    choices: DubChoices,
+    live: LiveClips,
+    watcher: DubWatcher,
 ) -> DubbedVideo:
     """The dub of a VIDEO or IMAGE: faces and speech are found now, clips are sampled when their frames are asked for.
 
-    `live` is told of the clips.
+    `live` is told of the clips; `watcher` sees all of it, for the report.
 
     Raises, now, what can be known before the long work: SettingsError for what does not belong together or two voices
     of one person, FaceError for no face or no such person, MediaError for no sound.
     """
-    settings, progress = dub_settings(models.model, choices), NodeProgress()
+    settings, shown = dub_settings(models.model, choices), NodeProgress()
     used = GuidanceUsed(settings.sampler.guidance, settings.sampler.sigmas, models.model)
-    dubbing = replace(dubbing_model(models, progress), on_asked=used.asked)
+    dubbing = replace(dubbing_model(models, shown), on_asked=used.asked)
+    progress = watcher.timed(shown)
     geometry = check_sizes(settings, dubbing)
     keeps_clock = choices.rate is FrameRate.SOURCE and not choices.as_released
     # A face that is tracked already was tracked through frames that Face Crop chose.
@@ -146,9 +159,16 @@ def dubbed_video(
     playback = Playback(source.clock, timeline, choices.extend, end) if keeps_clock else None
     scene = Scene(source.source, timeline, speakers, speech[0].frames, choices.extend, playback)
     clips = kept_clips(kept, finder.contents, models, dubbing.context, speech)
-    watching = Observers(live, used, ShowBroken())
-    frames = dub(scene, dubbing, settings, progress, watching, kept=clips)
-    return DubbedVideo(frames, scene.shown.clock, source, used)
+    watching = Observers(live, used, watcher, ShowBroken())
+    frames = watcher.pictured(dub(scene, dubbing, settings, progress, watching, kept=clips))
+    named = tuple(named_speaker(face, place) for place, face in enumerate(faces, 1))
+    return DubbedVideo(frames, scene.shown.clock, source, used, scene, settings, named)
+
+
+def named_speaker(face: TrackedFace, place: int) -> Named:
+    """What a speaker is called; `place`: among the scene's, for somebody whom nobody counted."""
+    number = face.number or place
+    return Named(f"person {number}", "", number)
 
 
 def check_seen(tracks: Sequence[FaceTrack], frames: int, extend: Extend) -> None:
@@ -222,7 +242,7 @@ def cached_features(
     encoders: AudioEncoders,
     length: Length,
     frames: int,
-    progress: NodeProgress,
+    progress: ProgressCallback,
     silence: Silence,
     check: Callable[[int], object],
     kept: KeptWork,

@@ -3,7 +3,7 @@
     XDUB_AUDIO_ENCODERS  AudioEncoders       XDUB_FACE_DETECTOR  xdub_core.face.detector.FaceDetector
     XDUB_AUDIO_FEATURES  SpeechFeatures      XDUB_FACE_TRACK     TrackedFace
     XDUB_REFERENCE       ReferenceLatents    XDUB_GUIDANCE       xdub_core.sampling.guidance.Guidance
-    XDUB_VOICES          tuple[Voice, ...]
+    XDUB_VOICES          tuple[Voice, ...]   XDUB_REPORT         xdub_core.report.model.Report
 
 Latents in here are normalised, as the engine has them. On LATENT sockets they are as ComfyUI has them: as the VAE gives
 them, which the model's latent format (`process_in`, `process_out`) turns into the former.

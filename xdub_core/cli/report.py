@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +15,16 @@ from xdub_core.cli.options.files import FileOptions
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import MediaError
 from xdub_core.media.container.opening import reason
-from xdub_core.media.output.origin import stated_source_type
 from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import VideoInfo, scan_video
-from xdub_core.report.model import Fact, Facts, Report, ReportedFile, report_json
+from xdub_core.report.facts import environment_facts, fact_of, flat_facts, recording_file, video_file
+from xdub_core.report.model import Fact, Facts, Report, report_json
 from xdub_core.report.page import report_page
 from xdub_core.report.people import Named
 from xdub_core.report.watcher import DubWatcher
 
-_PACKAGES = ("torch", "av", "numpy", "opencv-python-headless", "transformers")
 _NOT_TOLD = frozenset({"overwrite", "reference", "c2pa_key"})
 """Options that say nothing of the output, or are nobody's business."""
 _TOLD_ELSEWHERE = frozenset({"video", "audio", "out", "report"})
@@ -64,22 +59,22 @@ def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watc
         made_by=f"X-Dub {__version__}",
         name=files.out.name,
         files=(
-            _video("video", dubbed.video.path, dubbed.video),
-            *(_recording(track) for _, track in dubbed.sounds),
-            *(_video(role, path, scan_video(path).info) for role, path in written),
+            video_file("video", dubbed.video.path, dubbed.video),
+            *(recording_file(track) for _, track in dubbed.sounds),
+            *(video_file(role, path, scan_video(path).info) for role, path in written),
         ),
-        settings=_all_options(options) | {"as_used": _flat(dubbed.settings)},
+        settings=_all_options(options) | {"as_used": flat_facts(dubbed.settings)},
         chosen=_chosen(options),
         model={
             "model": dubbed.model.name,
             "device": dubbed.model.device,
             "arithmetic": str(dubbed.model.dtype or torch.float32).removeprefix("torch."),
         },
-        environment=_environment(),
+        environment=environment_facts(),
         frame_rate=MODEL_FPS,
         seconds=round(watcher.seconds, 3),
         people=tuple(sorted(people, key=lambda person: person.number)),
-        clips=tuple(replace(clip, person=numbers[clip.person - 1]) for clip in watcher.clips),
+        clips=watcher.numbered_clips(numbers),
         untouched=untouched,
         warnings=tuple(watcher.warnings),
         stages=watcher.stages,
@@ -87,41 +82,9 @@ def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watc
     )
 
 
-def _video(role: str, path: Path, info: VideoInfo) -> ReportedFile:
-    """A video's facts."""
-    facts: dict[str, Fact] = {
-        "width": info.width,
-        "height": info.height,
-        "frames": info.frames,
-        "frames_a_second": round(info.fps, 4),
-        "seconds": round(info.duration, 3),
-        "codec": info.codec,
-        "pixel_format": info.pixel_format,
-        "bit_depth": info.bit_depth,
-    }
-    if info.rotation or info.mirrored:
-        facts["turned_by_degrees"] = info.rotation
-    if info.sample_aspect_ratio != 1:
-        facts["pixel_shape"] = str(info.sample_aspect_ratio)
-    if info.stream is not None:
-        facts |= {"bytes": path.stat().st_size, "digital_source_type": stated_source_type(path)}
-    return ReportedFile(role, str(path), facts)
-
-
-def _recording(track: AudioTrack) -> ReportedFile:
-    facts: dict[str, Fact] = {"bytes": track.path.stat().st_size, "audio_stream": track.number}
-    if track.delay:
-        facts["silence_before_seconds"] = round(track.delay, 3)
-    if track.start:
-        facts["cut_before_seconds"] = round(track.start, 3)
-    if track.intact is not None:
-        facts["one_whole_recording"] = track.intact
-    return ReportedFile("recording", str(track.path), facts)
-
-
 def _all_options(options: Mapping[str, Any]) -> dict[str, Facts]:
     return {
-        name: {field.name: _fact(getattr(group, field.name)) for field in _told(group)}
+        name: {field.name: fact_of(getattr(group, field.name)) for field in _told(group)}
         for name, group in options.items()
     }
 
@@ -129,7 +92,7 @@ def _all_options(options: Mapping[str, Any]) -> dict[str, Facts]:
 def _chosen(options: Mapping[str, Any]) -> dict[str, Fact]:
     """What differs from its default."""
     return {
-        field.name: _fact(value)
+        field.name: fact_of(value)
         for group in options.values()
         for field in _told(group)
         if field.name not in _TOLD_ELSEWHERE and (value := getattr(group, field.name)) != field.default
@@ -138,33 +101,6 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Fact]:
 
 def _told(group: Any) -> Iterable[Any]:
     return (field for field in fields(group) if field.name not in _NOT_TOLD)
-
-
-def _flat(settings: Any, prefix: str = "") -> dict[str, Fact]:
-    """Nested settings by names with dots."""
-    told: dict[str, Fact] = {}
-    for field in fields(settings):
-        value, name = getattr(settings, field.name), f"{prefix}{field.name}"
-        told |= _flat(value, f"{name}.") if is_dataclass(value) else {name: _fact(value)}
-    return told
-
-
-def _fact(value: Any) -> Fact:
-    if isinstance(value, Enum):
-        return _fact(value.value)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _environment() -> dict[str, Fact]:
-    told: dict[str, Fact] = {"python": platform.python_version(), "system": platform.platform(terse=True)}
-    for package in _PACKAGES:
-        try:
-            told[package] = version(package)
-        except PackageNotFoundError:  # another wheel of the same module
-            continue
-    return told | {"processors": os.cpu_count()}
 
 
 def _write(path: Path, pieces: Iterable[str], overwrite: bool) -> None:

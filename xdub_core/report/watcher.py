@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
@@ -95,15 +96,17 @@ class DubWatcher(DubObserver):
             yield frame
 
     @contextmanager
-    def listening(self) -> Iterator[DubWatcher]:
-        """Note the warnings that are logged meanwhile, each once."""
+    def listening(self, *hosts: str) -> Iterator[DubWatcher]:
+        """Note the warnings that are logged meanwhile, each once: the engine's, and those of these loggers."""
         listener = _Listener(self.warnings)
-        engine = logging.getLogger("xdub_core")
-        engine.addHandler(listener)
+        loggers = [logging.getLogger(name) for name in ("xdub_core", *hosts)]
+        for logger in loggers:
+            logger.addHandler(listener)
         try:
             yield self
         finally:
-            engine.removeHandler(listener)
+            for logger in loggers:
+                logger.removeHandler(listener)
 
     @property
     def stages(self) -> tuple[StageTime, ...]:
@@ -117,6 +120,10 @@ class DubWatcher(DubObserver):
         pictures = self._pictures | self._again
         found = [_reported(record, pictures.get(index)) for index, record in enumerate(self._records)]
         return tuple(sorted(found, key=lambda clip: clip.number))
+
+    def numbered_clips(self, numbers: Sequence[int]) -> tuple[ReportedClip, ...]:
+        """The same, `person` being these numbers of the scene's speakers."""
+        return tuple(replace(clip, person=numbers[clip.person - 1]) for clip in self.clips)
 
     @property
     def seconds(self) -> float:
