@@ -1,5 +1,6 @@
 """The command line, called as a user calls it, but in this process."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 
@@ -62,9 +63,17 @@ def write_wav(path, samples, rate=SAMPLE_RATE):
     return path
 
 
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory):
+    """What `files` copies."""
+    folder = tmp_path_factory.mktemp("originals")
+    write_video(folder / "video.mp4")
+    write_wav(folder / "voice.wav", make_voice(1.2))
+    return folder
+
+
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path, originals):
     """A folder with video.mp4 (20 frames) and voice.wav (1.2 s = 30 frames)."""
-    write_video(tmp_path / "video.mp4")
-    write_wav(tmp_path / "voice.wav", make_voice(1.2))
+    shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
     return tmp_path
