@@ -8,7 +8,10 @@ import { app } from "../../scripts/app.js";
  * this order.
  * @type {Record<string, string[]>}
  */
-const PANELS = {};
+const PANELS = {
+  clips: ["XDubSampler", "XDubDub"],
+  guidance: ["XDubGuidance", "XDubSampler", "XDubDub"],
+};
 
 /** What all panels need, once a node wanted one. */
 let library;
