@@ -19,6 +19,13 @@ let library;
 app.registerExtension({
   name: "xdub.panels",
 
+  async beforeRegisterNodeDef(_nodeType, definition) {
+    const language = app.extensionManager.setting.get("Comfy.Locale") ?? "en";
+    if (language === "en" || !definition.name.startsWith("XDub")) return;
+    const { translateChoices } = await import("./lib/choices.mjs");
+    await translateChoices(definition, language);
+  },
+
   async nodeCreated(node) {
     const names = Object.keys(PANELS).filter((name) => PANELS[name].includes(node.comfyClass));
     if (!names.length) return;
