@@ -9,9 +9,50 @@ from comfy_api.latest import io
 
 from . import inputs, sockets
 from .comfy_bridge.types import AudioEncoders, TrackedFace, Voice
-from .inputs import EXTENSIONS, SILENCES, UNCONNECTED
+from .inputs import EXTENSIONS, LENGTHS, SILENCES, UNCONNECTED
 
 RATES = ["source", "25"]
+
+
+def _advanced() -> list[io.Input]:
+    """What few need to set."""
+    return [
+        inputs.redo(),
+        io.Combo.Input(
+            "fps",
+            options=RATES,
+            default=RATES[0],
+            optional=True,
+            advanced=True,
+            tooltip="Which frames the result has: the source's own at their own times, at whatever rate, each "
+            "with the lips of its instant; or the model's, 25 a second, as with as_released.",
+        ),
+        inputs.quality(optional=True),
+        io.Int.Input(
+            "retries",
+            default=2,
+            min=0,
+            max=99,
+            optional=True,
+            advanced=True,
+            tooltip="How often a clip that came out broken (noise, a flash, a picture that falls apart) is "
+            "sampled again with other noise. 0: clips are not checked.",
+        ),
+        inputs.switch(
+            "resume",
+            True,
+            "Keep faces, speech features and clips in ComfyUI's user folder (4 GB at most), so that what was "
+            "done before Cancel, a crash or a restart is not done again.",
+            optional=True,
+        ),
+        inputs.image_fps(optional=True),
+        inputs.switch(
+            "as_released",
+            False,
+            "Do everything as the release does, to compare. Off is calmer, sharper and drifts less.",
+            optional=True,
+        ),
+    ]
 
 
 class DubVideo(io.ComfyNode):
@@ -26,28 +67,14 @@ class DubVideo(io.ComfyNode):
             description="Gives the person in a video the lips that speak a recording, and leaves everything else as it "
             "was. Works clip by clip: a long video takes longer, and no more memory.",
             search_aliases=["lip sync", "lipsync", "dubbing", "talking head"],
+            is_output_node=True,
+            accept_all_inputs=True,  # workflows from before `length` had inputs of its own give them beside it
             inputs=[
                 inputs.footage("video"),
                 inputs.speech(),
                 inputs.model(),
                 io.Vae.Input("vae", tooltip="wan2.2_vae.safetensors, or the built-in model's."),
                 inputs.audio_encoders(),
-                inputs.seed(),
-                io.Int.Input(
-                    "steps",
-                    default=0,
-                    min=0,
-                    max=200,
-                    tooltip="Sampling steps of each clip. 0 takes what suits the model: 30 for the released one.",
-                ),
-                inputs.length(),
-                inputs.quality(),
-                inputs.switch(
-                    "as_released",
-                    False,
-                    "Do everything as the release does, to compare. Off is calmer, sharper and drifts less.",
-                ),
-                inputs.image_fps(),
                 sockets.FaceDetector.Input(
                     "face_detector",
                     optional=True,
@@ -59,41 +86,25 @@ class DubVideo(io.ComfyNode):
                     tooltip="From Face Crop (X-Dub), instead of a face detector: to see and choose the face first. The "
                     "dub is made at its crop_size.",
                 ),
-                *inputs.conditioning(),
                 sockets.Voices.Input(
                     "voices",
                     optional=True,
                     tooltip="From Voice (X-Dub): more people who speak, each with a recording. All are heard.",
                 ),
+                *inputs.conditioning(),
                 inputs.person(),
+                inputs.length_and_extend(),
                 inputs.silence(),
-                inputs.extend(),
-                io.Combo.Input(
-                    "fps",
-                    options=RATES,
-                    default=RATES[0],
-                    optional=True,
-                    advanced=True,
-                    tooltip="Which frames the result has: the source's own at their own times, at whatever rate, each "
-                    "with the lips of its instant; or the model's, 25 a second, as with as_released.",
-                ),
+                inputs.seed(optional=True),
                 io.Int.Input(
-                    "retries",
-                    default=2,
+                    "steps",
+                    default=0,
                     min=0,
-                    max=99,
+                    max=200,
                     optional=True,
-                    advanced=True,
-                    tooltip="How often a clip that came out broken (noise, a flash, a picture that falls apart) is "
-                    "sampled again with other noise. 0: clips are not checked.",
+                    tooltip="Sampling steps of each clip. 0 takes what suits the model: 30 for the released one.",
                 ),
-                inputs.switch(
-                    "resume",
-                    True,
-                    "Keep faces, speech features and clips in ComfyUI's user folder (4 GB at most), so that what was "
-                    "done before Cancel, a crash or a restart is not done again.",
-                    optional=True,
-                ),
+                *_advanced(),
             ],
             has_intermediate_output=True,
             outputs=[
@@ -110,22 +121,24 @@ class DubVideo(io.ComfyNode):
     @classmethod
     def validate_inputs(
         cls,
-        length: str | None = None,
+        length: Any = None,
         person: str | None = None,
         silence: str | None = None,
         extend: str | None = None,
         fps: str | None = None,
+        redo: str | None = None,
         face_detector: Any = UNCONNECTED,
         face_track: Any = UNCONNECTED,
     ) -> bool | str:
         if UNCONNECTED == face_detector == face_track:
             return "connect a face detector (Load Face Detector, or the built-in model's), or a face track"
         return inputs.first_problem(
-            inputs.check_length(length),
+            inputs.check_length(inputs.chosen("length", length)[0]),
             inputs.check_person(person),
             inputs.check_choice("silence", silence, SILENCES),
             inputs.check_choice("extend", extend, EXTENSIONS),
             inputs.check_choice("fps", fps, RATES),
+            inputs.check_redo(redo),
         )
 
     @classmethod
@@ -136,12 +149,12 @@ class DubVideo(io.ComfyNode):
         model: Any,
         vae: Any,
         audio_encoders: AudioEncoders,
-        seed: int,
-        steps: int,
-        length: str,
-        quality: int,
-        as_released: bool,
-        image_fps: float,
+        seed: int = 42,
+        steps: int = 0,
+        length: Any = LENGTHS[0],
+        quality: int = 16,
+        as_released: bool = False,
+        image_fps: float = 25.0,
         face_detector: Any = None,
         face_track: TrackedFace | None = None,
         guidance: Any = None,
@@ -153,6 +166,8 @@ class DubVideo(io.ComfyNode):
         fps: str = RATES[0],
         retries: int = 2,
         resume: bool = True,
+        redo: str = "",
+        **_others: Any,
     ) -> io.NodeOutput:
         from xdub_core.dub.length import FrameRate, Length
         from xdub_core.dub.silence import Silence
@@ -160,9 +175,10 @@ class DubVideo(io.ComfyNode):
 
         from .comfy_bridge.clips import LiveClips
         from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
-        from .comfy_bridge.media.result import video_of
+        from .comfy_bridge.media.result import shown, video_of
         from .comfy_bridge.report import dub_report, watched
 
+        length, own = inputs.chosen("length", length)
         speaking = (Voice(audio, person, face_track), *voices)
         models = DubModels(model, vae, audio_encoders, face_detector, empty_prompt)
         choices = DubChoices(
@@ -173,15 +189,16 @@ class DubVideo(io.ComfyNode):
             crop_size=0 if face_track is None else face_track.crop_size,
             length=Length(length),
             silence=Silence(silence),
-            extend=Extend(extend),
+            extend=Extend(own.get("extend", extend)),
             rate=FrameRate(fps),
             image_fps=image_fps,
             retries=retries,
             resume=resume,
+            redo=inputs.clips_to_redo(redo),
         )
         sounds = [voice.audio for voice in speaking]
         with watched() as watcher, LiveClips() as live:
             dubbed = dubbed_video(video, speaking, models, choices, live, watcher)
             made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock)
             report = dub_report(watcher, dubbed, choices, model, Path(made.get_stream_source()))
-        return io.NodeOutput(made, report, ui=live.output | dubbed.guidance.output)
+        return io.NodeOutput(made, report, ui=shown(made).as_dict() | live.output | dubbed.guidance.output)

@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .audio_encoders import LoadAudioEncoders
 from .audio_features import AudioFeatures
 from .color_match import ColorMatch
+from .comfy_bridge.host import old_prompts
 from .comfy_bridge.model.xdub_model import register
 from .dub_video import DubVideo
 from .empty_prompt import EmptyPrompt
@@ -59,8 +60,9 @@ class XDubExtension(ComfyExtension):
     """What ComfyUI loads."""
 
     async def on_load(self) -> None:
-        """Make "Load Diffusion Model" recognise X-Dub's files."""
+        """Make "Load Diffusion Model" recognise X-Dub's files, and the server prompts of earlier versions."""
         register()
+        old_prompts.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [with_help(node) for node in NODES]

@@ -12,6 +12,69 @@ from .inputs import UNCONNECTED
 PLACES = [DETECT, BOX, MASK, WHOLE] = ["find it", "box", "mask", "whole frame"]
 
 
+def _inputs_of(place: str) -> list[io.Input]:
+    """What a way to say where the face is asks for, and no other does."""
+    asked: dict[str, list[io.Input]] = {
+        DETECT: [
+            sockets.FaceDetector.Input("face_detector", tooltip="What finds the face."),
+            inputs.person(),
+            io.Int.Input(
+                "detect_every",
+                default=1,
+                min=1,
+                max=25,
+                optional=True,
+                advanced=True,
+                tooltip="Look for the face in every n-th frame only; boxes between are interpolated. Faster for "
+                "calm footage.",
+            ),
+        ],
+        BOX: [
+            io.String.Input(
+                "box",
+                default="",
+                optional=True,
+                placeholder="left, top, right, bottom",
+                tooltip="The whole head, in pixels of the video, where it keeps its place.",
+            ),
+            io.BoundingBox.Input(
+                "bounding_box",
+                optional=True,
+                force_input=True,
+                tooltip="The whole head, drawn on a frame of the video in another node such as Create Bounding Boxes. "
+                "Counts in place of a box that is typed.",
+            ),
+        ],
+        MASK: [
+            io.Mask.Input(
+                "mask", tooltip="The whole head painted white: one mask for all frames, or one for each."
+            )
+        ],
+    }
+    return asked.get(place, [])
+
+
+def _check_links(place: str, face_detector: Any, mask: Any) -> bool | str:
+    """What `validate_inputs` says of what is connected."""
+    if place == DETECT and face_detector == UNCONNECTED:
+        return "connect a face detector (Load Face Detector, or the built-in model's), or set face to box or mask"
+    if place == MASK and mask == UNCONNECTED:
+        return "face is set to mask, but there is none: connect a mask of the whole head"
+    return True
+
+
+def _check_box(box: str) -> bool | str:
+    """What `validate_inputs` says of a box that is typed."""
+    from xdub_core.errors import FaceError
+    from xdub_core.face.boxes import parse_box
+
+    try:
+        parse_box(box)
+    except FaceError as error:
+        return str(error)
+    return True
+
+
 class FaceCrop(io.ComfyNode):
     """Where the face is, and what it looks like."""
 
@@ -25,13 +88,13 @@ class FaceCrop(io.ComfyNode):
             "are cut where something is connected to them, and held in memory, 3 MB a frame at 512 pixels: for videos "
             "of more than a few minutes use Dub Video (X-Dub), which holds none of them.",
             search_aliases=["face tracking", "lip sync", "crop face"],
+            accept_all_inputs=True,  # workflows from before `face` had inputs of its own give them beside it
             inputs=[
                 inputs.footage("source"),
-                io.Combo.Input(
+                inputs.Choice(
                     "face",
-                    options=PLACES,
-                    default=DETECT,
-                    tooltip="Where the face is: let the face detector find it, type its box, paint it as a mask, or "
+                    {place: _inputs_of(place) for place in PLACES},
+                    "Where the face is: let the face detector find it, type its box, paint it as a mask, or "
                     "say that the footage is a face crop already.",
                 ),
                 io.Int.Input(
@@ -42,36 +105,12 @@ class FaceCrop(io.ComfyNode):
                     step=32,
                     tooltip="Pixels of the crops: 512 for the released model; the built-in model says its own.",
                 ),
-                io.String.Input(
-                    "box",
-                    default="",
-                    placeholder="left, top, right, bottom",
-                    tooltip="Only for face = box: the whole head, in pixels of the video.",
-                ),
-                io.Int.Input(
-                    "detect_every",
-                    default=1,
-                    min=1,
-                    max=25,
-                    advanced=True,
-                    tooltip="Look for the face in every n-th frame only; boxes between are interpolated. Faster for "
-                    "calm footage.",
-                ),
                 inputs.switch(
                     "as_released",
                     False,
                     "Boxes and crops as the release makes them, on whole pixels, to compare. Off is calmer.",
                 ),
                 inputs.image_fps(),
-                sockets.FaceDetector.Input(
-                    "face_detector", optional=True, tooltip="What finds the face, for face = find it."
-                ),
-                io.Mask.Input(
-                    "mask",
-                    optional=True,
-                    tooltip="The whole head painted white, for face = mask: one mask for all frames, or one for each.",
-                ),
-                inputs.person(),
             ],
             outputs=[
                 sockets.FaceTrack.Output(
@@ -84,51 +123,72 @@ class FaceCrop(io.ComfyNode):
 
     @classmethod
     def validate_inputs(
-        cls,
-        face: str | None = None,
-        box: str | None = None,
-        person: str | None = None,
-        face_detector: Any = UNCONNECTED,
-        mask: Any = UNCONNECTED,
+        cls, face: Any = None, face_detector: Any = UNCONNECTED, mask: Any = UNCONNECTED, **given: Any
     ) -> bool | str:
-        from xdub_core.errors import FaceError
-        from xdub_core.face.boxes import parse_box
-
-        if face == DETECT and face_detector == UNCONNECTED:
-            return "connect a face detector (Load Face Detector, or the built-in model's), or set face to box or mask"
-        if face == MASK and mask == UNCONNECTED:
-            return "face is set to mask, but there is none: connect a mask of the whole head"
-        if face == BOX and box is not None:
-            try:
-                parse_box(box)
-            except FaceError as error:
-                return str(error)
+        place, own = inputs.chosen("face", face)
+        given |= own
+        box = given.get("box")
+        # Beside it nobody but this node asks for what a choice needs; of its own, a box may be connected instead.
+        typed = place == BOX and box is not None and (place == face or box.strip())
         return inputs.first_problem(
-            inputs.check_choice("face", face, PLACES), inputs.check_person(person) if face == DETECT else True
+            inputs.check_choice("face", place, PLACES),
+            _check_links(place, face_detector, mask) if place == face else True,
+            inputs.check_numbers(cls, given),
+            inputs.check_person(given.get("person")) if place == DETECT else True,
+            _check_box(str(box)) if typed else True,
         )
 
     @classmethod
     def execute(
         cls,
         source: Any,
-        face: str,
-        crop_size: int,
-        box: str,
-        detect_every: int,
-        as_released: bool,
-        image_fps: float,
+        face: Any,
+        crop_size: int = 512,
+        box: str = "",
+        detect_every: int = 1,
+        as_released: bool = False,
+        image_fps: float = 25.0,
         face_detector: Any = None,
         mask: Any = None,
         person: str = "",
+        bounding_box: Any = None,
+        **_others: Any,
+    ) -> io.NodeOutput:
+        place, own = inputs.chosen("face", face)
+        beside = {
+            "box": box,
+            "detect_every": detect_every,
+            "face_detector": face_detector,
+            "mask": mask,
+            "person": person,
+            "bounding_box": bounding_box,
+        }
+        return cls._execute(source, place, crop_size, as_released, image_fps, **beside | own)
+
+    @classmethod
+    def _execute(
+        cls,
+        source: Any,
+        place: str,
+        crop_size: int,
+        as_released: bool,
+        image_fps: float,
+        *,
+        box: str,
+        detect_every: int,
+        face_detector: Any,
+        mask: Any,
+        person: str,
+        bounding_box: Any,
     ) -> io.NodeOutput:
         from xdub_core.face.boxes import WholeFrame
 
         from .comfy_bridge.face_crop import (
             CropSettings,
             boxes_in_mask,
-            boxes_in_text,
             crops_on_demand,
             find_face,
+            given_box,
             preview_of,
         )
         from .comfy_bridge.host.kept import kept_work
@@ -138,16 +198,16 @@ class FaceCrop(io.ComfyNode):
 
         frames = footage(source, image_fps)
         settings, progress = CropSettings(crop_size, detect_every, as_released), NodeProgress()
-        if face == DETECT:
+        if place == DETECT:
             tracked = FaceFinder(
                 source, frames, image_fps, face_detector, settings, progress, kept_work(True)
             ).face(person)
         else:
             given = {
-                BOX: lambda: boxes_in_text(box),
+                BOX: lambda: given_box(box, bounding_box),
                 MASK: lambda: boxes_in_mask(mask, frames),
                 WHOLE: WholeFrame,
             }
-            tracked = find_face(frames, given[face](), settings, progress)
+            tracked = find_face(frames, given[place](), settings, progress)
         crops = crops_on_demand(frames, tracked, settings)
         return io.NodeOutput(tracked, crops, preview_of(frames, tracked))

@@ -7,13 +7,49 @@ from typing import Any
 from comfy_api.latest import io
 
 from . import sockets
-from .inputs import noise_level
+from .inputs import Choice, check_choice, chosen, noise_level
 
 
 def _scale(name: str, default: float, highest: float, tooltip: str, advanced: bool = False) -> Any:
     return io.Float.Input(
         name, default=default, min=0.0, max=highest, step=0.05, tooltip=tooltip, advanced=advanced
     )
+
+
+NUMBERS, DRAWN = "numbers", "drawn"
+
+
+def _drawn() -> list[io.Input]:
+    """What is drawn in place of numbers: both curves begin as the released model's."""
+    from xdub_core.sampling.drawn_curve import AUDIO_POINTS, REFERENCE_POINTS
+
+    axes = "From the left, noise 0, where sampling ends, to the right, noise 1, where it begins. "
+    return [
+        io.Curve.Input(
+            "audio",
+            default=list(AUDIO_POINTS),
+            optional=True,
+            tooltip=axes
+            + "The height is the fraction of audio_scale. Behind it, once it has run: where the released "
+            "model's 30 steps lie.",
+        ),
+        io.Curve.Input(
+            "reference",
+            default=list(REFERENCE_POINTS),
+            optional=True,
+            tooltip=axes
+            + "The height is the fraction of reference_scale: the pose is decided at the right, the lips "
+            "in the middle, texture at the left.",
+        ),
+        io.Range.Input(
+            "window",
+            default={"min": 0.0, "max": 1.0},
+            value_min=0.0,
+            value_max=1.0,
+            optional=True,
+            tooltip="The noise levels with guidance: none outside of them, where steps take a third of the time.",
+        ),
+    ]
 
 
 class DubGuidance(io.ComfyNode):
@@ -28,6 +64,7 @@ class DubGuidance(io.ComfyNode):
             description="How strongly the result follows the source video (its face, light and pose) and the speech "
             "(the lips). Noise levels run from 1, where sampling begins, to 0, where it ends.",
             search_aliases=["cfg", "guidance scale", "lip strength"],
+            accept_all_inputs=True,  # a mistyped choice, too, which else were left out
             inputs=[
                 _scale("reference_scale", 2.5, 20.0, "How strongly the face follows the source video's."),
                 _scale(
@@ -90,7 +127,16 @@ class DubGuidance(io.ComfyNode):
                     0.0,
                     "No guidance below this noise level: the last steps then take a third of the time.",
                 ),
+                Choice(
+                    "curves",
+                    {NUMBERS: [], DRAWN: _drawn()},
+                    "numbers: the scales go as the numbers above say. drawn: along curves that you draw, in "
+                    "ComfyUI's new nodes (Nodes 2.0) and in App mode; dynamic and all numbers above but the two scales "
+                    "then do not count.",
+                    optional=True,
+                ),
             ],
+            has_intermediate_output=True,
             outputs=[sockets.Guidance.Output(display_name="guidance", tooltip="For the X-Dub samplers.")],
         )
 
@@ -103,6 +149,7 @@ class DubGuidance(io.ComfyNode):
         low_from: float | None = None,
         start: float | None = None,
         end: float | None = None,
+        curves: Any = None,
     ) -> bool | str:
         falling = [high_until, middle_from, middle_until, low_from]
         names = "high_until, middle_from, middle_until and low_from"
@@ -110,7 +157,7 @@ class DubGuidance(io.ComfyNode):
             given = [value for value in values if value is not None]
             if given != sorted(given, reverse=True):
                 return f"{what} are {given}: noise falls while sampling, so each must be at or below the one before it"
-        return True
+        return check_choice("curves", chosen("curves", curves)[0], [NUMBERS, DRAWN])
 
     @classmethod
     def execute(
@@ -128,9 +175,16 @@ class DubGuidance(io.ComfyNode):
         low_from: float,
         start: float,
         end: float,
+        curves: Any = NUMBERS,
+        **_others: Any,
     ) -> io.NodeOutput:
         from xdub_core.sampling.guidance import Guidance, GuidanceCurve
 
+        shape, drawn = chosen("curves", curves)
+        if shape == DRAWN:
+            from .comfy_bridge.guidance import drawn_guidance, steps_behind
+
+            return io.NodeOutput(drawn_guidance(reference_scale, audio_scale, drawn), ui=steps_behind())
         curve = GuidanceCurve(
             audio_power,
             (reference_high, reference_middle, reference_low),

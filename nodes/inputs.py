@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from comfy_api.latest import io
 
@@ -20,6 +20,20 @@ EXTENSIONS = ["bounce", "loop", "hold", "slow"]
 SILENCES = ["closed", "source", "model"]
 
 
+class Choice(io.DynamicCombo.Input):
+    """A choice that shows only its own inputs, which `options` has for each; the first is the default."""
+
+    def __init__(
+        self, name: str, options: Mapping[str, list[io.Input]], tooltip: str, optional: bool = False
+    ) -> None:
+        made = [io.DynamicCombo.Option(key, own) for key, own in options.items()]
+        super().__init__(name, made, optional=optional, tooltip=tooltip)
+        self.default = next(iter(options))
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | {"default": self.default}
+
+
 def check_length(length: str | None) -> bool | str:
     """What `validate_inputs` says of a `length`, which is None where it comes by a link."""
     return check_choice("length", length, LENGTHS)
@@ -30,6 +44,28 @@ def check_choice(name: str, value: str | None, options: Sequence[str]) -> bool |
     if value is None or value in options:
         return True
     return f"{name} {value!r} is not in the list: choose one of {', '.join(options)}"
+
+
+def chosen(name: str, value: Any) -> tuple[Any, dict[str, Any]]:
+    """A choice that has inputs of its own (DynamicCombo): what is chosen, and those of its inputs that are given.
+
+    Where they come beside it, as in workflows from before it had any, `value` is the choice alone.
+    """
+    if not isinstance(value, Mapping):
+        return value, {}
+    own = {key: each for key, each in value.items() if key != name and each is not None}
+    return value.get(name), own
+
+
+def check_numbers(node: type[io.ComfyNode], given: Mapping[str, Any]) -> bool | str:
+    """What `validate_inputs` says of numbers out of range, which core leaves unchecked where it takes all inputs."""
+    for each in (each for named in node.GET_SCHEMA().inputs for each in named.get_all()):
+        value = given.get(each.id)
+        if isinstance(each, io.Int.Input | io.Float.Input) and isinstance(value, int | float):
+            low, high = each.min, each.max
+            if (low is not None and value < low) or (high is not None and value > high):
+                return f"{each.id} is {value}: choose {low} to {high}"
+    return True
 
 
 def check_person(person: str | None) -> bool | str:
@@ -70,7 +106,7 @@ def footage(name: str) -> io.Input:
     )
 
 
-def image_fps() -> io.Input:
+def image_fps(optional: bool = False) -> io.Input:
     """Frames a second of a source that comes as images."""
     return io.Float.Input(
         "image_fps",
@@ -78,6 +114,7 @@ def image_fps() -> io.Input:
         min=1.0,
         max=240.0,
         step=0.001,
+        optional=optional,
         advanced=True,
         tooltip="Frames a second of a source that comes as images; a video knows its own.",
     )
@@ -93,15 +130,21 @@ def audio_encoders() -> io.Input:
     return sockets.AudioEncoders.Input("audio_encoders", tooltip="What the model was trained to hear with.")
 
 
+_LENGTH = (
+    "How long the result is: as the audio, as the source video, or the shorter or longer of both. A video that is too "
+    "short is made longer; speech that is too short is followed by silence."
+)
+
+
 def length() -> io.Input:
     """One of `LENGTHS`."""
-    return io.Combo.Input(
-        "length",
-        options=LENGTHS,
-        default=LENGTHS[0],
-        tooltip="How long the result is: as the audio, as the source video, or the shorter or longer of both. A video "
-        "that is too short is made longer; speech that is too short is followed by silence.",
-    )
+    return io.Combo.Input("length", options=LENGTHS, default=LENGTHS[0], tooltip=_LENGTH)
+
+
+def length_and_extend() -> io.Input:
+    """One of `LENGTHS`, with `extend` where the video may be too short for it."""
+    longer = {"audio", "longest"}
+    return Choice("length", {each: [extend()] if each in longer else [] for each in LENGTHS}, _LENGTH, True)
 
 
 def extend() -> io.Input:
@@ -111,7 +154,6 @@ def extend() -> io.Input:
         options=EXTENSIONS,
         default=EXTENSIONS[0],
         optional=True,
-        advanced=True,
         tooltip="How a video is made longer that is too short: played to and fro, from its start again, or with its "
         "last frame standing; slow: slowed to the length, up to 1.25 times, and beyond that to and fro.",
     )
@@ -148,13 +190,14 @@ def model() -> io.Input:
     return io.Model.Input("model", tooltip="X-Dub, from Load Diffusion Model or the built-in model's loader.")
 
 
-def seed() -> io.Input:
+def seed(optional: bool = False) -> io.Input:
     """Of the noise."""
     return io.Int.Input(
         "seed",
         default=42,
         min=0,
         max=0xFFFFFFFFFFFFFFFF,
+        optional=optional,
         control_after_generate=True,
         tooltip="The noise that every clip begins with.",
     )
@@ -197,21 +240,63 @@ def border() -> io.Input:
     )
 
 
-def quality() -> io.Input:
+def quality(optional: bool = False) -> io.Input:
     """Of the encoded video, 0 to 51."""
     return io.Int.Input(
         "quality",
         default=16,
         min=0,
         max=51,
+        optional=optional,
         advanced=True,
         tooltip="Of the encoded video: lower is better and larger; 16 looks like the original, 0 is nearly lossless.",
     )
 
 
-def noise_level(name: str, default: float, tooltip: str) -> io.Input:
-    """From 1, where sampling begins, to 0, where it ends."""
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, advanced=True, tooltip=tooltip)
+def redo() -> io.Input:
+    """Numbers of clips, as the command line's `--redo`."""
+    return io.String.Input(
+        "redo",
+        default="",
+        optional=True,
+        advanced=True,
+        placeholder="clips, as 12,40-44",
+        tooltip="Clips to sample from other noise, by their numbers: 12,40-44. Those that continue one of them in its "
+        "shot follow it; all others stay. A number that stands twice gets the noise after that. Take it out, and the "
+        "clip is as before.",
+    )
+
+
+def check_redo(redo: str | None) -> bool | str:
+    """What `validate_inputs` says of a `redo`, which is None where it comes by a link."""
+    from xdub_core.errors import SettingsError
+
+    try:
+        clips_to_redo(redo or "")
+    except SettingsError as error:
+        return str(error)
+    return True
+
+
+def clips_to_redo(redo: str) -> tuple[range, ...]:
+    """The numbers of clips in a `redo`, from 1 on; an empty one names none. Raises SettingsError."""
+    from xdub_core.dub.redo import parse_clips
+
+    return parse_clips(redo) if redo.strip() else ()
+
+
+def noise_level(name: str, default: float, tooltip: str, optional: bool = False) -> io.Input:
+    """From 1, where sampling begins, to 0, where it ends. An optional one is shown only where it is asked for."""
+    return io.Float.Input(
+        name,
+        default=default,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        optional=optional,
+        advanced=not optional,
+        tooltip=tooltip,
+    )
 
 
 def switch(name: str, default: bool, tooltip: str, optional: bool = False) -> io.Input:

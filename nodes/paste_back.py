@@ -31,6 +31,7 @@ class PasteBack(io.ComfyNode):
             "were, and so do frames without a face.",
             search_aliases=["composite", "uncrop", "stitch"],
             is_input_list=True,
+            has_intermediate_output=True,
             inputs=[
                 io.MultiType.Input(
                     "source", [io.Video, io.Image], tooltip="The same video (or images) that Face Crop has."
@@ -91,7 +92,7 @@ class PasteBack(io.ComfyNode):
         from .comfy_bridge.face_crop import check_track
         from .comfy_bridge.host.progress import counted
         from .comfy_bridge.media.footage import footage
-        from .comfy_bridge.media.result import image_of, video_of
+        from .comfy_bridge.media.result import image_of, shown, video_of
         from .comfy_bridge.paste_back import pasted, shots_of_crops
 
         plan, face = only(reference, "reference"), only(face_track, "face_track")
@@ -105,4 +106,5 @@ class PasteBack(io.ComfyNode):
         blocked = ExecutionBlocker(f"Paste Back's output is set to {made!r}: use its other output")
         if made == IMAGES:
             return io.NodeOutput(blocked, image_of(finished, plan.frames, frames))
-        return io.NodeOutput(video_of(finished, frames, sounds, crf), blocked)
+        video = video_of(finished, frames, sounds, crf)
+        return io.NodeOutput(video, blocked, ui=shown(video))

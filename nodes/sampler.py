@@ -58,6 +58,7 @@ class DubSampler(io.ComfyNode):
                     False,
                     "Hand frames on from clip to clip in 8 bits, as the release does. Off drifts less.",
                 ),
+                inputs.redo(),
             ],
             has_intermediate_output=True,
             outputs=[
@@ -68,6 +69,10 @@ class DubSampler(io.ComfyNode):
                 )
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, redo: str | None = None) -> bool | str:
+        return inputs.check_redo(redo)
 
     @classmethod
     def execute(
@@ -84,9 +89,11 @@ class DubSampler(io.ComfyNode):
         empty_prompt: Any = None,
         sampler: Any = None,
         sigmas: Tensor | None = None,
+        redo: str = "",
     ) -> io.NodeOutput:
         from xdub_core.dub.crops import crop_finisher
         from xdub_core.dub.observer import Observers
+        from xdub_core.dub.redo import redo_counts
 
         from .comfy_bridge.clip_sampler import ComfyClipSampler
         from .comfy_bridge.clips import LiveClips, lane_of
@@ -99,9 +106,10 @@ class DubSampler(io.ComfyNode):
         own, retries = whole.sampler, 0 if as_released else whole.retries
         settings = replace(own, guidance=guidance or own.guidance, seed=seed, border=border)
         context, finish = context_for(model, empty_prompt), crop_finisher(match_colors, as_released)
+        again = redo_counts(inputs.clips_to_redo(redo), reference.clips, f"redo {redo}")
         used = GuidanceUsed(settings.guidance, settings.sigmas if sigmas is None else sigmas, model)
         clip_sampler = ComfyClipSampler(
-            model, context, settings, sampler, sigmas, seed_per_clip, on_asked=used.asked
+            model, context, settings, sampler, sigmas, seed_per_clip, on_asked=used.asked, redo=again
         )
         with LiveClips() as live:
             live.plan(reference.frames, [lane_of(reference)])

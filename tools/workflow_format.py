@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3", "CURVE", "RANGE"}
 OPTIONAL_SHAPE = 7
 WIDTH, GAP, TOP = 340, 80, 60
 COLUMNS = 5
@@ -166,7 +166,11 @@ def _inputs(
             kind = "COMBO" if isinstance(spec[0], list | tuple) else spec[0]
             found.append((name, kind, options | {"optional": category == "optional"}))
             if kind == "COMFY_DYNAMICCOMBO_V3":
-                chosen = [option for option in options["options"] if option["key"] == values.get(name)]
+                chosen = [
+                    option
+                    for option in options["options"]
+                    if option["key"] == values.get(name, options.get("default"))
+                ]
                 for option in chosen:
                     found += _inputs(option["inputs"], values, f"{name}.")
     return found

@@ -16,6 +16,12 @@ const PANELS = {
 /** What all panels need, once a node wanted one. */
 let library;
 
+/** All nodes of a workflow as it is saved, those in subgraphs too. */
+const savedNodes = (graph) => [
+  ...(graph.nodes ?? []),
+  ...(graph.definitions?.subgraphs ?? []).flatMap(savedNodes),
+];
+
 app.registerExtension({
   name: "xdub.panels",
 
@@ -24,6 +30,11 @@ app.registerExtension({
     if (language === "en" || !definition.name.startsWith("XDub")) return;
     const { translateChoices } = await import("./lib/choices.mjs");
     await translateChoices(definition, language);
+  },
+
+  async beforeConfigureGraph(graph) {
+    const nodes = savedNodes(graph).filter(({ type }) => String(type).startsWith("XDub"));
+    if (nodes.length) (await import("./lib/old_workflows.mjs")).renew(nodes);
   },
 
   async nodeCreated(node) {

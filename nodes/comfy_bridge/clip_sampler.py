@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import comfy.utils
@@ -11,6 +11,7 @@ import torch
 from comfy.samplers import sampler_object
 from torch import Tensor
 
+from xdub_core.dub.kept_clips import REDO_ATTEMPTS
 from xdub_core.errors import NotFiniteError
 from xdub_core.sampling.clip_sampling import (
     SEEDS,
@@ -38,7 +39,7 @@ class ComfyClipSampler:
     """A `ClipSampler` around a MODEL: it goes by the `settings`, but for a SAMPLER or SIGMAS of ComfyUI's.
 
     `context`: the empty prompt [1, rows, width]; `show` is for previews. With `seed_per_clip`, the clips of the dub
-    count the seed up.
+    count the seed up. `redo`: how often each clip, counted from 0, is sampled again, from yet other noise.
 
     Raises SettingsError for a model that is not X-Dub, SamplingError where sizes do not fit, NotFiniteError for NaN.
     """
@@ -51,6 +52,7 @@ class ComfyClipSampler:
     seed_per_clip: bool = False
     show: SHOW | None = None
     on_asked: ASKED | None = None
+    redo: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -60,7 +62,7 @@ class ComfyClipSampler:
         """See `ClipSampler`."""
         settings = self.settings
         seed = (settings.seed + number) % SEEDS.stop if self.seed_per_clip else settings.seed
-        return attempt_seed(seed, attempt)
+        return attempt_seed(seed, attempt + REDO_ATTEMPTS * self.redo.get(number, 0))
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """Sample clip `number` of the dub; see `ClipSampler`."""
@@ -100,6 +102,8 @@ class ComfyDubbingModel:
     context: Tensor
     show: SHOW | None = None
     on_asked: ASKED | None = None
+    redo: Mapping[int, int] = field(default_factory=dict)
+    """See `ComfyClipSampler`."""
     device: str = "cpu"
     """Where crops and latents wait between the steps of the work; MODEL and VAE run where ComfyUI puts them."""
 
@@ -110,4 +114,6 @@ class ComfyDubbingModel:
 
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""
-        return ComfyClipSampler(self.model, self.context, settings, show=self.show, on_asked=self.on_asked)
+        return ComfyClipSampler(
+            self.model, self.context, settings, show=self.show, on_asked=self.on_asked, redo=self.redo
+        )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.clip_record import ClipRecord
-from xdub_core.dub.kept_clips import KeptClips
+from xdub_core.dub.kept_clips import Chains, KeptClips
 from xdub_core.dub.length import FrameRate, Length, output_end
 from xdub_core.dub.observer import DubObserver, Observers
-from xdub_core.dub.pipeline import dub
+from xdub_core.dub.pipeline import dub, plan_scene
 from xdub_core.dub.playback import Playback
+from xdub_core.dub.redo import redo_counts
 from xdub_core.dub.scene import Scene, Speaker
 from xdub_core.dub.settings import DubSettings, check_sizes
-from xdub_core.dub.shots import plan_dub
+from xdub_core.dub.shots import plan_dub, require_seen
 from xdub_core.dub.silence import Silence
-from xdub_core.errors import FaceError, SettingsError
+from xdub_core.errors import SettingsError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.track import FaceTrack
 from xdub_core.job.keys import key_of
@@ -59,7 +62,7 @@ class DubChoices:
     """What the artist chose; `steps` or `crop_size` 0 and no `guidance` leave it to the model.
 
     `image_fps`: of a source that comes as images. `retries`: see `DubSettings`. `resume`: whether faces, features and
-    clips are kept.
+    clips are kept. `redo`: numbers of clips, from 1 on, that are sampled again, each as often as it is in there.
     """
 
     seed: int
@@ -74,6 +77,12 @@ class DubChoices:
     image_fps: float = 25.0
     retries: int = 2
     resume: bool = True
+    redo: tuple[range, ...] = ()
+
+    @property
+    def keeps_clock(self) -> bool:
+        """Whether the result has the source's frames at their own times, and not the model's."""
+        return self.rate is FrameRate.SOURCE and not self.as_released
 
 
 @dataclass(frozen=True)
@@ -116,53 +125,56 @@ def dubbed_video(
 
     `live` is told of the clips; `watcher` sees all of it, for the report.
 
-    Raises, now, what can be known before the long work: SettingsError for what does not belong together or two voices
-    of one person, FaceError for no face or no such person, MediaError for no sound.
+    Raises, now, what can be known before the long work: SettingsError for what does not belong together, two voices
+    of one person or clips to redo that there are none of, FaceError for no face or no such person, MediaError for no
+    sound.
     """
     settings, shown = dub_settings(models.model, choices), NodeProgress()
     used = GuidanceUsed(settings.sampler.guidance, settings.sampler.sigmas, models.model)
     dubbing = replace(dubbing_model(models, shown), on_asked=used.asked)
     progress = watcher.timed(shown)
     geometry = check_sizes(settings, dubbing)
-    keeps_clock = choices.rate is FrameRate.SOURCE and not choices.as_released
     # A face that is tracked already was tracked through frames that Face Crop chose.
-    source = footage(video, choices.image_fps, keeps_clock and not any(voice.face for voice in voices))
-    cropped = CropSettings(settings.crop_size, as_released=choices.as_released)
+    source = footage(
+        video, choices.image_fps, choices.keeps_clock and not any(voice.face for voice in voices)
+    )
     kept = kept_work(choices.resume)
+    cropped = CropSettings(settings.crop_size, as_released=choices.as_released)
     finder = FaceFinder(video, source, choices.image_fps, models.detector, cropped, progress, kept)
     faces, voices = in_order(finder.faces(voices), voices)
     live.people = [face.number for face in faces]
     for face in faces:
         warn_of_real_face(models.model, source, face, settings.crop_size)
-    tracks, timeline = [face.track for face in faces], source.timeline
-
-    def check(frames: int) -> None:
-        plan_dub(tracks, frames, geometry, choices.extend)  # raises where nobody has a face
-        check_seen(tracks, frames, choices.extend)
-
-    speech = cached_features(
-        [voice.audio for voice in voices],
-        models.encoders,
-        choices.length,
-        len(timeline),
-        progress,
-        choices.silence if not choices.as_released else Silence.MODEL,
-        check,
-        kept,
-    )
-    check(speech[0].frames)  # features that are cached were checked with other faces
-    speakers = tuple(
-        Speaker(face.track, said.features, said.strength, face.bystanders)
-        for face, said in zip(faces, speech, strict=True)
-    )
-    end = output_end(len(timeline), max(said.samples for said in speech), choices.length)
-    playback = Playback(source.clock, timeline, choices.extend, end) if keeps_clock else None
-    scene = Scene(source.source, timeline, speakers, speech[0].frames, choices.extend, playback)
+    check = partial(check_length, [face.track for face in faces], geometry, choices.extend)
+    speech = cached_features(voices, models.encoders, choices, len(source.timeline), progress, check, kept)
+    scene = scene_of(source, faces, speech, choices)
     clips = kept_clips(kept, finder.contents, models, dubbing.context, speech)
+    dubbing, clips = with_redo(choices.redo, scene, settings, dubbing, clips)
     watching = Observers(live, used, watcher, ShowBroken())
     frames = watcher.pictured(dub(scene, dubbing, settings, progress, watching, kept=clips))
     named = tuple(named_speaker(face, place) for place, face in enumerate(faces, 1))
     return DubbedVideo(frames, scene.shown.clock, source, used, scene, settings, named)
+
+
+def check_length(tracks: Sequence[FaceTrack], geometry: ClipGeometry, extend: Extend, frames: int) -> None:
+    """Raise FaceError where nobody, or not everybody who has a recording, is seen in a dub of so many frames."""
+    plan_dub(tracks, frames, geometry, extend)
+    named = ["somebody who has a recording"] * len(tracks)
+    require_seen(tracks, extended_slots(len(tracks[0]), frames, extend)(frames), named)
+
+
+def scene_of(
+    source: Footage, faces: Sequence[TrackedFace], speech: Sequence[SpeechFeatures], choices: DubChoices
+) -> Scene:
+    """What is dubbed: the footage, and who says what in it."""
+    speakers = tuple(
+        Speaker(face.track, said.features, said.strength, face.bystanders)
+        for face, said in zip(faces, speech, strict=True)
+    )
+    timeline, extend = source.timeline, choices.extend
+    end = output_end(len(timeline), max(said.samples for said in speech), choices.length)
+    playback = Playback(source.clock, timeline, extend, end) if choices.keeps_clock else None
+    return Scene(source.source, timeline, speakers, speech[0].frames, extend, playback)
 
 
 def named_speaker(face: TrackedFace, place: int) -> Named:
@@ -171,15 +183,29 @@ def named_speaker(face: TrackedFace, place: int) -> Named:
     return Named(f"person {number}", "", number)
 
 
-def check_seen(tracks: Sequence[FaceTrack], frames: int, extend: Extend) -> None:
-    """Raise FaceError for somebody who has a recording, and is not seen in a dub of so many frames."""
-    for track in tracks:
-        if not track.present[extended_slots(len(track), frames, extend)(frames)].any():
-            first = int(track.present.argmax()) / MODEL_FPS
-            raise FaceError(
-                f"somebody who has a recording is first seen at {first:.2f} s of the video, when the dub has ended, at "
-                f"{frames / MODEL_FPS:.2f} s: leave that voice out, or set length to source"
-            )
+def with_redo(
+    asked: Sequence[range],
+    scene: Scene,
+    settings: DubSettings,
+    dubbing: ComfyDubbingModel,
+    kept: KeptClips | None,
+) -> tuple[ComfyDubbingModel, KeptClips | None]:
+    """Model and kept clips for a dub in which some clips are sampled again. Raises SettingsError for no such clip.
+
+    Where clips are kept, those that were sampled again are kept beside the others, and come back with the same `asked`.
+    """
+    if not asked:
+        return dubbing, kept
+    plans = plan_scene(scene, replace(settings, geometry=check_sizes(settings, dubbing)))
+    clips = sum(len(shot.clips) for shots in plans for shot in shots)
+    counts = redo_counts(asked, clips, "redo")
+    if kept is None:
+        return replace(dubbing, redo=counts), None
+
+    def planned(chains: Chains, size: int) -> Mapping[str, int]:  # noqa: ARG001 (see KeptClips)
+        return {key: counts[number] for chain in chains for number, key in chain.items() if number in counts}
+
+    return dubbing, replace(kept, planned=planned)
 
 
 class ShowBroken(DubObserver):
@@ -238,22 +264,25 @@ def dubbing_model(models: DubModels, progress: NodeProgress) -> ComfyDubbingMode
 
 
 def cached_features(
-    audios: Sequence[Mapping[str, Any]],
+    voices: Sequence[Voice],
     encoders: AudioEncoders,
-    length: Length,
+    choices: DubChoices,
     frames: int,
     progress: ProgressCallback,
-    silence: Silence,
     check: Callable[[int], object],
     kept: KeptWork,
 ) -> tuple[SpeechFeatures, ...]:
-    """The features of recordings, encoded now or cached; see `speech_features`. `frames`: the video's."""
+    """The features of what voices say, encoded now or cached; see `speech_features`. `frames`: the video's."""
+    audios, length = [voice.audio for voice in voices], choices.length
+    silence = Silence.MODEL if choices.as_released else choices.silence
     keys = tuple(sound_key(audio) for audio in audios)
-    return FEATURES.get(
+    speech = FEATURES.get(
         encoders,
         None if None in keys else (keys, length, None if length is Length.AUDIO else frames, silence),
         lambda: speech_features(audios, encoders, length, frames, progress, check, kept, silence),
     )
+    check(speech[0].frames)  # features that are cached were checked with other faces
+    return speech
 
 
 def kept_clips(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from xdub_core.compose.preview import with_box
 from xdub_core.errors import FaceError
-from xdub_core.face.boxes import FixedBox, WholeFrame, box_from_mask, boxes_from_masks, parse_box
+from xdub_core.face.boxes import FixedBox, WholeFrame, box_from_mask, boxes_from_masks, drawn_box, parse_box
 from xdub_core.face.crop import CropMode, crop_frame
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.given import GivenFaces
@@ -37,9 +38,9 @@ class CropSettings:
     as_released: bool = False
 
 
-def boxes_in_text(text: str) -> FaceDetector:
-    """One box for all frames, typed as "left, top, right, bottom" in pixels. Raises FaceError."""
-    return FixedBox(parse_box(text))
+def given_box(text: str, drawn: Any = None) -> FaceDetector:
+    """One box for all frames: BOUNDING_BOX, or else typed as "left, top, right, bottom" in pixels. Raises FaceError."""
+    return FixedBox(parse_box(text) if drawn is None else drawn_box(drawn))
 
 
 def boxes_in_mask(mask: Tensor, footage: Footage) -> FaceDetector:

@@ -74,8 +74,9 @@ def with_random_mini(prompt, mini_folder):
 
 
 def saved_video(server, history):
+    """What Save Video wrote; Dub Video shows its own, in the temporary folder."""
     videos = [out.get("images") or out.get("video") for out in history["outputs"].values() if out]
-    (saved,) = [file for found in videos if found for file in found if not file["filename"].endswith(".png")]
+    (saved,) = [file for found in videos if found for file in found if file["type"] == "output"]
     return probe_video(server.base / "output" / saved["subfolder"] / saved["filename"])
 
 

@@ -15,6 +15,7 @@ from xdub_core.face.boxes import (
     boxes_from_masks,
     centered_square,
     check_box,
+    drawn_box,
     parse_box,
     read_boxes,
     square_box,
@@ -195,3 +196,27 @@ def test_a_box_of_less_than_a_pixel_is_refused(box: list) -> None:
         FixedBox(box)
     with pytest.raises(FaceError, match=r"frame 1 .*less than a pixel"):
         FrameBoxes([None, box])
+
+
+DRAWN = {"x": 10, "y": 20, "width": 30, "height": 40, "metadata": {}}
+
+
+@pytest.mark.parametrize("drawn", [DRAWN, [DRAWN], [[DRAWN]], [[DRAWN, {"x": 0}]]])
+def test_a_box_that_another_node_drew_is_taken_as_it_is(drawn):
+    assert drawn_box(drawn).tolist() == [10, 20, 40, 60]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "told"),
+    [
+        ([], "no bounding box"),
+        ([[]], "no bounding box"),
+        (None, "no bounding box"),
+        ([[DRAWN], [DRAWN]], "Face from Landmarks"),
+        ({"x": 1}, "needs the numbers"),
+        ({**DRAWN, "width": 0}, "not right of"),
+    ],
+)
+def test_what_is_no_one_box_is_told(drawn, told):
+    with pytest.raises(FaceError, match=told):
+        drawn_box(drawn)

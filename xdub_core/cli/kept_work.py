@@ -21,8 +21,9 @@ from xdub_core.cli.chosen_model import ChosenModel, ModelPart
 from xdub_core.cli.console import tell
 from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.dub.kept_clips import Chains, KeptClips
+from xdub_core.dub.redo import redo_counts
 from xdub_core.dub.scene import Speaker
-from xdub_core.errors import JobError, SettingsError, XDubError
+from xdub_core.errors import JobError, XDubError
 from xdub_core.job.folder import CLIPS, FACES, FORMAT, JobFolder, Run, is_job, open_job, read_manifest
 from xdub_core.job.kept_features import KeptFeatures, features_key, recording_key
 from xdub_core.job.keys import file_fingerprint, fingerprint, key_of
@@ -114,7 +115,7 @@ class KeptWork:
         """See `KeptClips.planned`."""
         assert self.folder is not None
         clips = {number: key for chain in chains for number, key in chain.items()}
-        chosen = _chosen(self.resume, len(clips))
+        chosen = set(redo_counts(self.resume.redone, len(clips), f"--redo {self.resume.redo}"))
         begun = self.folder.manifest.runs.get(self.output)
         counted = dict(self.folder.manifest.redone)
         new = {}
@@ -129,16 +130,6 @@ class KeptWork:
             tell(f"sampling {len(chosen)} of {len(clips)} clips again{others}")
         self.folder.store.expect(CLIPS, size)
         return self.folder.manifest.redone
-
-
-def _chosen(resume: ResumeOptions, clips: int) -> set[int]:
-    """The numbers (from 0) of the clips to sample again. Raises SettingsError where there are no such clips."""
-    for asked in resume.redone:
-        if asked.stop - 1 > clips:
-            raise SettingsError(
-                f"--redo {resume.redo}: this dub has {clips} clips, so there is no {asked.stop - 1}"
-            )
-    return {number - 1 for asked in resume.redone for number in asked}
 
 
 @contextmanager

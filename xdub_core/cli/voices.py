@@ -14,6 +14,7 @@ from xdub_core.audio.recording import SAMPLE_RATE, Recording, open_recording
 from xdub_core.cli.options.speech import Voice
 from xdub_core.dub.length import frames_of_audio
 from xdub_core.dub.scene import Speaker
+from xdub_core.dub.shots import require_seen
 from xdub_core.dub.silence import Silence, heard_with
 from xdub_core.errors import FaceError, SettingsError
 from xdub_core.face.choice import check_fit
@@ -134,14 +135,12 @@ def check_only_one(spoken: Iterable[Spoken]) -> None:
 
 def check_seen(spoken: Iterable[Spoken], tracks: Iterable[FaceTrack], slots: np.ndarray) -> None:
     """Raise FaceError for a recording of somebody who is not seen in any of the output's `slots`."""
-    for each, track in zip(spoken, tracks, strict=True):
-        if each.voice.person is None or track.present[slots].any():
-            continue
-        first = int(track.present.argmax()) / MODEL_FPS
-        raise FaceError(
-            f"{each.voice.option}: person {each.voice.person} is first seen at {first:.2f} s of the video, when the "
-            f"output has ended, at {len(slots) / MODEL_FPS:.2f} s; leave the recording out, or use --length source"
-        )
+    chosen = [
+        (track, f"{each.voice.option}: person {each.voice.person}")
+        for each, track in zip(spoken, tracks, strict=True)
+        if each.voice.person is not None
+    ]
+    require_seen([track for track, _ in chosen], slots, [named for _, named in chosen], "use --length source")
 
 
 def said_by(

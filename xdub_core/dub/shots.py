@@ -11,7 +11,7 @@ import numpy as np
 from xdub_core.dub.clip_plan import Clip, ClipGeometry, plan_clips
 from xdub_core.errors import FaceError
 from xdub_core.face.track import FaceTrack
-from xdub_core.media.timeline import Extend, SlotsFor, extended_slots, jumps, ping_pong
+from xdub_core.media.timeline import MODEL_FPS, Extend, SlotsFor, extended_slots, jumps, ping_pong
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,25 @@ def plan_dub(
             "where the face appears, or set length to source"
         )
     return tuple(plans)
+
+
+def require_seen(
+    tracks: Iterable[FaceTrack],
+    slots: np.ndarray,
+    named: Iterable[str],
+    instead: str = "set length to source",
+) -> None:
+    """Raise FaceError for somebody who has a recording, and is in none of the output's `slots`.
+
+    `named`: what the error calls each of them; `instead`: what it advises besides leaving the recording out.
+    """
+    for track, name in zip(tracks, named, strict=True):
+        if not track.present[slots].any():
+            first = int(track.present.argmax()) / MODEL_FPS
+            raise FaceError(
+                f"{name} is first seen at {first:.2f} s of the video, when the dub has ended, at "
+                f"{len(slots) / MODEL_FPS:.2f} s; leave the recording out, or {instead}"
+            )
 
 
 def plan_shots(

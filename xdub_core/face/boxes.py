@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,31 @@ def parse_box(text: str) -> np.ndarray:
         return check_box([float(part) for part in text.replace(",", " ").split()])
     except ValueError:
         raise FaceError(f"the face box must be four numbers x0,y0,x1,y1, but is {text!r:.60}") from None
+
+
+def drawn_box(drawn: Any) -> np.ndarray:
+    """The one box that another node of ComfyUI drew: core's BOUNDING_BOX, alone or in a list of frames' lists.
+
+    Raises FaceError where there is none, or one for each of several frames.
+    """
+    frames = [[drawn]] if isinstance(drawn, Mapping) else drawn
+    if isinstance(frames, Sequence) and frames and isinstance(frames[0], Mapping):
+        frames = [frames]
+    if not isinstance(frames, Sequence) or not frames or not frames[0]:
+        raise FaceError("there is no bounding box: draw one around the whole head, hair and chin included")
+    if len(frames) > 1:
+        raise FaceError(
+            f"there are bounding boxes for {len(frames)} frames: connect them to Face from Landmarks (X-Dub), and that "
+            "to face_detector, with face set to find it"
+        )
+    box = frames[0][0]
+    try:
+        x, y, width, height = (float(box[name]) for name in ("x", "y", "width", "height"))
+    except (KeyError, TypeError, ValueError):
+        raise FaceError(
+            f"the bounding box needs the numbers x, y, width and height, but is {box!r:.60}"
+        ) from None
+    return check_box([x, y, x + width, y + height], where="the bounding box")
 
 
 class FixedBox:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -29,6 +29,18 @@ class Velocities(NamedTuple):
     """The reference, with zero audio."""
     reference_audio: Tensor
     """The reference and the audio."""
+
+
+class ScaleCurve(Protocol):
+    """How the scales change with the noise level: `GuidanceCurve`, or `drawn_curve.DrawnGuidance`."""
+
+    def reference_fraction(self, sigma: float) -> float:
+        """The fraction of the reference scale at `sigma` in 0..1."""
+        ...
+
+    def audio_fraction(self, sigma: float) -> float:
+        """The fraction of the audio scale at `sigma` in 0..1."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ class Guidance:
     reference_scale: float = 2.5
     audio_scale: float = 10.0
     dynamic: bool = True
-    curve: GuidanceCurve = RELEASED_CURVE
+    curve: ScaleCurve = RELEASED_CURVE
     start: float = 1.0
     end: float = 0.0
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from comfy_api.latest import InputImpl
+from comfy_api.latest import InputImpl, io, ui
 from torch import Tensor
 
 from xdub_core.media.output.encode_settings import EncodeSettings
@@ -53,6 +54,12 @@ def video_of(
         for frame in frames:
             writer.write(frame)
     return InputImpl.VideoFromFile(str(path))
+
+
+def shown(video: Any) -> ui.PreviewVideo:
+    """A VIDEO that `video_of` made, as its node shows it."""
+    path = Path(video.get_stream_source())
+    return ui.PreviewVideo([ui.SavedResult(path.name, "", io.FolderType.temp)])
 
 
 def image_of(frames: Iterable[FinishedFrame], count: int, source: Footage) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from xdub_core.dub.redo import parse_clips
 from xdub_core.errors import SettingsError
 
 _LONGEST_NAME = 200
@@ -65,12 +66,12 @@ class ResumeOptions:
             for option, chosen in given.items():
                 if chosen:
                     raise SettingsError(f"{option} and --no-resume contradict each other: leave one out")
-        parse_clips(self.redo)
+        _ = self.redone  # raises
 
     @property
     def redone(self) -> tuple[range, ...]:
         """The clips to sample again, as ranges of the numbers that the progress shows (from 1)."""
-        return parse_clips(self.redo)
+        return () if self.redo is None else parse_clips(self.redo, "--redo")
 
     def folder(self, output: Path) -> Path:
         """The job's folder of an output."""
@@ -87,20 +88,3 @@ class ResumeOptions:
         for path in files:
             if os.path.normcase(path.absolute()) == os.path.normcase(folder.absolute()):
                 raise SettingsError(f"--job {folder}: that is the place of a file of this dub; name a folder")
-
-
-def parse_clips(text: str | None) -> tuple[range, ...]:
-    """Numbers and ranges, as 12,40-44. Raises SettingsError."""
-    ranges: list[range] = []
-    for part in (text or "").split(",") if text is not None else ():
-        first, _, last = part.partition("-")
-        try:
-            clips = range(int(first), int(last or first) + 1)
-        except ValueError:
-            clips = range(0)
-        if not clips or clips.start < 1:
-            raise SettingsError(
-                f"--redo {text}: give numbers of clips, from 1 on, and ranges of them, as 12,40-44"
-            )
-        ranges.append(clips)
-    return tuple(ranges)
