@@ -174,6 +174,7 @@ class DubVideo(io.ComfyNode):
         from xdub_core.media.timeline import Extend
 
         from .comfy_bridge.clips import LiveClips
+        from .comfy_bridge.comparison import Comparison, face_facts
         from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
         from .comfy_bridge.media.result import shown, video_of
         from .comfy_bridge.report import dub_report, watched
@@ -199,6 +200,8 @@ class DubVideo(io.ComfyNode):
         sounds = [voice.audio for voice in speaking]
         with watched() as watcher, LiveClips() as live:
             dubbed = dubbed_video(video, speaking, models, choices, live, watcher)
-            made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock)
+            both = Comparison(dubbed.source, dubbed.clock, float(dubbed.scene.first_pass))
+            made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock, both.taking)
             report = dub_report(watcher, dubbed, choices, model, Path(made.get_stream_source()))
-        return io.NodeOutput(made, report, ui=shown(made).as_dict() | live.output | dubbed.guidance.output)
+        panels = live.output | dubbed.guidance.output | both.output(face_facts(dubbed.scene, dubbed.speakers))
+        return io.NodeOutput(made, report, ui=shown(made).as_dict() | panels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,6 @@ from xdub_core.face.given import GivenFaces
 from xdub_core.face.people import People, track_people
 from xdub_core.face.presence import smallest_crop
 from xdub_core.job.folder import FACES
-from xdub_core.media.sound.sound_place import place_sound
 from xdub_core.mini.detector import MiniDetector
 from xdub_core.progress import Progress, ProgressCallback, Stage
 
@@ -32,6 +31,7 @@ from .host.kept import NOWHERE, KeptWork, contents_key, maker_key
 from .host.progress import interruptible
 from .host.warnings import warn
 from .media.frames import Footage, image_from_frame
+from .media.sound import own_sound
 from .types import TrackedFace, Voice
 
 PEOPLE: Cache[People] = Cache()
@@ -153,15 +153,11 @@ class FaceFinder:
 
 def own_loudness(footage: Footage) -> np.ndarray | None:
     """The loudness of a video's own sound, float32 [slots]; None where it has none that can be read."""
-    if footage.info is None:
-        return None
+    sound = own_sound(footage)
     try:
-        sound = place_sound(footage.info.path, footage.info, warn=False)
+        return None if sound is None else loudness(sound, len(footage.timeline))
     except MediaError:
         return None
-    missing = max(0.0, footage.begins - sound.delay)  # of a trimmed video
-    part = replace(sound, start=sound.start + missing, delay=max(0.0, sound.delay - footage.begins))
-    return loudness(part, len(footage.timeline))
 
 
 def sheet_of(people: People) -> Tensor:

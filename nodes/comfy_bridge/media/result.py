@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,19 @@ from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.origin import Origin, origin_of_edit
 from xdub_core.media.output.writer import VideoWriter
 from xdub_core.media.picture.frame import FinishedFrame
+from xdub_core.media.sound.mix import Sound
 from xdub_core.media.timeline import MODEL_FPS, FrameClock
 
 from .footage import temporary_path
 from .frames import Footage, image_from_frame
 from .sound import heard_together
+
+Beside = Callable[[Sound | None], AbstractContextManager[Callable[[FinishedFrame], None]]]
+
+
+@contextmanager
+def _nothing_beside(sound: Sound | None) -> Iterator[Callable[[FinishedFrame], None]]:  # noqa: ARG001
+    yield lambda frame: None  # noqa: ARG005
 
 
 def video_of(
@@ -27,10 +36,11 @@ def video_of(
     audios: Sequence[Mapping[str, Any]],
     quality: int,
     clock: FrameClock | float = MODEL_FPS,
+    beside: Beside = _nothing_beside,
 ) -> Any:
     """A VIDEO of the frames, with the sound of all AUDIOs: encoded as they come, into ComfyUI's temporary folder.
 
-    `clock`: when the frames appear.
+    `clock`: when the frames appear. `beside`: what takes the frames as well, given the sound.
 
     HEVC of 10 bits where the source is known to be deeper than 8, else H.264; `quality`: CRF. Save Video then copies
     the streams, so nothing is encoded twice, and the comment that says that AI edited it. Raises MediaError.
@@ -50,9 +60,11 @@ def video_of(
             like=source.info,
             origin=Origin() if source.info is None else origin_of_edit(source.info.path),
         ) as writer,
+        beside(sound) as also,
     ):
         for frame in frames:
             writer.write(frame)
+            also(frame)
     return InputImpl.VideoFromFile(str(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from xdub_core.media.sound.resample import packed_frame
 from xdub_core.media.sound.sound_place import AudioTrack, place_sound
 
 from .footage import temporary_path
+from .frames import Footage
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,18 @@ def read_sound(path: Path) -> dict[str, Any]:
     """A sound file as AUDIO, with its own channels and rate. Raises MediaError for one without sound."""
     sound, rate = decode_waveform(place_sound(path))
     return {"waveform": torch.from_numpy(sound)[None], "sample_rate": rate}
+
+
+def own_sound(footage: Footage) -> AudioTrack | None:
+    """A video's own sound, on the clock of its first frame that is shown; None where it has none that can be read."""
+    if footage.info is None:
+        return None
+    try:
+        sound = place_sound(footage.info.path, footage.info, warn=False)
+    except MediaError:
+        return None
+    missing = max(0.0, footage.begins - sound.delay)  # of a trimmed video
+    return replace(sound, start=sound.start + missing, delay=max(0.0, sound.delay - footage.begins))
 
 
 @contextmanager

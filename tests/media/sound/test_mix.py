@@ -11,7 +11,7 @@ from tests.audio.sounds import speech_like, tone
 from xdub_core.errors import MediaError
 from xdub_core.media.output.encode_settings import EncodeSettings
 from xdub_core.media.output.writer import VideoWriter
-from xdub_core.media.sound.mix import HIGHEST_PEAK, SoundMix, mixed, summed
+from xdub_core.media.sound.mix import HIGHEST_PEAK, SoundMix, SoundPair, mixed, summed
 from xdub_core.media.sound.sound_place import AudioTrack
 
 
@@ -131,3 +131,33 @@ def test_a_mix_cannot_be_copied(tmp_path):
     ):
         pass
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_pair_has_the_dubs_sound_left_and_the_other_right(tmp_path):
+    _, left = write_wav(tmp_path / "l.wav", 0.5 * tone(1, 16000))
+    _, right = write_wav(tmp_path / "r.wav", 0.25 * tone(2, 16000))
+    pair = SoundPair(AudioTrack(left), AudioTrack(right), until=1.5)
+    both = heard(pair)
+    assert both.shape == (2, 1.5 * pair.rate)
+    at = [both[:, int(start * pair.rate) :][:, : pair.rate // 5] for start in (0.3, 1.1)]
+    assert np.allclose([np.abs(part).max(1) for part in at], [[0.5, 0.25], [0, 0.25]], atol=0.02)
+
+
+def test_a_pair_goes_on_where_the_other_sound_cannot_be_read(tmp_path):
+    _, left = write_wav(tmp_path / "l.wav", 0.5 * tone(1, 16000))
+    (tmp_path / "r.wav").write_bytes(b"no sound")
+    both = heard(SoundPair(AudioTrack(left), AudioTrack(tmp_path / "r.wav")))
+    assert both.shape == (2, 48_000)
+    assert not both[1].any()
+
+
+def test_an_output_holds_a_pair_in_its_two_channels(tmp_path):
+    _, left = write_wav(tmp_path / "l.wav", 0.5 * tone(1, 16000))
+    _, right = write_wav(tmp_path / "r.wav", 0 * tone(1, 16000))
+    pair = SoundPair(AudioTrack(left), AudioTrack(right))
+    with VideoWriter(tmp_path / "out.mp4", 64, 48, 25, audio=pair) as writer:
+        for _ in range(25):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        levels = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    assert np.abs(levels).max(1) == pytest.approx([0.5, 0], abs=0.03)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,9 +18,9 @@ from xdub_core.media.container.audio_streams import audio_stream
 from xdub_core.media.container.ogg_chain import open_sound
 from xdub_core.media.container.opening import FFmpegError, reason
 from xdub_core.media.output.encode_settings import Container, EncodeSettings
-from xdub_core.media.sound.mix import Sound, SoundMix
-from xdub_core.media.sound.placed_sound import own_kind, placed_sound
-from xdub_core.media.sound.resample import Resampler, packed_frame
+from xdub_core.media.sound.mix import Sound, samples_of
+from xdub_core.media.sound.placed_sound import own_kind
+from xdub_core.media.sound.resample import packed_frame
 from xdub_core.media.sound.sound_blocks import SoundReport, first_sound, sound_blocks
 from xdub_core.media.sound.sound_place import AudioTrack
 
@@ -56,7 +56,7 @@ def open_audio(output: Any, sound: Sound, container: Container, settings: Encode
         copied = _CopiedAudio.try_open(output, Path(sound.path), sound, container)
         if copied is not None:
             return copied
-    if settings.audio == "copy" and isinstance(sound, SoundMix):
+    if settings.audio == "copy" and not isinstance(sound, AudioTrack):
         raise MediaError(f"{named(sound)}: a mix of recordings cannot be copied; let it be encoded")
     if settings.audio == "copy":
         raise MediaError(
@@ -67,7 +67,9 @@ def open_audio(output: Any, sound: Sound, container: Container, settings: Encode
 
 def named(sound: Sound) -> str:
     """The file that the sound is from, or the files."""
-    return " + ".join(str(track.path) for track in (sound.tracks if isinstance(sound, SoundMix) else [sound]))
+    return " + ".join(
+        str(track.path) for track in ([sound] if isinstance(sound, AudioTrack) else sound.tracks)
+    )
 
 
 def _is_intact(path: Path, track: AudioTrack) -> bool:
@@ -163,7 +165,7 @@ class _EncodedAudio:
         self._duration = sound.duration
         self._written = 0
         self._rest = np.zeros((self._channels, 0), np.float32)
-        self._chunks = _samples_of(sound, self._rate, self._layout)
+        self._chunks = samples_of(sound, self._rate, self._layout)
         log.info("%s: the sound is encoded with %s for this container", named(sound), container.audio_encoder)
 
     def packets(self, until: float) -> Iterator[Any]:
@@ -193,19 +195,7 @@ class _EncodedAudio:
 
 def _kind_of(sound: Sound) -> tuple[int, str]:
     """Its rate and layout."""
-    return (sound.rate, sound.layout) if isinstance(sound, SoundMix) else own_kind(sound)
-
-
-def _samples_of(sound: Sound, rate: int, layout: str) -> Generator[np.ndarray, None, None]:
-    """[channels, n] arrays from the first frame's time on."""
-    if not isinstance(sound, SoundMix):
-        yield from placed_sound(sound, rate, layout)
-        return
-    resampler = Resampler(sound.rate, rate, layout)
-    with closing(sound.sound()) as chunks:
-        for chunk in chunks:
-            yield from resampler.feed(chunk)
-    yield from resampler.flush()
+    return own_kind(sound) if isinstance(sound, AudioTrack) else (sound.rate, sound.layout)
 
 
 def _rate_for(encoder: str, rate: int) -> int:

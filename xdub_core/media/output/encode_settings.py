@@ -131,6 +131,8 @@ class EncodeSettings:
         audio: "auto" copies packets where the container takes the codec and encodes otherwise; "copy" refuses to
             encode; "encode" always encodes.
         audio_bitrate: bits a second where audio is encoded (AAC, Opus).
+        keyframes: H.264's and HEVC's, one in so many frames at least; None: as the encoder has it. Players find a frame
+            the faster the more there are.
 
     Raises:
         SettingsError: a value is out of range, or values contradict each other.
@@ -143,6 +145,7 @@ class EncodeSettings:
     pixel_format: str | None = None
     audio: str = "auto"
     audio_bitrate: int = 256_000
+    keyframes: int | None = None
 
     def __post_init__(self) -> None:
         _one_of("codec", self.codec, ("auto", *CODECS))
@@ -274,9 +277,10 @@ def _options(
     name: str, codec: Codec, settings: EncodeSettings, form: av.VideoFormat, size: tuple[int, int]
 ) -> dict[str, str]:
     quality = str(codec.quality if settings.quality is None else settings.quality)
+    keyframes = {} if settings.keyframes is None else {"g": str(settings.keyframes)}
     return {
-        "h264": {"crf": quality, "preset": settings.preset},
-        "hevc": {"crf": quality, "preset": settings.preset, "x265-params": "log-level=none"},
+        "h264": {"crf": quality, "preset": settings.preset, **keyframes},
+        "hevc": {"crf": quality, "preset": settings.preset, "x265-params": "log-level=none", **keyframes},
         "vp9": {"crf": quality, "b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1"},
         "av1": {"crf": quality, "preset": "6"}
         if _first_built_in(name, codec) == "libsvtav1"

@@ -149,7 +149,10 @@ class VideoWriter:
             raise ValueError(
                 f"a frame [{height}, {width}, 3] of uint8 or uint16 is due, not {rgb.shape} {rgb.dtype}"
             )
-        picture = self._to_encode(finished)
+        self.write_picture(self._to_encode(finished))
+
+    def write_picture(self, picture: Any) -> None:
+        """Add a PyAV VideoFrame that has the output's size, pixel format and colours already. Raises MediaError."""
         start, stop = self._tick(self.frames), self._tick(self.frames + 1)
         picture.pts, picture.time_base = start, self._time_base
         _tag(picture, self._tags)

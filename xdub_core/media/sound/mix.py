@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 import av
 import numpy as np
 
-from xdub_core.media.sound.placed_sound import own_kind, placed_sound
+from xdub_core.errors import MediaError
+from xdub_core.media.sound.placed_sound import own_kind, placed_sound, resampled
+from xdub_core.media.sound.sound_blocks import SoundBlock
 from xdub_core.media.sound.sound_place import AudioTrack
 
 FULL_SCALE = 1.0
@@ -50,8 +52,51 @@ class SoundMix:
                 yield total if self.gain == 1 else total * np.float32(self.gain)
 
 
-Sound = AudioTrack | SoundMix
+@dataclass(frozen=True)
+class SoundPair:
+    """Two sounds in one track for whoever switches between them: a dub's in the left channel, another in the right.
+
+    `until`: seconds after which the right one is silent; it is so as well from where it cannot be read on.
+    """
+
+    left: Sound
+    right: AudioTrack
+    until: float = math.inf
+    rate: int = 48_000
+    layout: str = "stereo"
+
+    @property
+    def tracks(self) -> tuple[AudioTrack, ...]:
+        """All that is heard in it."""
+        return (*((self.left,) if isinstance(self.left, AudioTrack) else self.left.tracks), self.right)
+
+    @property
+    def duration(self) -> float:
+        """Seconds that are taken at most."""
+        return max(self.left.duration, self.right.duration)
+
+    def sound(self) -> Generator[np.ndarray, None, None]:
+        """Both from the dub's time 0 to the end of the longer one: float32 [2, n] arrays."""
+        with ExitStack() as stack:
+            left = stack.enter_context(closing(samples_of(self.left, self.rate, "mono")))
+            right = stack.enter_context(closing(samples_of(self.right, self.rate, "mono")))
+            places = (_in_channel(left, 0), _in_channel(_up_to(right, self.until * self.rate), 1))
+            yield from summed(places)
+
+
+Sound = AudioTrack | SoundMix | SoundPair
 """What is heard with a dub."""
+
+
+def samples_of(sound: Sound, rate: int, layout: str) -> Generator[np.ndarray, None, None]:
+    """What is heard, from the dub's time 0 on: float32 [C, n] arrays of this rate and layout."""
+    if isinstance(sound, AudioTrack):
+        yield from placed_sound(sound, rate, layout)
+        return
+    with closing(
+        sound.sound()
+    ) as chunks:  # a generator that is left must be closed, with the files behind it
+        yield from resampled((SoundBlock(chunk, sound.rate) for chunk in chunks), rate, layout)
 
 
 def mixed(tracks: Sequence[AudioTrack], seconds: float = math.inf) -> Sound:
@@ -91,6 +136,26 @@ def summed(sounds: Iterable[Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
         for each in going[1:]:
             total += each.take(length)
         yield total
+
+
+def _in_channel(sound: Iterator[np.ndarray], channel: int) -> Iterator[np.ndarray]:
+    """A mono sound [1, n] as one of two channels, the other one silent."""
+    for block in sound:
+        both = np.zeros((2, block.shape[1]), np.float32)
+        both[channel] = block[0]
+        yield both
+
+
+def _up_to(sound: Iterator[np.ndarray], samples: float) -> Iterator[np.ndarray]:
+    """The first samples of a sound, as far as it can be read."""
+    try:
+        for block in sound:
+            yield block[:, : int(samples)] if samples < block.shape[1] else block
+            samples -= block.shape[1]
+            if samples <= 0:
+                return
+    except MediaError as error:
+        _log.info("the sound beside the dub's ends early: %s", error)
 
 
 class _Going:
