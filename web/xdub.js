@@ -9,6 +9,7 @@ import { app } from "../../scripts/app.js";
  * @type {Record<string, string[]>}
  */
 const PANELS = {
+  compare: ["XDubDub"],
   clips: ["XDubSampler", "XDubDub"],
   guidance: ["XDubGuidance", "XDubSampler", "XDubDub"],
 };
