@@ -16,12 +16,14 @@ const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
 /** @param {object} node @param {import("../lib/panel.mjs").Host} host */
 export function attach(node, host) {
   host.say(t("Run to compare the dub with its source here"));
+  node.hideOutputImages = true; // ComfyUI's own player of the dub, which this one is instead of
   let shown;
   let stop;
   host.onOutput(async ({ xdub_compare: found }) => {
     if (!found || (found[0] && found[0].video.filename === shown)) return;
     stop?.abort();
     shown = found[0]?.video.filename;
+    node.hideOutputImages = Boolean(shown);
     if (!shown) return host.say(t("This dub has no before/after video: the log says why"));
     stop = new AbortController();
     const signal = AbortSignal.any([host.signal, stop.signal]);
@@ -29,6 +31,7 @@ export function attach(node, host) {
     if (signal.aborted) return;
     if (facts) new Comparison(node, host, signal, viewUrl(found[0].video), facts);
     else host.say(t("The before/after video is gone: run again to see it"));
+    node.hideOutputImages = Boolean(facts);
   });
 }
 
@@ -52,7 +55,7 @@ class Comparison {
   followed = -1;
 
   constructor(node, host, signal, url, facts) {
-    this.host = host;
+    Object.assign(this, { node, host });
     this.facts = facts;
     this.url = url;
     this.playhead = playheadOf(node);
@@ -243,6 +246,7 @@ class Comparison {
   }
 
   #fail() {
+    this.node.hideOutputImages = false;
     const line = Object.assign(document.createElement("p"), { className: "xdub-lines" });
     const link = Object.assign(document.createElement("a"), { href: this.url, target: "_blank", rel: "noopener" });
     link.textContent = t("open it in another program");
