@@ -66,7 +66,7 @@ class DubVideo(io.ComfyNode):
             category=sockets.CATEGORY,
             description="Gives the person in a video the lips that speak a recording, and leaves everything else as it "
             "was. Works clip by clip: a long video takes longer, and no more memory.",
-            search_aliases=["lip sync", "lipsync", "dubbing", "talking head"],
+            search_aliases=["lip sync", "lipsync", "dubbing", "talking head", "口型同步", "对口型", "配音"],
             is_output_node=True,
             accept_all_inputs=True,  # workflows from before `length` had inputs of its own give them beside it
             inputs=[

@@ -59,7 +59,7 @@ def chosen(name: str, value: Any) -> tuple[Any, dict[str, Any]]:
 
 def check_numbers(node: type[io.ComfyNode], given: Mapping[str, Any]) -> bool | str:
     """What `validate_inputs` says of numbers out of range, which core leaves unchecked where it takes all inputs."""
-    for each in (each for named in node.GET_SCHEMA().inputs for each in named.get_all()):
+    for each in (each for named in node.define_schema().inputs for each in named.get_all()):
         value = given.get(each.id)
         if isinstance(each, io.Int.Input | io.Float.Input) and isinstance(value, int | float):
             low, high = each.min, each.max

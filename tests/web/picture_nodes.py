@@ -92,7 +92,7 @@ def provide_files(base: Path) -> None:
 
 
 def every_step(editor: Editor) -> None:
-    """Workflow 2, with guidance of its own."""
+    """Workflow 2."""
     run_workflow(editor, "2_built_in_model_every_step")
 
 
@@ -104,6 +104,14 @@ def two_people(editor: Editor) -> None:
 def quick_start(editor: Editor) -> None:
     """Workflow 1."""
     run_workflow(editor, "1_quick_start_built_in_model")
+
+
+def report(editor: Editor) -> None:
+    """Workflow 1 with a report."""
+    load_workflow(editor, "1_quick_start_built_in_model")
+    (dub,), node = editor.ids("XDubDub"), editor.add("XDubReport", 0, 2000)
+    editor.connect(dub, 1, node, "report")
+    finish(editor.run(SECONDS))
 
 
 def parts(editor: Editor) -> None:
@@ -158,6 +166,7 @@ SCENES: dict[Callable[[Editor], None], list[str]] = {
     ],
     two_people: ["XDubLoadSample", "XDubPeople", "XDubVoice", "XDubDub", "two_people"],
     quick_start: ["quick_start"],
+    report: ["XDubReport"],
     parts: ["XDubExpert", "XDubLoadFolder", "XDubGuidance"],
     guider: ["XDubGuider"],
     released_files: [
