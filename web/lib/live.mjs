@@ -5,6 +5,7 @@ import { nodeOfExecution } from "./execution.mjs";
 
 /** Nodes whose records are remembered, for panels that come later: after undo, or when their workflow is shown again. */
 const REMEMBERED = 16;
+const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
 
 /**
  * One execution of a node, which has several where it executes for a list.
@@ -21,6 +22,7 @@ export class LiveRecords {
   /** @param {string} event "xdub.clips" */
   constructor(event) {
     api.addEventListener(event, ({ detail }) => this.#take(detail));
+    for (const end of ENDS) api.addEventListener(end, ({ detail }) => this.#end(detail?.prompt_id));
   }
 
   /**
@@ -46,8 +48,21 @@ export class LiveRecords {
     else return; // what came before was told to another tab
     told.runs[run].received = performance.now();
     this.#remember(id, told);
+    this.#tell(id, told.runs);
+  }
+
+  /** What has not told its end when the prompt has ended will not tell it any more. */
+  #end(ended) {
+    for (const [id, { prompt, runs }] of this.#nodes) {
+      if (prompt !== ended || allEnded(runs)) continue;
+      for (const run of runs) if (run) run.record.ended ??= "stopped";
+      this.#tell(id, runs);
+    }
+  }
+
+  #tell(id, runs) {
     const node = nodeOfExecution(id);
-    for (const watcher of this.#watchers) if (watcher.node === node) watcher.callback(told.runs);
+    for (const watcher of this.#watchers) if (watcher.node === node) watcher.callback(runs);
   }
 
   #remember(id, told) {
@@ -59,7 +74,7 @@ export class LiveRecords {
 
 /** Whether nothing of these works any more. */
 export function allEnded(runs) {
-  return runs.every((run) => run?.record.ended);
+  return runs.every((run) => !run || run.record.ended);
 }
 
 /** Put a change into a record as the server does: what is an object in both is merged, everything else replaced. */
