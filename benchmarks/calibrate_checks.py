@@ -173,6 +173,10 @@ class BreakingSampler:
         """See `ClipSampler`."""
         return self.sampler.seed(number, attempt)
 
+    def redone(self, number: int) -> int:
+        """See `ClipSampler`."""
+        return self.sampler.redone(number)
+
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         if not clip.attempt:
             self._good[number] = self.sampler(number, clip, on_step)

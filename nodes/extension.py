@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from . import routes
 from .audio_encoders import LoadAudioEncoders
 from .audio_features import AudioFeatures
 from .color_match import ColorMatch
@@ -60,9 +61,10 @@ class XDubExtension(ComfyExtension):
     """What ComfyUI loads."""
 
     async def on_load(self) -> None:
-        """Make "Load Diffusion Model" recognise X-Dub's files, and the server prompts of earlier versions."""
+        """Make "Load Diffusion Model" recognise X-Dub's files; the server earlier prompts, and what panels ask."""
         register()
         old_prompts.register()
+        routes.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [with_help(node) for node in NODES]

@@ -180,14 +180,18 @@ class DubGuidance(io.ComfyNode):
     ) -> io.NodeOutput:
         from xdub_core.sampling.guidance import Guidance, GuidanceCurve
 
+        from .comfy_bridge.guidance_plot import shown_guidance
+
         shape, drawn = chosen("curves", curves)
         if shape == DRAWN:
             from .comfy_bridge.guidance import drawn_guidance, steps_behind
 
-            return io.NodeOutput(drawn_guidance(reference_scale, audio_scale, drawn), ui=steps_behind())
+            guidance = drawn_guidance(reference_scale, audio_scale, drawn)
+            return io.NodeOutput(guidance, ui=shown_guidance(guidance) | steps_behind())
         curve = GuidanceCurve(
             audio_power,
             (reference_high, reference_middle, reference_low),
             ((high_until, middle_from), (middle_until, low_from)),
         )
-        return io.NodeOutput(Guidance(reference_scale, audio_scale, dynamic, curve, start, end))
+        guidance = Guidance(reference_scale, audio_scale, dynamic, curve, start, end)
+        return io.NodeOutput(guidance, ui=shown_guidance(guidance))

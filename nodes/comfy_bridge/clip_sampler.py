@@ -62,7 +62,11 @@ class ComfyClipSampler:
         """See `ClipSampler`."""
         settings = self.settings
         seed = (settings.seed + number) % SEEDS.stop if self.seed_per_clip else settings.seed
-        return attempt_seed(seed, attempt + REDO_ATTEMPTS * self.redo.get(number, 0))
+        return attempt_seed(seed, attempt + REDO_ATTEMPTS * self.redone(number))
+
+    def redone(self, number: int) -> int:
+        """See `ClipSampler`."""
+        return self.redo.get(number, 0)
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """Sample clip `number` of the dub; see `ClipSampler`."""

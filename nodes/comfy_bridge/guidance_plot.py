@@ -46,6 +46,11 @@ def guidance_record(guidance: Guidance, sigmas: Iterable[float] = (), model: Any
     }
 
 
+def shown_guidance(guidance: Guidance) -> dict[str, list[Any]]:
+    """For the ui of a node that makes a guidance."""
+    return {OUTPUT: [guidance_record(guidance)]}
+
+
 class GuidanceUsed(DubObserver):
     """Notes the noise levels at which the model is asked for the first clip that is sampled, and shows the guidance.
 

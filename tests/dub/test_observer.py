@@ -123,3 +123,26 @@ def test_several_observers_are_told_the_same():
 )
 def test_the_middle_is_of_the_new_frames_that_are_shown(clip, shot, middle):
     assert middle_of(clip, shot) == middle
+
+
+def test_a_sampler_that_samples_anew_by_itself_says_so_as_well():
+    class Anew:
+        def __init__(self, sampler):
+            self.steps, self._sampler = sampler.steps, sampler
+
+        def seed(self, number, attempt):
+            return self._sampler.seed(number, attempt + 100 * self.redone(number))
+
+        def redone(self, number):
+            return 2 if number == 1 else 0
+
+        def __call__(self, number, clip, on_step=None):
+            return self._sampler(number, clip, on_step)
+
+    class Host(DubModel):
+        def sampler(self, settings):
+            return Anew(super().sampler(settings))
+
+    notes, seed = Notes(), SETTINGS.sampler.seed
+    list(dub(scene(20, 20), Host(CosineVAE(48), Inventing()), SETTINGS, observer=notes))
+    assert [(r.seed, r.redone) for r in notes.records] == [(seed, 0), (attempt_seed(seed, 200), 2)]

@@ -8,7 +8,7 @@ export const zh = {
   "Point at a clip, or go there with the arrow keys, to see it": "用鼠标指向片段，或用方向键移动到片段，即可查看",
   "A click or Enter marks it for redoing: the next run samples it again": "单击或按回车键标记重做：下次运行会重新采样",
   "Run to see the clips here as they are made": "运行后，片段会随生成显示在这里",
-  "Run to see the guidance as it is used": "运行后显示实际使用的引导",
+  "Run to see the guidance": "运行后显示实际使用的引导",
   "about {time} left": "约剩 {time}",
   "as planned, at {count} steps": "计划中，共 {count} 步",
   "as used, at {count} noise levels": "实际使用，共 {count} 个噪声水平",

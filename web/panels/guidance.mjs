@@ -16,19 +16,20 @@ const LOOK = 400;
 /** @param {object} node @param {import("../lib/panel.mjs").Host} host */
 export function attach(node, host) {
   const panel = new GuidancePanel(host);
-  if (node.comfyClass === "XDubGuidance") followValues(node, host, panel);
-  else {
-    host.say(t("Run to see the guidance as it is used"));
-    LIVE.watch(node, host.signal, (runs) => panel.show(runs.find(Boolean).record));
-    host.onOutput(({ xdub_guidance: records }) => records?.length && panel.show(records[0]));
-  }
+  const makes = node.comfyClass === "XDubGuidance";
+  host.say(t("Run to see the guidance"));
+  if (makes) followValues(node, host, panel);
+  else LIVE.watch(node, host.signal, (runs) => panel.show(runs.find(Boolean).record));
+  host.onOutput(({ xdub_guidance: records }) => {
+    if (records?.length && !(makes && knowsAll(node))) panel.show(records[0]);
+  });
 }
 
 /** Ask the engine again whenever a value of the node has changed. */
 function followValues(node, host, panel) {
   let asked;
   const look = async () => {
-    if (document.hidden) return;
+    if (document.hidden || !knowsAll(node)) return;
     const inputs = valuesOf(node);
     const text = JSON.stringify(inputs);
     if (text === asked) return;
@@ -52,6 +53,11 @@ async function askEngine(body, signal) {
   } catch {
     return undefined; // the front end tells that the server is gone
   }
+}
+
+/** Whether no value comes from another node, which is known when it runs. */
+function knowsAll(node) {
+  return !node.inputs?.some(({ widget, link }) => widget && link != null);
 }
 
 function valuesOf(node) {

@@ -141,7 +141,7 @@ class KeptSampler:
         return self.sampler.seed(number, attempt + REDO_ATTEMPTS * self.redone(number))
 
     def redone(self, number: int) -> int:
-        """How often a clip shall have been sampled anew."""
+        """See `ClipSampler`."""
         return self.redos.get(self.keys[number], 0)
 
     def show(self, number: int, attempt: int) -> None:

@@ -120,11 +120,11 @@ class ShotObserver(ClipObserver):
         self.observer.judged(clip, verdict)
 
     def made(self, clip: Clip, outcome: ClipOutcome, latents: Tensor) -> None:  # noqa: ARG002
-        kept, redone = False, 0
+        kept = False
         if isinstance(self.sampler, KeptSampler):
             self.sampler.show(clip.number, outcome.attempt)
-            kept, redone = clip.number not in self.sampler.sampled, self.sampler.redone(clip.number)
-        seed = self.sampler.seed(clip.number, outcome.attempt)
+            kept = clip.number not in self.sampler.sampled
+        seed, redone = self.sampler.seed(clip.number, outcome.attempt), self.sampler.redone(clip.number)
         self.observer.made(ClipRecord(self.speaker, self.shot, clip, seed, outcome, kept, redone))
 
     def watched(

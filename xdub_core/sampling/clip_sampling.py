@@ -92,6 +92,10 @@ class ClipSampler(Protocol):
         """The seed of the noise from which an attempt, counted from 0, at clip `number` is sampled."""
         ...
 
+    def redone(self, number: int) -> int:
+        """How often somebody has had clip `number` sampled anew, with other noise each time."""
+        ...
+
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """The latents of clip `number` (counted from 0 over the whole dub), float32, like `clip.reference`."""
         ...
@@ -111,6 +115,10 @@ class DenoiserSampler:
     def seed(self, number: int, attempt: int) -> int:  # noqa: ARG002
         """See `ClipSampler`."""
         return attempt_seed(self.settings.seed, attempt)
+
+    def redone(self, number: int) -> int:  # noqa: ARG002
+        """See `ClipSampler`: nobody has."""
+        return 0
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:  # noqa: ARG002
         return sample_clip(self.denoiser, clip, self.settings, on_step)
