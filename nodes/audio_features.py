@@ -67,6 +67,7 @@ class AudioFeatures(io.ComfyNode):
         from .comfy_bridge.audio_features import speech_features
         from .comfy_bridge.host.kept import kept_work
         from .comfy_bridge.host.progress import NodeProgress
+        from .comfy_bridge.host.warnings import show_now
 
         frames = None if face_track is None else len(face_track.timeline)
         # As Dub Video's: a face as the release tracks it is dubbed as the release does it.
@@ -80,4 +81,5 @@ class AudioFeatures(io.ComfyNode):
             kept=kept_work(True),
             silence=pauses,
         )
+        show_now("")
         return io.NodeOutput(speech)

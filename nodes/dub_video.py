@@ -176,6 +176,7 @@ class DubVideo(io.ComfyNode):
         from .comfy_bridge.clips import LiveClips
         from .comfy_bridge.comparison import Comparison, face_facts
         from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
+        from .comfy_bridge.host.warnings import show_now
         from .comfy_bridge.media.result import shown, video_of
         from .comfy_bridge.report import dub_report, watched
 
@@ -203,5 +204,6 @@ class DubVideo(io.ComfyNode):
             both = Comparison(dubbed.source, dubbed.clock, float(dubbed.scene.first_pass))
             made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock, both.taking)
             report = dub_report(watcher, dubbed, choices, model, Path(made.get_stream_source()))
+        show_now("")
         panels = live.output | dubbed.guidance.output | both.output(face_facts(dubbed.scene, dubbed.speakers))
         return io.NodeOutput(made, report, ui=shown(made).as_dict() | panels)

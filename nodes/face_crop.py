@@ -193,6 +193,7 @@ class FaceCrop(io.ComfyNode):
         )
         from .comfy_bridge.host.kept import kept_work
         from .comfy_bridge.host.progress import NodeProgress
+        from .comfy_bridge.host.warnings import show_now, show_text
         from .comfy_bridge.media.footage import footage
         from .comfy_bridge.people import FaceFinder
 
@@ -209,5 +210,8 @@ class FaceCrop(io.ComfyNode):
                 WHOLE: WholeFrame,
             }
             tracked = find_face(frames, given[place](), settings, progress)
+        present = int(tracked.track.present.sum())
+        show_now("")
+        show_text(f"a face in {present} of {len(tracked.timeline)} frames")
         crops = crops_on_demand(frames, tracked, settings)
         return io.NodeOutput(tracked, crops, preview_of(frames, tracked))

@@ -99,6 +99,7 @@ class DubSampler(io.ComfyNode):
         from .comfy_bridge.clips import LiveClips, lane_of
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.guidance_plot import GuidanceUsed
+        from .comfy_bridge.host.warnings import show_now
         from .comfy_bridge.model.own_settings import own_settings
         from .comfy_bridge.sampler import sample_shots
 
@@ -117,4 +118,5 @@ class DubSampler(io.ComfyNode):
             clips = sample_shots(
                 clip_sampler, reference, audio_features, finish, as_released, retries, watching
             )
+        show_now("")
         return io.NodeOutput([{"samples": shot} for shot in clips], ui=live.output | used.output)

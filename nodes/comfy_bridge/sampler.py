@@ -51,7 +51,8 @@ def sample_shots(
 
     def show(prediction: Tensor) -> None:
         progress.show(prediction)
-        progress(Progress(Stage.CLIPS, min(next(done), steps), steps))  # more, where a clip is sampled again
+        step = min(next(done), steps)  # more, where a clip is sampled again
+        progress(Progress(Stage.CLIPS, step, steps, f"step {step} of {steps}"))
 
     sampler = replace(sampler, show=show)
     chain = ClipChain(

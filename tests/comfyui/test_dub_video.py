@@ -409,3 +409,29 @@ def test_a_dub_that_is_stopped_says_so(pack, parts, track, video, monkeypatch):
     with pytest.raises(management.InterruptProcessingException), live:
         raise management.InterruptProcessingException
     assert live.whole["ended"] == "stopped"
+
+
+def test_it_shows_its_own_result(pack, parts, track, video):
+    given = {"model": parts.model, "vae": parts.vae, "audio_encoders": parts.encoders, "face_track": track}
+    out = pack("dub_video").DubVideo.execute(video, speech(0.4), **given, steps=1, retries=0, resume=False)
+    (shown,) = out.ui["images"]
+    assert out.ui["animated"] == (True,)
+    assert shown["type"] == "temp"
+    assert Path(folder_paths.get_temp_directory(), shown["subfolder"], shown["filename"]).samefile(
+        out.args[0].get_stream_source()
+    )
+
+
+def test_a_length_takes_its_own_extend_as_it_takes_one_beside_it(dubbed, video):
+    own, beside = (
+        dubbed(video, speech(1.4), steps=1, **chosen).get_components().images
+        for chosen in ({"length": {"length": "audio", "extend": "hold"}}, {"extend": "hold"})
+    )
+    assert torch.equal(own, beside)
+
+
+def test_clips_to_redo_that_there_are_none_of_are_told_before_the_long_work(pack, dubbed, video):
+    with pytest.raises(SettingsError, match=r"redo: this dub has \d clips, so there is no 12"):
+        dubbed(video, redo="1,12", resume=False)
+    told = pack("dub_video").DubVideo.validate_inputs(face_detector="linked", redo="first")
+    assert "give numbers of clips" in told

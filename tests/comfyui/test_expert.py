@@ -5,7 +5,7 @@ import torch
 from clips import CONTEXT, random_clip, sample
 from models import RELEASED_HEADS, load_model, put_lora, put_model, random_state, relative_error, wide_state
 
-from xdub_core.errors import CheckpointError
+from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.experts.expert import ExpertInfo
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.schedule import flow_sigmas
@@ -137,3 +137,26 @@ def test_custom_range_upside_down_is_told_before_the_work(pack):
 )
 def test_a_mistyped_range_is_told_before_the_work(pack, given, told):
     assert told in pack("expert").LoraExpert.validate_inputs(*given)
+
+
+@pytest.mark.parametrize(
+    "noise_range",
+    [
+        {"noise_range": "custom (slider)", "range": {"min": 0.2, "max": 0.9}},
+        {"noise_range": "custom", "from_noise": 0.9, "to_noise": 0.2},
+    ],
+)
+def test_a_range_that_is_drawn_or_typed_is_the_expert_s(pack, file, noise_range):
+    model = load_model(file)
+    put_lora("ranged.safetensors", model, TARGETS[:1], LIP, seed=1)
+    (made,) = pack("expert").LoraExpert.execute(model, "ranged.safetensors", 1.0, noise_range).args
+    (expert,) = pack("comfy_bridge.expert").experts_of(made)
+    assert (expert.lowest, expert.highest) == (0.2, 0.9)
+
+
+def test_a_typed_range_upside_down_is_told_when_it_runs(pack, file):
+    model = load_model(file)
+    put_lora("ranged.safetensors", model, TARGETS[:1], LIP, seed=1)
+    typed = {"noise_range": "custom", "from_noise": 0.2, "to_noise": 0.9}
+    with pytest.raises(SettingsError, match="exchange"):
+        pack("expert").LoraExpert.execute(model, "ranged.safetensors", 1.0, typed)

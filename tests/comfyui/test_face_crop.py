@@ -135,3 +135,35 @@ def test_detection_and_cropping_stop_within_one_frame(pack, video):
 )
 def test_face_crop_says_what_is_missing_before_it_runs(pack, given, told):
     assert told in pack("face_crop").FaceCrop.validate_inputs(**given)
+
+
+def test_a_choice_takes_its_own_inputs_as_it_takes_those_beside_it(pack, video):
+    node = pack("face_crop").FaceCrop
+    own = node.execute(video, {"face": "box", "box": "8,4,56,52", "bounding_box": None}, 32).args[0]
+    beside = node.execute(video, "box", 32, "8,4,56,52").args[0]
+    assert (own.track.boxes == beside.track.boxes).all()
+
+
+def test_a_box_that_is_drawn_counts_in_place_of_one_that_is_typed(pack, video):
+    drawn = [[{"x": 8, "y": 4, "width": 48, "height": 48}]]
+    face = pack("face_crop").FaceCrop.execute(
+        video, {"face": "box", "box": "0,0,9,9", "bounding_box": drawn}, 32
+    )
+    assert face.args[0].track.boxes[0].tolist() == [8, 4, 56, 52]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"face": {"face": "box", "box": "1,2,3"}}, "four numbers"),
+        ({"face": {"face": "find it", "person": "him"}}, "person"),
+        ({"face": {"face": "find it", "detect_every": 30}}, "detect_every is 30: choose 1 to 25"),
+        ({"face": {"face": "whole frame"}, "crop_size": 4096}, "crop_size is 4096: choose 32 to 2048"),
+    ],
+)
+def test_what_is_wrong_with_a_choice_s_own_inputs_is_told_before_it_runs(pack, given, told):
+    node = pack("face_crop").FaceCrop
+    assert told in node.validate_inputs(**given)
+    assert (
+        node.validate_inputs(face={"face": "box", "box": ""}, crop_size=512) is True
+    )  # one may be connected

@@ -219,3 +219,18 @@ def test_pictures_are_told_apart_by_every_pixel(pack):
     other[1, 3, 5, 0] += 1e-3
     assert key(pictures, 25.0) == key(pictures.clone(), 25.0)
     assert len({key(pictures, 25.0), key(other, 25.0), key(pictures, 30.0), key(pictures[:2], 25.0)}) == 4
+
+
+def test_clips_that_were_sampled_again_are_kept_beside_those_of_before(restarted, work):
+    first = restarted()
+    work.take()
+    last = restarted(redo=str(CLIPS))
+    assert work.take() == (1, 0, 0)
+    assert torch.equal(first[:20], last[:20]) and not torch.equal(first, last)
+    twice = restarted(redo=f"{CLIPS},{CLIPS}")
+    assert work.take() == (1, 0, 0)
+    assert not torch.equal(last, twice)
+    assert torch.equal(restarted(redo=str(CLIPS)), last) and torch.equal(restarted(), first)
+    assert work.take() == (0, 0, 0)
+    unkept = restarted(redo=str(CLIPS), resume=False)
+    assert torch.equal(unkept, last)

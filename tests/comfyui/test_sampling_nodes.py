@@ -1,5 +1,7 @@
 """The sampler of a whole recording, the guider of one clip and what they are given."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -279,3 +281,61 @@ def test_the_guidance_is_told_at_the_noise_levels_that_the_sampler_asks_at(pack,
     ]
     _, heun = told_by(pack, model, reference, speech, sampler=sampler_object("heun"))
     assert len(heun["steps"]) == 5  # twice a step, but the last
+
+
+def test_chosen_clips_are_sampled_from_other_noise(pack, model, reference, speech):
+    plain = run_sampler(pack, model, reference, speech)
+    again, twice = (run_sampler(pack, model, reference, speech, redo=redo) for redo in ("2", "2,2"))
+    assert torch.equal(plain[0], again[0])  # the first shot is the first clip
+    assert not torch.equal(plain[1][0], again[1][0])
+    assert not torch.equal(again[1][0], twice[1][0])
+    with pytest.raises(SettingsError, match="redo 4: this dub has 3 clips"):
+        run_sampler(pack, model, reference, speech, redo="4")
+    assert "give numbers of clips" in pack("sampler").DubSampler.validate_inputs(redo="two")
+
+
+def test_guidance_follows_what_is_drawn(pack):
+    node = pack("guidance").DubGuidance
+    numbers = {i.id: i.default for i in node.define_schema().inputs}
+    drawn = {
+        "curves": "drawn",
+        "audio": {"points": [[0, 0.5], [1, 0.5]], "interpolation": "linear"},
+        "window": {"min": 0.25, "max": 0.75},
+    }
+    made = node.execute(**numbers | {"curves": drawn})
+    (guidance,) = made.args
+    assert [guidance.audio(level) for level in (0.2, 0.5, 0.8)] == [1.0, 5.0, 1.0]
+    assert guidance.reference(0.5) == Guidance().reference(0.5)
+    assert sum(made.ui["histogram"]) == 30
+    untouched = {"curves": "drawn", **{i.id: as_widget(i) for i in drawn_inputs(node)}}
+    (guidance,) = node.execute(**numbers | {"curves": untouched}).args
+    assert [guidance.weights(x / 100) for x in range(101)] == [
+        Guidance().weights(x / 100) for x in range(101)
+    ]
+
+
+def drawn_inputs(node):
+    (curves,) = [each for each in node.define_schema().inputs if each.id == "curves"]
+    return curves.options[1].inputs
+
+
+def as_widget(each):
+    """What the widget gives where nobody touched it, after a workflow's JSON."""
+    return json.loads(json.dumps(each.as_dict()["default"]))
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        {"audio": {"points": [[0, 0.5]]}},
+        {"audio": "steep"},
+        {"window": {"min": 0.8, "max": 0.2}},
+        {"window": {"max": 2}},
+    ],
+)
+def test_what_is_no_drawing_is_told(pack, curves):
+    node = pack("guidance").DubGuidance
+    numbers = {i.id: i.default for i in node.define_schema().inputs}
+    with pytest.raises(SettingsError, match="curve|range"):
+        node.execute(**numbers | {"curves": {"curves": "drawn", **curves}})
+    assert "not in the list" in node.validate_inputs(curves="painted")

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from xdub_core.progress import Progress, Stage
 
+from .warnings import show_now
+
 Item = TypeVar("Item")
 
 
 class NodeProgress:
-    """A `ProgressCallback` that moves the node's bar and stops where the artist has pressed Cancel.
+    """A `ProgressCallback` that moves the node's bar, says what is done, and stops where the artist has pressed Cancel.
 
     Finished frames move the bar only where nothing else does: they come in between the sampling steps.
     """
@@ -30,7 +32,10 @@ class NodeProgress:
     def __call__(self, progress: Progress) -> None:
         management.throw_exception_if_processing_interrupted()
         self._sampling |= progress.stage is Stage.CLIPS
-        if progress.total is not None and not (self._sampling and progress.stage is Stage.FRAMES):
+        if self._sampling and progress.stage is Stage.FRAMES:
+            return
+        show_now(line_of(progress))
+        if progress.total is not None:
             self._bar.update_absolute(progress.done, progress.total, self._picture)
             self._picture = None
 
@@ -42,6 +47,13 @@ class NodeProgress:
         """Take the predicted clean latents of a step, normalised, [1, C, f, h, w]."""
         if self._previewer is not None:
             self._picture = self._previewer.decode_latent_to_preview_image("JPEG", latents)
+
+
+def line_of(progress: Progress) -> str:
+    """What is done now, in one line."""
+    if progress.detail or progress.total is None:
+        return f"{progress.stage}: {progress.detail}" if progress.detail else f"{progress.stage}..."
+    return f"{progress.stage}: {progress.done} of {progress.total}"
 
 
 def counted(items: Iterable[Item], total: int) -> Iterator[Item]:
