@@ -336,6 +336,6 @@ def as_widget(each):
 def test_what_is_no_drawing_is_told(pack, curves):
     node = pack("guidance").DubGuidance
     numbers = {i.id: i.default for i in node.define_schema().inputs}
-    with pytest.raises(SettingsError, match="curve|range"):
+    with pytest.raises(SettingsError, match=r"curve|range"):
         node.execute(**numbers | {"curves": {"curves": "drawn", **curves}})
     assert "not in the list" in node.validate_inputs(curves="painted")
