@@ -1,6 +1,7 @@
-"""Write workflows/: the UI format, the API format and a thumbnail of every recipe, by the schemas of a real ComfyUI.
+"""Write workflows/ (every recipe's UI and API format) and subgraphs/, by the schemas of a real ComfyUI.
 
     COMFYUI/.venv/bin/python tools/make_workflows.py COMFYUI
+    python tools/make_workflows.py http://127.0.0.1:8188        # of one that runs, which is quicker
 
 To be run again when a node's inputs change.
 """
@@ -10,18 +11,21 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 PACK = Path(__file__).resolve().parents[1]
+LINE = 150
 
 
 def main() -> None:
-    """Write all workflows."""
-    comfyui = Path(sys.argv[1]).resolve()
-    sys.path.insert(0, str(comfyui))
-    schemas = load_schemas()
-    from workflow_format import api_format, draw_thumbnail, ui_format
+    """Write all workflows and blueprints."""
+    sys.path.insert(0, str(PACK))
+    schemas = load_schemas(sys.argv[1])
+    from blueprint_format import blueprint_file
+    from blueprint_recipes import BLUEPRINTS
+    from workflow_format import api_format, ui_format
     from workflow_recipes import RECIPES
 
     folder = PACK / "workflows"
@@ -29,15 +33,36 @@ def main() -> None:
     for recipe in RECIPES:
         write(folder / f"{recipe.name}.json", ui_format(recipe, schemas))
         write(folder / "api" / f"{recipe.name}.json", api_format(recipe))
-        draw_thumbnail(recipe, schemas, folder / f"{recipe.name}.jpg")
+    (PACK / "subgraphs").mkdir(exist_ok=True)
+    for blueprint in BLUEPRINTS:
+        write(PACK / "subgraphs" / f"{blueprint.name}.json", blueprint_file(blueprint, schemas))
 
 
 def write(path: Path, workflow: dict[str, Any]) -> None:
-    path.write_text(json.dumps(workflow, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(readable(workflow) + "\n", encoding="utf-8")
 
 
-def load_schemas() -> dict[str, dict[str, Any]]:
-    """What `/object_info` would say of core's nodes and the pack's."""
+def readable(value: Any, depth: int = 0, before: int = 0) -> str:
+    """JSON for people: what fits a line stands on one. `before`: characters that stand before it in its line."""
+    short = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, list | dict) or depth + before + len(short) < LINE:
+        return short
+    if isinstance(value, dict):
+        named = ((f"{json.dumps(name)}: ", each) for name, each in value.items())
+        parts = [name + readable(each, depth + 1, len(name)) for name, each in named]
+    else:
+        parts = [readable(each, depth + 1) for each in value]
+    inside = f",\n{' ' * (depth + 1)}".join(parts)
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}\n{' ' * (depth + 1)}{inside}\n{' ' * depth}{closing}"
+
+
+def load_schemas(comfyui: str) -> dict[str, dict[str, Any]]:
+    """What `/object_info` says of core's nodes and the pack's, of a ComfyUI that runs or lies there."""
+    if comfyui.startswith("http"):
+        with urllib.request.urlopen(f"{comfyui}/object_info") as answer:
+            return json.load(answer)
+    sys.path.insert(0, str(Path(comfyui).resolve()))
     sys.argv = ["main.py"]
     import comfy.options
 

@@ -1,4 +1,4 @@
-"""From a recipe of nodes to ComfyUI's two workflow formats, and to a thumbnail.
+"""From a recipe of nodes to ComfyUI's two workflow formats.
 
 The API format is what `/prompt` takes: a node's inputs by name, a link as [node, output]. The UI format is what the
 canvas shows: links and widget values by position, which only the nodes' schemas tell.
@@ -7,17 +7,12 @@ canvas shows: links and widget values by position, which only the nodes' schemas
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
+from workflow_layout import Layout, frames, places, reroutes
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3", "CURVE", "RANGE"}
 OPTIONAL_SHAPE = 7
-WIDTH, GAP, TOP = 340, 80, 60
-COLUMNS = 5
-THUMBNAIL = (640, 400)
 UPLOAD_WIDGETS: dict[str, list[Any]] = {"video_upload": ["image"], "audio_upload": [None, None]}
 """What the canvas keeps beside a file that can be uploaded."""
 
@@ -43,12 +38,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A workflow: its file's name, its heading and text for the note, and its nodes in order of the work."""
+    """A workflow: its file's name, its heading and text for the note, its nodes in order of the work, and their places.
+
+    `app`: what App mode asks for, (step, input) each; it shows what the step `save` shows. Empty: not for App mode.
+    """
 
     name: str
     heading: str
     note: str
     steps: tuple[Step, ...]
+    layout: Layout
+    app: tuple[tuple[str, str], ...] = ()
 
 
 Schemas = dict[str, dict[str, Any]]
@@ -72,79 +72,75 @@ def ui_format(recipe: Recipe, schemas: Schemas) -> dict[str, Any]:
     """The recipe as the canvas shows it."""
     numbers = _numbers(recipe)
     links = _links(recipe, schemas, numbers)
-    places = _places(recipe, schemas)
+    placed = places(recipe.layout, {step.name: step.kind for step in recipe.steps})
     nodes = [_note(recipe)]
-    for order, step in enumerate(recipe.steps):
-        x, y, width, height = places[step.name]
-        properties: dict[str, Any] = {"Node name for S&R": step.kind}
-        if step.models:
-            properties["models"] = list(step.models)
-        nodes.append(
-            {
-                "id": numbers[step.name],
-                "type": step.kind,
-                **({"title": step.title} if step.title else {}),
-                "pos": [x, y],
-                "size": [width, height],
-                "flags": {},
-                "order": order + 1,
-                "mode": 0,
-                "inputs": _ui_inputs(step, schemas[step.kind], links, numbers),
-                "outputs": _ui_outputs(step, schemas[step.kind], links, numbers),
-                "properties": properties,
-                "widgets_values": _widget_values(step, schemas[step.kind]),
-            }
-        )
+    for order, step in enumerate(recipe.steps, start=1):
+        nodes.append(ui_node(step, schemas[step.kind], order, placed[step.name], links, numbers))
     return {
         "last_node_id": len(recipe.steps) + 1,
         "last_link_id": len(links),
         "nodes": nodes,
         "links": links,
-        "groups": [],
+        "groups": frames(recipe.layout, placed),
         "config": {},
-        "extra": {},
+        "extra": _extra(recipe, schemas, links, numbers),
         "version": 0.4,
     }
+
+
+def ui_node(
+    step: Step,
+    schema: dict[str, Any],
+    order: int,
+    place: tuple[float, float, float, float],
+    links: list[list[Any]],
+    numbers: dict[str, int],
+) -> dict[str, Any]:
+    """A node as the canvas keeps it."""
+    x, y, width, height = place
+    properties: dict[str, Any] = {"Node name for S&R": step.kind}
+    if step.models:
+        properties["models"] = list(step.models)
+    return {
+        "id": numbers[step.name],
+        "type": step.kind,
+        **({"title": step.title} if step.title else {}),
+        "pos": [x, y],
+        "size": [width, height],
+        "flags": {},
+        "order": order,
+        "mode": 0,
+        "inputs": _ui_inputs(step, schema, links, numbers),
+        "outputs": _ui_outputs(step, schema, links, numbers),
+        "properties": properties,
+        "widgets_values": _widget_values(step, schema),
+    }
+
+
+def _extra(
+    recipe: Recipe, schemas: Schemas, links: list[list[Any]], numbers: dict[str, int]
+) -> dict[str, Any]:
+    """App mode's inputs and outputs, and the points at which wires bend."""
+    extra: dict[str, Any] = {}
+    if recipe.app:
+        asked = [[str(numbers[step]), name] for step, name in recipe.app]
+        extra["linearData"] = {"inputs": asked, "outputs": [str(numbers["save"])]}
+        extra["linearMode"] = False
+    steps = {numbers[step.name]: step for step in recipe.steps}
+    named = {}
+    for number, source, output, to, slot, _ in links:
+        step = steps[to]
+        name, _ = sockets(step, schemas[step.kind])[slot]
+        named[steps[source].name, output, step.name, name] = number
+    points, last = reroutes(recipe.layout, named)
+    if points:
+        extra |= {"reroutes": points, "linkExtensions": last}
+    return extra
 
 
 def widget_names(schema: dict[str, Any], values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """The widgets of a node in the canvas's order, those of chosen dynamic options included, with their options."""
     return [(name, options) for name, kind, options in _inputs(schema["input"], values) if kind in WIDGETS]
-
-
-def draw_thumbnail(recipe: Recipe, schemas: Schemas, path: Path) -> None:
-    """A small picture of the graph under its heading, JPEG."""
-    places = _places(recipe, schemas)
-    corners = np.array([(x, y, x + w, y + h) for x, y, w, h in places.values()], float)
-    low, high = corners[:, :2].min(0), corners[:, 2:].max(0)
-    scale = float(min((THUMBNAIL[0] - 40) / (high - low)[0], (THUMBNAIL[1] - 80) / (high - low)[1], 0.5))
-    shift = (np.add(THUMBNAIL, (0, 40)) - scale * (low + high)) / 2
-    canvas = np.full((THUMBNAIL[1], THUMBNAIL[0], 3), (30, 28, 27), np.uint8)
-
-    def at(x: float, y: float) -> tuple[int, int]:
-        right, down = np.round(scale * np.array([x, y]) + shift).astype(int).tolist()
-        return right, down
-
-    for step in recipe.steps:
-        x, y, _, height = places[step.name]
-        for value in step.inputs.values():
-            if isinstance(value, Link):
-                from_x, from_y, from_width, from_height = places[value.node]
-                start, end = at(from_x + from_width, from_y + from_height / 2), at(x, y + height / 2)
-                cv2.line(canvas, start, end, (120, 150, 90), 1, cv2.LINE_AA)
-    for step in recipe.steps:
-        x, y, width, height = places[step.name]
-        color = (150, 90, 40) if step.kind.startswith("XDub") else (92, 86, 80)
-        cv2.rectangle(canvas, at(x, y), at(x + width, y + height), (66, 60, 56), cv2.FILLED)
-        cv2.rectangle(canvas, at(x, y), at(x + width, y + 46), color, cv2.FILLED)
-        if scale > 0.22:
-            _write(canvas, step.kind.removeprefix("XDub"), at(x + 12, y + 32), 1.1 * scale)
-    _write(canvas, recipe.heading, (20, 32), 0.65)
-    cv2.imwrite(str(path), canvas, [cv2.IMWRITE_JPEG_QUALITY, 85])
-
-
-def _write(canvas: np.ndarray, text: str, place: tuple[int, int], size: float) -> None:
-    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, (235, 235, 235), 1, cv2.LINE_AA)
 
 
 def _numbers(recipe: Recipe) -> dict[str, int]:
@@ -192,22 +188,21 @@ def _links(recipe: Recipe, schemas: Schemas, numbers: dict[str, int]) -> list[li
     links: list[list[Any]] = []
     kinds = {step.name: step.kind for step in recipe.steps}
     for step in recipe.steps:
-        sockets = [name for name, _ in _sockets(step, schemas[step.kind])]
+        slots = [name for name, _ in sockets(step, schemas[step.kind])]
         for name, value in step.inputs.items():
             if isinstance(value, Link):
                 kind = schemas[kinds[value.node]]["output"][value.index]
-                to = (numbers[step.name], sockets.index(name))
+                to = (numbers[step.name], slots.index(name))
                 links.append([len(links) + 1, numbers[value.node], value.index, *to, kind])
     return links
 
 
-def _sockets(step: Step, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """A node's input sockets on the canvas: all that are no widgets, and the widgets that are linked."""
-    return [
-        (name, {"type": kind, **options})
-        for name, kind, options in _inputs(schema["input"], step.inputs)
-        if kind not in WIDGETS or isinstance(step.inputs.get(name), Link)
+def sockets(step: Step, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """A node's inputs in the canvas's order: what is no widget, then the widgets, which can be linked too."""
+    every = [
+        (name, {"type": kind, **options}) for name, kind, options in _inputs(schema["input"], step.inputs)
     ]
+    return sorted(every, key=lambda each: each[1]["type"] in WIDGETS)
 
 
 def _ui_inputs(
@@ -215,12 +210,12 @@ def _ui_inputs(
 ) -> list[dict[str, Any]]:
     own = {link[4]: link[0] for link in links if link[3] == numbers[step.name]}
     inputs = []
-    for slot, (name, options) in enumerate(_sockets(step, schema)):
+    for slot, (name, options) in enumerate(sockets(step, schema)):
         socket: dict[str, Any] = {"name": name, "type": options["type"], "link": own.get(slot)}
+        if options["optional"]:
+            socket["shape"] = OPTIONAL_SHAPE
         if options["type"] in WIDGETS:
             socket["widget"] = {"name": name}
-        elif options["optional"]:
-            socket["shape"] = OPTIONAL_SHAPE
         inputs.append(socket)
     return inputs
 
@@ -237,11 +232,12 @@ def _ui_outputs(
 
 
 def _note(recipe: Recipe) -> dict[str, Any]:
+    x, y, width, height = recipe.layout.note
     return {
         "id": len(recipe.steps) + 1,
         "type": "MarkdownNote",
-        "pos": [GAP, TOP],
-        "size": [WIDTH, 420],
+        "pos": [x, y],
+        "size": [width, height],
         "flags": {},
         "order": 0,
         "mode": 0,
@@ -253,42 +249,3 @@ def _note(recipe: Recipe) -> dict[str, Any]:
         "color": "#432",
         "bgcolor": "#653",
     }
-
-
-def _places(recipe: Recipe, schemas: Schemas) -> dict[str, tuple[int, int, int, int]]:
-    """x, y, width and height of every node: a column behind everything that it needs.
-
-    A long chain goes on below, in rows of as many columns as a screen shows; what has no inputs stays in the first.
-    """
-    behind: dict[str, int] = {}
-    heights: dict[str, int] = {}
-    for step in recipe.steps:
-        needs = [value.node for value in step.inputs.values() if isinstance(value, Link)]
-        behind[step.name] = max((1 + behind[name] for name in needs), default=0)
-        sockets = max(len(_sockets(step, schemas[step.kind])), len(schemas[step.kind]["output"]))
-        heights[step.name] = 50 + 22 * sockets + 28 * len(_widget_values(step, schemas[step.kind]))
-    places: dict[str, tuple[int, int, int, int]] = {}
-    loaders = [name for name, depth in behind.items() if not depth]
-    _stack(loaders, 1, TOP, heights, places)
-    top, row = TOP, 0
-    while any(depth > row * COLUMNS for depth in behind.values()):
-        ends = []
-        for column in range(1, COLUMNS + 1):
-            here = [name for name, depth in behind.items() if depth == row * COLUMNS + column]
-            ends.append(_stack(here, 1 + column, top, heights, places))
-        top, row = max(ends) + GAP, row + 1
-    return places
-
-
-def _stack(
-    names: list[str],
-    column: int,
-    top: int,
-    heights: dict[str, int],
-    places: dict[str, tuple[int, int, int, int]],
-) -> int:
-    """Place nodes one below the other; returns where the last ends, with a gap."""
-    for name in names:
-        places[name] = (GAP + column * (WIDTH + GAP), top, WIDTH, heights[name])
-        top += heights[name] + GAP
-    return top

@@ -1,397 +1,382 @@
-"""The example workflows, as recipes."""
+"""The example workflows: what each says, its nodes, and where they stand."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from workflow_format import Link, Recipe, Step
-
-WAN22 = "https://huggingface.co/Comfy-Org/Wan_2.2_ComfyUI_Repackaged/resolve/main/split_files"
-WAN21 = "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files"
-XDUB = "https://huggingface.co/KlingTeam/X-Dub/resolve/main"
-MODEL, VAE, UMT5 = (
-    "X-Dub_model.safetensors",
-    "wan2.2_vae.safetensors",
-    "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+from workflow_layout import FINISH, LOAD, PREPARE, SAMPLE, Bend, Column, Group, Layout
+from workflow_steps import (
+    GUIDANCE,
+    MINI,
+    dub,
+    expert,
+    mini_dub,
+    released,
+    sample,
+    save,
+    source,
+    steps_between,
 )
-WHISPER, WAV2VEC = "large-v2.pt", "wav2vec2-base-960h.safetensors"
-PEOPLE = "yolox_l_8x8_300e_coco_20211126_140236-d3bd2b23.pth"
-POSE = "rtmw-x_simcc-cocktail14_pt-ucoco_270e-384x288-f840f204_20231122.pth"
 
-FILES = f"""
-**Files** (ComfyUI offers to download what it knows a place for):
+from xdub_core.mini.card import BUILT_IN, load_card
 
-| folder in models/ | file |
-| --- | --- |
-| diffusion_models | {MODEL} |
-| vae | {VAE} |
-| text_encoders | {UMT5} |
-| audio_encoders | {WHISPER} (Whisper large-v2), {WAV2VEC} |
-| detection | {PEOPLE}, {POSE} |
+CARD = load_card(BUILT_IN)
 
-The text encoder is only loaded the first time; after that its file may be deleted.
-"""
+FILES = (
+    "ComfyUI offers the files that are missing; *workflows/README.md* of the pack says where each belongs."
+)
+APP = (("video", "file"), ("audio", "audio"), ("dub", "person"), ("dub", "length"), ("dub", "seed"))
 
 
-def _file(name: str, url: str, directory: str) -> dict[str, str]:
-    return {"name": name, "url": url, "directory": directory}
+LANES = (14, 34)
+"""Heights at which the footage's wires pass above the model's files, straight into Dub Video's first two inputs."""
 
 
-def _source() -> tuple[Step, ...]:
-    return (
-        Step("video", "LoadVideo", {"file": "video.mp4"}, "The video"),
-        Step("audio", "LoadAudio", {"audio": "speech.wav"}, "The new speech"),
+def corner(x: float, y: float) -> tuple[tuple[float, float], ...]:
+    """Where a wire that comes from below turns to the right, without swinging beyond `y`."""
+    return (x, y + 14), (x + 24, y)
+
+
+def released_layout(
+    note: float,
+    footage: tuple[str, ...] = ("video", "audio"),
+    bends: tuple[Bend, ...] = (
+        Bend("video", 0, (("dub", "video"),), ((1160, LANES[0]),)),
+        Bend("audio", 0, (("dub", "audio"),), (*corner(780, LANES[1]), (1150, LANES[1]))),
+    ),
+) -> Layout:
+    """A note, footage, files, Dub Video, Save Video, from left to right; `note`: its height."""
+    files = ("model", "vae", "encoders", "detector")
+    return Layout(
+        (
+            Group("1  Load the footage", LOAD, (Column(430, 0, footage),)),
+            Group("2  Load the model", LOAD, (Column(840, 124, files),)),
+            Group(
+                "3  The empty prompt: its text encoder is needed once",
+                LOAD,
+                (Column(430, 958, ("clip",)), Column(840, 958, ("prompt",))),
+            ),
+            Group("4  Dub", SAMPLE, (Column(1270, 270, ("dub",), 400),)),
+            Group("5  Save", FINISH, (Column(1760, 270, ("save",), 400),)),
+        ),
+        note=(0, 0, 340, note),
+        bends=bends,
     )
 
 
-def _released(weight_dtype: str = "default", precision: str = "float32 (as released)") -> tuple[Step, ...]:
-    return (
-        Step(
-            "model",
-            "UNETLoader",
-            {"unet_name": MODEL, "weight_dtype": weight_dtype},
-            models=(_file(MODEL, f"{XDUB}/{MODEL}", "diffusion_models"),),
-        ),
-        Step("vae", "VAELoader", {"vae_name": VAE}, models=(_file(VAE, f"{WAN22}/vae/{VAE}", "vae"),)),
-        Step(
-            "clip",
-            "XDubLoadTextEncoder",
-            {"clip_name": UMT5},
-            models=(_file(UMT5, f"{WAN21}/text_encoders/{UMT5}", "text_encoders"),),
-        ),
-        Step("prompt", "XDubEmptyPrompt", {"source": "automatic", "clip": Link("clip")}),
-        Step(
-            "encoders",
-            "XDubLoadAudioEncoders",
-            {"whisper": WHISPER, "wav2vec2": WAV2VEC, "precision": precision},
-            models=(
-                _file(WHISPER, f"{XDUB}/whisper/{WHISPER}", "audio_encoders"),
-                _file(WAV2VEC, f"{XDUB}/wav2vec2-base-960h/model.safetensors", "audio_encoders"),
+def every_step_layout(
+    load: tuple[Column, ...], settings: tuple[Group, ...], bends: tuple[Bend, ...], note: float = 260
+) -> Layout:
+    """All steps from left to right, what the sampler is set by below; wires to the last steps run around them."""
+    return Layout(
+        (
+            Group("1  Load", LOAD, load),
+            Group(
+                "2  Face and speech",
+                PREPARE,
+                (
+                    Column(320, 140, ("face",), 250),
+                    Column(614, 520, ("look", "features"), 236, heights={"look": 200}),
+                ),
+            ),
+            Group("3  Reference", PREPARE, (Column(900, 140, ("reference",), 235),)),
+            *settings,
+            Group(
+                "5  Sample",
+                SAMPLE,
+                (Column(1230, 560, ("sampler",), 235), Column(1515, 560, ("stitch", "decode"), 225, gap=70)),
+            ),
+            Group(
+                "6  Finish",
+                FINISH,
+                (Column(1820, 560, ("colors",), 225), Column(2115, 560, ("paste", "save"), 240, gap=70)),
             ),
         ),
-        Step(
-            "detector",
-            "XDubLoadFaceDetector",
-            {
-                "person_detector": PEOPLE,
-                "pose": POSE,
-                "person": 0,
-                "threshold": 0.2,
-                "precision": "float32 (as released)",
-                "backend": "built in",
-            },
+        note=(1230, 140, 560, note),
+        bends=(
+            *bends,
+            Bend("face", 0, (("paste", "face_track"),), (*corner(585, 22), (2055, 22))),
+            Bend("reference", 0, (("stitch", "reference"),), ((1190, 440), (1470, 462))),
+            Bend("reference", 0, (("colors", "reference"),), ((1190, 440), (1470, 462), (1775, 462))),
+            Bend(
+                "reference",
+                0,
+                (("paste", "reference"),),
+                ((1190, 440), (1470, 462), (1775, 462), (2032, 472)),
+            ),
+            Bend("features", 0, (("reference", "audio_features"),), ((858, 770), (858, 440))),
+            Bend(
+                "features",
+                0,
+                (("sampler", "audio_features"),),
+                ((858, 770), (858, 440), (890, 390), (1150, 390)),
+            ),
+            Bend("euler", 0, (("sampler", "sampler"),), ((1180, 960),)),
+            Bend("sigmas", 0, (("sampler", "sigmas"),), ((1200, 960),)),
+            Bend("stitch", 0, (("decode", "samples"),), ((1758, 660), (1728, 696), (1528, 696), (1495, 724))),
+            Bend("paste", 0, (("save", "video"),), ((2373, 830), (2345, 862), (2125, 862), (2095, 890))),
         ),
     )
-
-
-def _dub(video: Link, audio: Link, model: Link, **others: Any) -> Step:
-    inputs: dict[str, Any] = {
-        "video": video,
-        "audio": audio,
-        "model": model,
-        "vae": Link("vae"),
-        "audio_encoders": Link("encoders"),
-        "seed": 42,
-        "steps": 0,
-        "length": "audio",
-        "quality": 16,
-        "as_released": False,
-        "image_fps": 25.0,
-        "face_detector": Link("detector"),
-        "empty_prompt": Link("prompt"),
-    }
-    inputs |= others
-    return Step("dub", "XDubDub", {name: value for name, value in inputs.items() if value is not None})
-
-
-def _save(video: Link, prefix: Any = "video/x-dub") -> Step:
-    return Step(
-        "save",
-        "SaveVideo",
-        {"video": video, "filename_prefix": prefix, "format": "auto", "format.codec": "auto"},
-    )
-
-
-def _steps_between(model: Link, vae: Link, encoders: Link, detector: Link, **sizes: Any) -> tuple[Step, ...]:
-    """Everything that Dub Video does, as nodes; `sizes`: crop_size, clip_frames, steps, and what the sampler gets."""
-    video, audio = Link("video", sizes["video_output"]), Link("audio", sizes["audio_output"])
-    return (
-        Step(
-            "face",
-            "XDubFaceCrop",
-            {
-                "source": video,
-                "face": "find it",
-                "crop_size": sizes["crop_size"],
-                "box": "",
-                "detect_every": 1,
-                "as_released": False,
-                "image_fps": 25.0,
-                "face_detector": detector,
-            },
-        ),
-        Step("look", "PreviewImage", {"images": Link("face", 2)}, "Is the whole head in the box?"),
-        Step(
-            "features",
-            "XDubAudioFeatures",
-            {"audio": audio, "audio_encoders": encoders, "length": "audio", "face_track": Link("face", 0)},
-        ),
-        Step(
-            "reference",
-            "XDubReferenceLatents",
-            {
-                "crops": Link("face", 1),
-                "face_track": Link("face", 0),
-                "vae": vae,
-                "audio_features": Link("features"),
-                "clip_frames": sizes["clip_frames"],
-                "motion_frames": 5,
-            },
-        ),
-        Step("euler", "KSamplerSelect", {"sampler_name": "euler"}),
-        Step(
-            "sigmas",
-            "BasicScheduler",
-            {"model": model, "scheduler": "simple", "steps": sizes["steps"], "denoise": 1.0},
-        ),
-        Step(
-            "sampler",
-            "XDubSampler",
-            {
-                "model": model,
-                "reference": Link("reference"),
-                "audio_features": Link("features"),
-                "seed": 42,
-                "seed_per_clip": False,
-                "sampler": Link("euler"),
-                "sigmas": Link("sigmas"),
-                "border": 1,
-                "match_colors": True,
-                "as_released": False,
-            }
-            | sizes["conditions"],
-        ),
-        Step("stitch", "XDubStitchClips", {"latents": Link("sampler"), "reference": Link("reference")}),
-        Step("decode", "VAEDecode", {"samples": Link("stitch"), "vae": vae}),
-        Step("colors", "XDubColorMatch", {"images": Link("decode"), "reference": Link("reference")}),
-        Step(
-            "paste",
-            "XDubPasteBack",
-            {
-                "source": video,
-                "images": Link("colors"),
-                "face_track": Link("face", 0),
-                "reference": Link("reference"),
-                "paste": "change",
-                "keep_unchanged": True,
-                "output": "video",
-                "quality": 16,
-                "image_fps": 25.0,
-                "audio": audio,
-            },
-        ),
-        _save(Link("paste")),
-    )
-
-
-_MINI = Step("mini", "XDubLoadMini", {"experts": True, "folder": ""})
-_GUIDANCE = Step(
-    "guidance",
-    "XDubGuidance",
-    {
-        "reference_scale": 2.5,
-        "audio_scale": 10.0,
-        "dynamic": True,
-        "audio_power": 1.5,
-        "reference_high": 1.0,
-        "reference_middle": 0.6,
-        "reference_low": 0.3,
-        "high_until": 0.85,
-        "middle_from": 0.75,
-        "middle_until": 0.45,
-        "low_from": 0.35,
-        "start": 1.0,
-        "end": 0.0,
-    },
-)
-
-
-def _expert(name: str, model: Link, file: str) -> Step:
-    inputs = {
-        "expert": file,
-        "strength": 1.0,
-        "noise_range": "as the file says",
-        "from_noise": 1.0,
-        "to_noise": 0.0,
-    }
-    return Step(name, "XDubExpert", {"model": model, **inputs})
-
-
-def _mini_dub(**more: Any) -> Step:
-    """Dub Video of the sample with the built-in model; `more`: its other inputs."""
-    inputs = {
-        "video": Link("sample", 0),
-        "audio": Link("sample", 1),
-        "model": Link("mini", 0),
-        "vae": Link("mini", 1),
-        "audio_encoders": Link("mini", 2),
-        "seed": 42,
-        "steps": 0,
-        "length": "audio",
-        "quality": 16,
-        "as_released": False,
-        "image_fps": 25.0,
-        "face_detector": Link("mini", 3),
-    }
-    return Step("dub", "XDubDub", {**inputs, **more})
 
 
 RECIPES = (
     Recipe(
         "1_quick_start_built_in_model",
         "X-Dub: quick start",
-        "## Quick start\n\nPress **Run**: the small built-in model dubs a drawn head. No download, no GPU, a minute or "
-        "two on a CPU.\n\nThe built-in model knows drawn heads only. For real people open *the released model, "
-        "simple*.",
-        (
-            Step("sample", "XDubLoadSample"),
-            _MINI,
-            _mini_dub(),
-            _save(Link("dub")),
+        "## Quick start\n\n1. Press **Run**: the small built-in model dubs a drawn head, in a minute or two on a CPU. "
+        "No download, no GPU.\n2. Watch the result in *Dub Video*; *Save Video* keeps it in ComfyUI's output folder.\n"
+        "3. For real people open *3 released model, simple*: the built-in model knows drawn heads only.",
+        (sample(), MINI, mini_dub(), save(Link("dub"))),
+        Layout(
+            (
+                Group("1  Load", LOAD, (Column(430, 0, ("sample", "mini")),)),
+                Group("2  Dub", SAMPLE, (Column(840, 0, ("dub",), 400),)),
+                Group("3  Save", FINISH, (Column(1330, 0, ("save",), 400),)),
+            ),
+            note=(0, 0, 340, 330),
         ),
+        app=(("sample", "sample"), ("dub", "seed")),
     ),
     Recipe(
         "2_built_in_model_every_step",
         "X-Dub: every step, built-in model",
-        "## Every step\n\nThe same as the quick start, with all that *Dub Video* does as nodes of its own: look in, "
-        "change, replace. Runs on a CPU.",
+        "## Every step\n\n1. Press **Run**: it does what *Dub Video* does, with all steps as nodes of their own. No "
+        "download, no GPU; a minute or two on a CPU.\n2. Look in anywhere, change a step or put your own node between "
+        "two.\n3. All crops of the video are in memory: for more than a few minutes use *Dub Video*.",
         (
-            Step("sample", "XDubLoadSample"),
-            _MINI,
-            *(
-                Step(
-                    step.name,
-                    step.kind,
-                    {
-                        name: Link("sample", value.index)
-                        if isinstance(value, Link) and value.node in ("video", "audio")
-                        else value
-                        for name, value in step.inputs.items()
-                    },
-                    step.title,
-                )
-                for step in _steps_between(
-                    Link("mini", 0),
-                    Link("mini", 1),
-                    Link("mini", 2),
-                    Link("mini", 3),
-                    video_output=0,
-                    audio_output=1,
-                    crop_size=Link("mini", 5),
-                    clip_frames=Link("mini", 6),
-                    steps=Link("mini", 7),
-                    conditions={"guidance": Link("mini", 4)},
-                )
+            sample(),
+            MINI,
+            replace(MINI, name="again", title="The same model: it is loaded once"),
+            *steps_between(
+                Link("again", 0),
+                Link("mini", 1),
+                Link("mini", 2),
+                Link("mini", 3),
+                video=Link("sample", 0),
+                audio=Link("sample", 1),
+                decoder=Link("again", 1),
+                crop_size=CARD.crop,
+                clip_frames=CARD.clip_frames,
+                steps=CARD.steps,
+                conditions={"guidance": Link("again", 4)},
+            ),
+        ),
+        every_step_layout(
+            (Column(0, 140, ("sample",), 260), Column(0, 580, ("mini",), 260)),
+            (
+                Group("1  Load the model", LOAD, (Column(580, 1080, ("again",), 270),)),
+                Group("4  Settings", SAMPLE, (Column(900, 1010, ("euler", "sigmas"), 235),)),
+            ),
+            (
+                Bend("sample", 0, (("paste", "source"),), (*corner(283, 0), (2075, 0))),
+                Bend("mini", 1, (("reference", "vae"),), ((590, 445),)),
+                Bend("again", 0, (("sampler", "model"),), ((865, 1060), (868, 430), (892, 366), (1150, 366))),
+                Bend(
+                    "again", 4, (("sampler", "guidance"),), ((878, 1140), (878, 690), (905, 640), (1150, 634))
+                ),
+                Bend(
+                    "again",
+                    1,
+                    (("decode", "vae"),),
+                    ((866, 1395), (900, 1430), (1250, 1430), (1290, 1040), (1490, 1000)),
+                ),
+                Bend("sample", 1, (("features", "audio"),), ((288, 480),)),
+                Bend(
+                    "sample",
+                    1,
+                    (("paste", "audio"),),
+                    ((288, 480), (308, 1415), (335, 1455), (1260, 1455), (1310, 1065), (2045, 1045)),
+                ),
             ),
         ),
     ),
     Recipe(
         "3_released_model_simple",
         "X-Dub: the released model",
-        "## Dub a video\n\nChoose a video of one person and a recording, and press **Run**.\n" + FILES,
-        (
-            *_source(),
-            *_released(),
-            _dub(Link("video"), Link("audio"), Link("model")),
-            _save(Link("dub")),
-        ),
+        "## Dub a video\n\n1. Choose a video of one person and a recording of the new speech.\n2. Press **Run**: the "
+        "first time it also reads the text encoder, whose file may be deleted after that.\n3. Watch the result in *Dub "
+        f"Video*; *Save Video* keeps it.\n\n{FILES}",
+        (*source(), *released(), dub(Link("video"), Link("audio"), Link("model")), save(Link("dub"))),
+        released_layout(360),
+        app=APP,
     ),
     Recipe(
         "4_released_model_every_step",
         "X-Dub: every step",
-        "## Every step\n\nAll that *Dub Video* does as nodes of its own. The crops of the whole video are held in "
-        "memory (3 MB a frame): for more than a few minutes use *Dub Video*.\n" + FILES,
+        "## Every step\n\n1. Choose a video and a recording, and press **Run**: it does what *Dub Video* does, "
+        "with all "
+        "steps as nodes of their own.\n2. Look in anywhere, change a step or put your own node between two.\n3. All "
+        "crops of the video are in memory (3 MB a frame): for more than a few minutes use *Dub Video*.\n\n"
+        f"{FILES}",
         (
-            *_source(),
-            *_released(),
-            _GUIDANCE,
-            *_steps_between(
+            *source(),
+            *released(),
+            GUIDANCE,
+            *steps_between(
                 Link("model"),
                 Link("vae"),
                 Link("encoders"),
                 Link("detector"),
-                video_output=0,
-                audio_output=0,
+                video=Link("video"),
+                audio=Link("audio"),
+                decoder=Link("vae"),
                 crop_size=512,
                 clip_frames=77,
                 steps=30,
                 conditions={"guidance": Link("guidance"), "empty_prompt": Link("prompt")},
             ),
         ),
+        every_step_layout(
+            (Column(0, 140, ("video", "detector", "audio", "vae", "encoders"), 260),),
+            (
+                Group("1  Load the model", LOAD, (Column(620, 1080, ("clip", "model"), 230),)),
+                Group(
+                    "4  Settings", SAMPLE, (Column(900, 484, ("guidance", "prompt", "euler", "sigmas"), 235),)
+                ),
+            ),
+            (
+                Bend("video", 0, (("paste", "source"),), (*corner(283, 0), (2075, 0))),
+                Bend("model", 0, (("sampler", "model"),), ((868, 1180), (868, 430), (892, 366), (1150, 366))),
+                Bend(
+                    "audio",
+                    0,
+                    (("paste", "audio"),),
+                    ((308, 1415), (335, 1455), (1260, 1455), (1310, 1065), (2045, 1045)),
+                ),
+                Bend("vae", 0, (("reference", "vae"),), ((590, 445),)),
+                Bend(
+                    "vae",
+                    0,
+                    (("decode", "vae"),),
+                    ((288, 1395), (320, 1430), (1250, 1430), (1290, 1040), (1490, 1000)),
+                ),
+            ),
+        ),
     ),
     Recipe(
         "5_low_vram",
         "X-Dub: low VRAM",
-        "## Low VRAM\n\nThe model in fp8 (6.3 GB instead of 12.6), the encoders in half precision. What still does not "
-        "fit ComfyUI moves to the RAM; start it with --lowvram or --reserve-vram where it should keep more free.\n"
-        + FILES,
+        "## Low VRAM\n\n1. Choose a video of one person and a recording, and press **Run**.\n2. The model is loaded in "
+        "fp8 (6.3 GB instead of 12.6), the encoders in half precision; what still does not fit ComfyUI moves to the "
+        "RAM.\n3. Where more should stay free, start ComfyUI with `--lowvram` or `--reserve-vram`.\n\n"
+        f"{FILES}",
         (
-            *_source(),
-            *_released("fp8_e4m3fn", "float16"),
-            _dub(Link("video"), Link("audio"), Link("model")),
-            _save(Link("dub")),
+            *source(),
+            *released("fp8_e4m3fn", "float16"),
+            dub(Link("video"), Link("audio"), Link("model")),
+            save(Link("dub")),
         ),
+        released_layout(400),
     ),
     Recipe(
         "6_lora_experts",
         "X-Dub: LoRA experts",
-        "## LoRA experts\n\nOne expert acts while the mouth's shape is decided, the other while its texture is. Put "
-        "their files into models/loras. The release has none: they are made with this pack's trainer.\n"
-        + FILES,
+        "## LoRA experts\n\n1. Put the files of your experts into `models/loras`, and choose them in the two *Expert* "
+        "nodes. The release has none: they are made with this pack's trainer.\n2. The first acts while the mouth's "
+        "shape is decided, the second while its texture is.\n3. Choose a video and a recording, and press **Run**.\n\n"
+        f"{FILES}",
         (
-            *_source(),
-            *_released(),
-            _expert("lip", Link("model"), "xdub_lip_expert.safetensors"),
-            _expert("texture", Link("lip"), "xdub_texture_expert.safetensors"),
-            _dub(Link("video"), Link("audio"), Link("texture")),
-            _save(Link("dub")),
+            *source(),
+            *released(),
+            expert("lip", Link("model"), "xdub_lip_expert.safetensors"),
+            expert("texture", Link("lip"), "xdub_texture_expert.safetensors"),
+            dub(Link("video"), Link("audio"), Link("texture")),
+            save(Link("dub")),
+        ),
+        Layout(
+            (
+                Group("1  Load the footage", LOAD, (Column(0, 430, ("video", "audio")),)),
+                Group(
+                    "2  Load the model",
+                    LOAD,
+                    (Column(410, 124, ("model",)), Column(410, 374, ("vae", "encoders", "detector"))),
+                ),
+                Group(
+                    "4  The empty prompt: its text encoder is needed once",
+                    LOAD,
+                    (Column(0, 1120, ("clip",)), Column(410, 1120, ("prompt",))),
+                ),
+                Group("3  Experts", PREPARE, (Column(800, 124, ("lip",)), Column(1150, 124, ("texture",)))),
+                Group("5  Dub", SAMPLE, (Column(1560, 314, ("dub",), 400),)),
+                Group("6  Save", FINISH, (Column(2050, 314, ("save",), 400),)),
+            ),
+            note=(0, 0, 300, 330),
+            bends=(
+                Bend("video", 0, (("dub", "video"),), (*corner(332, LANES[0]), (1480, LANES[0]))),
+                Bend("audio", 0, (("dub", "audio"),), (*corner(352, LANES[1]), (1470, LANES[1]))),
+            ),
         ),
     ),
     Recipe(
         "7_batch_over_a_folder",
         "X-Dub: a folder of videos",
-        "## Batch\n\nPut pairs of one name into a folder in ComfyUI's input folder, anna.mp4 and anna.wav, and write "
-        "its name into *Load Folder*. Each result takes its pair's name.\n\nWith *pair* at 0 "
-        "all are dubbed in one run and saved when the last is done: an error or Cancel before that loses them all, and "
-        "all recordings are in memory. For more than a few, set *pair* to 1 and *control after generate* to "
-        "*increment*, and run as often as there are pairs (the number beside **Run**): then each is saved when it is "
-        "done, and what goes wrong with one leaves the others alone.\n" + FILES,
+        "## A folder of videos\n\n1. Put pairs of one name, *anna.mp4* and *anna.wav*, into a folder in ComfyUI's "
+        "input "
+        "folder, and write its name into *Load Folder*. Each result takes its pair's name.\n2. A few pairs: leave "
+        "*pair* "
+        "at 0 and press **Run**. All are saved when the last is done, and an error before that loses them.\n3. Many "
+        "pairs: set *pair* to 1 and *control after generate* to *increment*, and the number beside **Run** to that of "
+        f"the pairs. Each is saved when it is done.\n\n{FILES}",
         (
             Step("folder", "XDubLoadFolder", {"folder": "x-dub", "pair": 0}),
-            *_released(),
-            _dub(Link("folder", 0), Link("folder", 1), Link("model")),
-            _save(Link("dub"), Link("folder", 2)),
+            *released(),
+            dub(Link("folder", 0), Link("folder", 1), Link("model")),
+            save(Link("dub"), Link("folder", 2)),
         ),
+        released_layout(
+            520,
+            ("folder",),
+            (
+                Bend("folder", 0, (("dub", "video"),), ((1160, LANES[0]),)),
+                Bend("folder", 1, (("dub", "audio"),), ((1150, LANES[1]),)),
+                Bend(
+                    "folder",
+                    2,
+                    (("save", "filename_prefix"),),
+                    ((780, 869), (1160, 869), (1240, 990), (1680, 990), (1715, 600)),
+                ),
+            ),
+        ),
+        app=(("folder", "folder"), ("folder", "pair"), ("dub", "person"), ("dub", "length")),
     ),
     Recipe(
         "8_two_people",
         "X-Dub: two people",
-        "## Two people\n\nPress **Run**: two drawn heads get a recording each, and both are heard. No download, no "
-        "GPU, a few minutes on a CPU.\n\n*People* shows who is in the video and their numbers; `person` in *Dub Video* "
-        "and *Voice* says who speaks which recording. A third person: one more *Voice*, connected to this one.\n\nEach "
-        "recording begins with the video: where the other one speaks, it is silent. For real people, load the "
-        "released model as *the released model, simple* does.",
+        "## Two people\n\n1. Press **Run**: two drawn heads get a recording each, and both are heard; a few "
+        "minutes on a "
+        "CPU.\n2. *People* shows who is in the video; `person` in *Dub Video* and *Voice* says who speaks which "
+        "recording. A third person: one more *Voice*, connected to this one.\n3. Each recording begins with the video: "
+        "where the other one speaks, it is silent. For real people load the released model as in *3*.",
         (
-            Step("sample", "XDubLoadSample", {"sample": "two people"}),
-            _MINI,
+            sample("two people"),
+            MINI,
             Step(
                 "people",
                 "XDubPeople",
                 {"source": Link("sample", 0), "face_detector": Link("mini", 3), "image_fps": 25.0},
             ),
             Step("voice", "XDubVoice", {"audio": Link("sample", 2), "person": "right"}, "The second voice"),
-            _mini_dub(voices=Link("voice"), person="left"),
-            _save(Link("dub")),
+            mini_dub(voices=Link("voice"), person="left"),
+            save(Link("dub")),
         ),
+        Layout(
+            (
+                Group("1  Load the footage", LOAD, (Column(0, 510, ("sample",)),)),
+                Group("2  Load the model", LOAD, (Column(410, 124, ("mini",)),)),
+                Group("3  Who is there", PREPARE, (Column(800, 480, ("people",), heights={"people": 380}),)),
+                Group("4  The second voice", PREPARE, (Column(410, 900, ("voice",)),)),
+                Group("5  Dub", SAMPLE, (Column(1220, 0, ("dub",), 400),)),
+                Group("6  Save", FINISH, (Column(1710, 0, ("save",), 400),)),
+            ),
+            note=(0, 0, 300, 420),
+            bends=(
+                Bend("sample", 0, (("dub", "video"),), corner(344, LANES[0])),
+                Bend("sample", 1, (("dub", "audio"),), corner(352, LANES[1])),
+                Bend("sample", 0, (("people", "source"),), ((370, 440), (750, 440))),
+                Bend("voice", 0, (("dub", "voices"),), ((1150, 914),)),
+            ),
+        ),
+        app=(("sample", "sample"), ("dub", "person"), ("voice", "person"), ("dub", "seed")),
     ),
 )

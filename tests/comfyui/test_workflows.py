@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from comfy_server import Server
-from minis import make_mini, speech, write_footage
+from minis import CARD, make_mini, speech, write_footage
 
 from xdub_core.heads.demo_sample import write_wav
 from xdub_core.media.video.video_info import probe_video
@@ -52,7 +52,11 @@ def the(prompt, kind):
 def with_random_mini(prompt, mini_folder):
     """The same workflow with a mini of random weights, which finds no faces: the face is given as a box."""
     sample, _ = the(prompt, "XDubLoadSample")
-    the(prompt, "XDubLoadMini")[1]["inputs"]["folder"] = str(mini_folder)
+    for node in prompt.values():
+        if node["class_type"] == "XDubLoadMini":
+            node["inputs"]["folder"] = str(mini_folder)
+        sizes = {"crop_size": CARD.crop, "clip_frames": CARD.clip_frames}
+        node["inputs"] |= {name: size for name, size in sizes.items() if name in node["inputs"]}
     prompt["video"] = {"class_type": "LoadVideo", "inputs": {"file": "video.mp4"}}
     prompt["audio"] = {"class_type": "LoadAudio", "inputs": {"audio": "speech.wav"}}
     del prompt[sample]
@@ -63,7 +67,8 @@ def with_random_mini(prompt, mini_folder):
     box = {"face": "box", "box": "8,4,56,52", "crop_size": 32, "detect_every": 1, "as_released": False}
     crops = [node for node in prompt.values() if node["class_type"] == "XDubFaceCrop"]
     if crops:
-        crops[0]["inputs"] |= {"face": "box", "box": "8,4,56,52"}
+        del crops[0]["inputs"]["face.face_detector"]
+        crops[0]["inputs"] |= {"face": "box", "face.box": "8,4,56,52"}
     else:
         prompt["face"] = {
             "class_type": "XDubFaceCrop",
