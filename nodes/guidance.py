@@ -131,8 +131,8 @@ class DubGuidance(io.ComfyNode):
                     "curves",
                     {NUMBERS: [], DRAWN: _drawn()},
                     "numbers: the scales go as the numbers above say. drawn: along curves that you draw, in "
-                    "ComfyUI's new nodes (Nodes 2.0) and in App mode; dynamic and all numbers above but the two scales "
-                    "then do not count.",
+                    "ComfyUI's new nodes (Nodes 2.0) and in App mode: first the audio's, then the reference's, and "
+                    "below them the window; dynamic and all numbers above but the two scales then do not count.",
                     optional=True,
                 ),
             ],

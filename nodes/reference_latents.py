@@ -7,8 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from . import sockets
+from . import inputs, sockets
 from .comfy_bridge.types import SpeechFeatures, TrackedFace
+from .inputs import EXTENSIONS
 
 
 class EncodeReference(io.ComfyNode):
@@ -51,6 +52,7 @@ class EncodeReference(io.ComfyNode):
                     tooltip="Frames of the clip before that each clip goes on from, so that no seam shows. 5 for the "
                     "released model.",
                 ),
+                inputs.extend(),
             ],
             outputs=[
                 sockets.Reference.Output(
@@ -82,8 +84,13 @@ class EncodeReference(io.ComfyNode):
         audio_features: SpeechFeatures,
         clip_frames: int,
         motion_frames: int,
+        extend: str = EXTENSIONS[0],
     ) -> io.NodeOutput:
+        from xdub_core.media.timeline import Extend
+
         from .comfy_bridge.reference_latents import encode_reference
 
-        reference = encode_reference(crops, face_track, vae, audio_features, (clip_frames, motion_frames))
+        reference = encode_reference(
+            crops, face_track, vae, audio_features, (clip_frames, motion_frames), Extend(extend)
+        )
         return io.NodeOutput(reference)

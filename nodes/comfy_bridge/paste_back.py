@@ -18,7 +18,7 @@ from xdub_core.dub.scene import faded
 from xdub_core.dub.stitch import stitched
 from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.timeline import shown_slots
+from xdub_core.media.timeline import Extend, extended_slots
 from xdub_core.vae.counted_stream import CountedStream
 
 from .media.frames import Footage
@@ -70,7 +70,8 @@ def pasted(
         (shot.frames, _dubbed(crops, shot, plan, through_vae))
         for crops, shot in zip(shots, plan.shots, strict=True)
     )
-    slots = shown_slots(len(face.timeline), plan.frames + 1)
+    shown_for = extended_slots(len(face.timeline), plan.frames, plan.extend or Extend.BOUNCE)
+    slots = shown_for(plan.frames + 1)
     shown = at_model_rate(face.timeline, slots[:-1])
     strength = plan.strength if face.as_released else faded(face.track, plan.strength, slots[:-1])
     dubbed = DubbedFace(face.track, made, strength, face.bystanders)

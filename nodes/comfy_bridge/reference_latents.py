@@ -9,6 +9,7 @@ from torch import Tensor
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.shots import plan_shots
 from xdub_core.errors import SettingsError
+from xdub_core.media.timeline import Extend
 
 from .host.progress import counted
 from .model.vae import ComfyVAE
@@ -16,12 +17,18 @@ from .types import ReferenceLatents, ShotReference, SpeechFeatures, TrackedFace
 
 
 def encode_reference(
-    crops: Tensor, face: TrackedFace, vae: Any, speech: SpeechFeatures, clip: tuple[int, int]
+    crops: Tensor,
+    face: TrackedFace,
+    vae: Any,
+    speech: SpeechFeatures,
+    clip: tuple[int, int],
+    extend: Extend = Extend.BOUNCE,
 ) -> ReferenceLatents:
     """Encode the crops [slots, size, size, 3] that every clip sees of a dub as long as the `speech`.
 
-    `clip`: frames of a clip at most, and those of them that go on from the clip before. Raises SettingsError for crops
-    of another track, a VAE that does not fit, or a clip that is none.
+    `clip`: frames of a clip at most, and those of them that go on from the clip before; `extend`: how a video that is
+    shorter is made longer. Raises SettingsError for crops of another track, a VAE that does not fit, or a clip that is
+    none.
     """
     if len(crops) != len(face.track):
         raise SettingsError(
@@ -30,7 +37,7 @@ def encode_reference(
         )
     video_vae = ComfyVAE(vae)
     geometry = ClipGeometry(*clip, video_vae.grid)
-    plans = plan_shots(face.track, speech.frames, geometry, fitted=not face.as_released)
+    plans = plan_shots(face.track, speech.frames, geometry, extend, fitted=not face.as_released)
     seen = [
         plan.slots[clip.start - plan.frames.start :][: clip.frames] for plan in plans for clip in plan.clips
     ]
@@ -40,5 +47,5 @@ def encode_reference(
         for plan in plans
     )
     return ReferenceLatents(
-        shots, geometry, crops, video_vae, speech.frames, face.as_released, speech.strength
+        shots, geometry, crops, video_vae, speech.frames, face.as_released, speech.strength, extend
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # so that starting ComfyUI need not load the engine
     from xdub_core.audio.recording import Recording
     from xdub_core.dub.clip_plan import Clip, ClipGeometry
     from xdub_core.face.track import FaceTrack
-    from xdub_core.media.timeline import Timeline
+    from xdub_core.media.timeline import Extend, Timeline
     from xdub_core.progress import ProgressCallback
     from xdub_core.vae.protocol import VideoVAE
 
@@ -106,7 +106,8 @@ class ReferenceLatents:
 
     `crops`: IMAGE [slots, size, size, 3]; `vae`: what encoded them, needed again between clips. `frames`: how many
     the whole output has, those without a face included. `as_released`: see `TrackedFace`. `strength`: float32 [frames],
-    how far the speech shows in each; None: wholly.
+    how far the speech shows in each; None: wholly. `extend`: how a video that is too short is made longer; None: to
+    and fro.
     """
 
     shots: tuple[ShotReference, ...]
@@ -116,6 +117,7 @@ class ReferenceLatents:
     frames: int
     as_released: bool = False
     strength: np.ndarray | None = None
+    extend: Extend | None = None
 
     @property
     def clips(self) -> int:

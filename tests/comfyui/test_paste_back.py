@@ -114,3 +114,17 @@ def test_a_video_that_the_track_is_not_of_is_told(pack, planned, tmp_path):
         pack("paste_back").PasteBack.execute(
             [other], [], [face], [reference], ["change"], [True], ["video"], [16], [25.0]
         )
+
+
+@pytest.mark.parametrize(("extend", "shown"), [("bounce", 26), ("loop", 2), ("hold", 29)])
+def test_a_short_video_is_made_longer_as_chosen_in_reference_latents(pack, mini, crop, video, extend, shown):
+    face, crops, _ = crop(video)
+    (heard,) = pack("audio_features").AudioFeatures.execute(speech(1.4), mini.encoders, "audio").args
+    encode = pack("reference_latents").EncodeReference.execute
+    (reference,) = encode(crops, face, mini.vae, heard, 13, 5, extend).args
+    unchanged = [crops[shot.slots[: len(shot.frames)]] for shot in reference.shots]
+    given = ([video], unchanged, [face], [reference], ["change"], [False], ["images"], [0], [25.0])
+    _, images = pack("paste_back").PasteBack.execute(*given).args
+    assert len(images) == 35
+    slots = list(pack("comfy_bridge.media.footage").footage(video).slots())
+    assert torch.equal(images[32], pack("comfy_bridge.media.frames").image_from_frame(slots[shown]))
