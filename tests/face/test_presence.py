@@ -131,3 +131,25 @@ def test_a_box_is_never_judged():
 
     (person,) = track_people((np.zeros((90, 160, 3), np.uint8) for _ in range(6)), Boxes())
     assert person.track.present.all()
+
+
+def moved(x, y=0.0):
+    """A head in another place."""
+    return head() + np.array([x, y, 0])
+
+
+@pytest.mark.parametrize(("x", "y"), [(1, 0), (-1, 0), (0, 1), (0, -1)])
+def test_who_walks_out_of_the_picture_is_left_alone_from_the_edge_on(x, y):
+    far = np.concatenate([np.zeros(20), np.arange(0, 200, 4)])
+    track = Heads([moved(x * step, y * step) for step in far]).track()
+    assert track.present[:20].all() and not track.present[-5:].any()
+    assert np.count_nonzero(np.diff(track.present.astype(int))) == 1
+    assert set(track.reasons[~track.present]) == {Reason.CUT_OFF}
+    middles = (track.boxes[:, :2] + track.boxes[:, 2:]) / 2 - (160, 90)
+    off = np.abs(middles - middles[0] - far[:, None] * (x, y)).max(axis=1)
+    assert (off[track.present] < 0.4 * (track.boxes[0, 2] - track.boxes[0, 0])).all()
+
+
+def test_who_stays_at_the_edge_is_there():
+    assert Heads([moved(130)] * 30).track().present.all()
+    assert Heads([moved(0, 50)] * 30).track().present.all()

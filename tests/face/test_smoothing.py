@@ -9,9 +9,11 @@ from safetensors.numpy import load_file
 from tests.face.stated_boxes import stated_boxes, stated_integers
 from xdub_core.face.detector import FACE_POINTS
 from xdub_core.face.smoothing import (
+    BEYOND,
     BLOCK,
     FACE_INDEX,
     REACH,
+    Continued,
     SmoothingCase,
     boxes_by_case,
     filter_keypoints,
@@ -217,3 +219,36 @@ def test_long_videos_are_smoothed_in_blocks_to_the_last_bit_as_a_whole(frames):
         expected = integer_boxes(whole, size) if as_released else squares_inside(whole, size)
         np.testing.assert_array_equal(boxes, expected)
     assert max(points.lengths) <= BLOCK + REACH
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize(("frames", "step"), [(10, 7), (25, 6), (60, 4)])
+def test_boxes_stay_with_a_face_that_walks_into_and_out_of_a_shot(frames, step, follow):
+    x = (320 + step * (np.arange(frames) - frames / 2)) / 640
+    walking = face(frames, np.stack([x, np.full(frames, 0.5)], axis=1))
+    boxes, _ = smooth_boxes(Continued(walking, (BEYOND, BEYOND)), (640, 640), follow=follow)
+    off = boxes[:, [0, 2]].mean(axis=1) - 640 * x
+    side = boxes[0, 2] - boxes[0, 0]
+    assert len(boxes) == frames
+    assert np.ptp(off) < 0.01 * side
+    alone, _ = smooth_boxes(walking, (640, 640), follow=follow)
+    assert np.ptp(alone[:, [0, 2]].mean(axis=1) - 640 * x) > 0.1 * side
+
+
+def test_points_beyond_a_shot_go_on_as_they_went_and_keep_their_scores():
+    points = face(4, np.stack([0.4 + 0.01 * np.arange(4), np.full(4, 0.5)], axis=1))
+    points[:, :, 2] = np.arange(4)[:, None]
+    continued = Continued(points, (2, 7))
+    whole = continued[:]
+    assert len(continued) == len(whole) == 13
+    assert np.array_equal(whole[2:6], points)
+    np.testing.assert_allclose(np.diff(whole[:, :, 0], axis=0), 0.01, atol=1e-9)
+    assert whole[:, 0, 2].tolist() == [2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2]
+    for part in (slice(0, 1), slice(1, 3), slice(5, 9), slice(12, 40)):
+        assert np.array_equal(continued[part], whole[part])
+
+
+def test_one_frame_alone_goes_on_standing():
+    boxes, case = smooth_boxes(Continued(face(1), (BEYOND, BEYOND)), (640, 640))
+    assert case is SmoothingCase.STILL and len(boxes) == 1
+    np.testing.assert_allclose(boxes[0], smooth_boxes(face(1), (640, 640)).boxes[0], atol=0.01)

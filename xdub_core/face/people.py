@@ -114,7 +114,7 @@ def track_people(
     `detector`: best a `PeopleDetector`; another gives one face a frame, and people who alternate are told apart all
     the same. It sees each `every`-th frame, `batch` of them at once; see `track_faces`, which makes tracks in the same
     way. `looks`: how people are recognised again, if not the detector's own way or `CropLooks`. Frames in which a face
-    is turned away, hidden, or smaller than what makes a crop of `smallest` pixels are not part of its track.
+    is turned away, hidden, leaving, or smaller than what makes a crop of `smallest` pixels are not part of its track.
     `progress` is called with the number of frames done.
 
     Raises FaceError where there are no frames, or none has a face.

@@ -19,6 +19,11 @@ TURNED = 0.2
 degrees on."""
 HIDDEN, HIDDEN_OF_REST = 0.2, 0.5
 """The lips' mean score, and that over the other points', below both of which they are hidden."""
+CUT_OFF = 0.2
+"""Crops lie inside the picture: where one is held back by the picture's edge, the face's middle is off its usual place
+in the crop, outwards, by more than this share of the crop's side."""
+AT_EDGE = 0.1
+"""Share of its side within which a crop is at the picture's edge."""
 STEADY = 2
 """Frames to either side of one that also say whether a face is turned or hidden: the most count."""
 FADE = 5
@@ -34,6 +39,7 @@ class Reason(IntEnum):
     TINY = 2
     TURNED = 3
     HIDDEN = 4
+    CUT_OFF = 5
 
     @property
     def told(self) -> str:
@@ -47,6 +53,7 @@ _TOLD = {
     Reason.TINY: "the face is tiny",
     Reason.TURNED: "the face is turned away",
     Reason.HIDDEN: "the mouth is hidden",
+    Reason.CUT_OFF: "the face leaves the picture",
 }
 
 
@@ -65,6 +72,17 @@ def unfit(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     reasons[_mostly((lips < HIDDEN) & (lips < HIDDEN_OF_REST * rest))] = Reason.HIDDEN
     reasons[_mostly(apart < TURNED * tall)] = Reason.TURNED
     return reasons
+
+
+def cut_off(points: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Whether a face is leaving the picture, bool [n]: points [n, 68, 3] as for `unfit`, boxes [n, 4] of its crops."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    middles = (points[..., :2].min(axis=1) + points[..., :2].max(axis=1)) / 2 * size
+    off = (middles - (boxes[:, :2] + boxes[:, 2:]) / 2) / sides
+    off -= np.median(off, axis=0)
+    at_low, at_high = boxes[:, :2] < AT_EDGE * sides, boxes[:, 2:] > size - AT_EDGE * sides
+    outwards = np.where(at_low & ~at_high, -off, np.where(at_high & ~at_low, off, 0))
+    return np.asarray((outwards > CUT_OFF).any(axis=1))
 
 
 def _mostly(flags: np.ndarray) -> np.ndarray:

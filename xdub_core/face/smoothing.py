@@ -37,6 +37,8 @@ GROWN_BOX_MEANS = (11, 7, 3)
 """Moving means of the boxes that have the smoothed sides."""
 REACH = sum(window // 2 for window in (*SAVGOL_WINDOWS, *POINT_MEANS, BOX_MEAN))
 """Frames on both sides that a raw box depends on, apart from the one-pole filter."""
+BEYOND = 112
+"""Frames on both sides that a box depends on."""
 BLOCK = 1024
 """Frames whose points are in memory at once, without those that they depend on."""
 FOREHEAD = 1.1
@@ -79,10 +81,48 @@ class FacePoints(Protocol):
     def __getitem__(self, frames: slice, /) -> np.ndarray: ...
 
 
+class Continued:
+    """A face's points that go on as they moved before the first frame and after the last: by `margins` frames.
+
+    Means reach less far at the ends of a sequence and would leave boxes behind there, where a face walks. Positions are
+    reflected in the point at the end; scores are mirrored.
+    """
+
+    def __init__(self, face: FacePoints, margins: tuple[int, int]) -> None:
+        self._face = face
+        self.margins = margins
+        before, after = margins
+        self._before = _beyond(face[: before + 1][::-1], before)[::-1]
+        self._after = _beyond(face[max(0, len(face) - after - 1) :], after)
+
+    def __len__(self) -> int:
+        return len(self._face) + sum(self.margins)
+
+    def __getitem__(self, frames: slice, /) -> np.ndarray:
+        start, stop, _ = frames.indices(len(self))
+        first, end = self.margins[0], self.margins[0] + len(self._face)
+        parts = (
+            self._before[start:stop],
+            self._face[max(start - first, 0) : max(stop - first, 0)],
+            self._after[max(start - end, 0) : max(stop - end, 0)],
+        )
+        return np.concatenate(parts)
+
+
+def _beyond(face: np.ndarray, frames: int) -> np.ndarray:
+    """So many frames after those of `face` [n, 68, 3]."""
+    if not frames:
+        return face[:0]
+    padding = [(0, frames), (0, 0), (0, 0)]
+    going = np.pad(face, padding, mode="reflect", reflect_type="odd")[len(face) :]
+    going[..., 2] = np.pad(face, padding, mode="reflect")[len(face) :, :, 2]
+    return going
+
+
 def smooth_boxes(
     face: FacePoints, size: tuple[int, int], as_released: bool = False, follow: bool = False
 ) -> SmoothedBoxes:
-    """Boxes of one face in consecutive frames.
+    """Boxes of one face in consecutive frames; of `Continued` points those of the frames between their margins.
 
     `face`: its 68 points [frames, 68, 3] (`FACE_POINTS` of the 134) of x, y as fractions of the frame's width and
     height, and score; `size`: (width, height) in pixels. With `as_released`, edges are on whole pixels, floor and ceil,
@@ -90,7 +130,8 @@ def smooth_boxes(
     single pixels. With `follow`, boxes follow a face that hardly moves too; see `boxes_by_case`.
     """
     raw = _raw_boxes_in_blocks(face, size)
-    boxes, case = boxes_by_case(raw, size, as_released, follow)
+    margins = face.margins if isinstance(face, Continued) else (0, 0)
+    boxes, case = boxes_by_case(raw, size, as_released, follow, margins)
     if as_released:
         return SmoothedBoxes(integer_boxes(boxes, size), case)
     return SmoothedBoxes(squares_inside(boxes, size), case)
@@ -145,28 +186,32 @@ def raw_boxes(filtered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def boxes_by_case(
-    raw: np.ndarray, size: tuple[int, int], as_released: bool = False, follow: bool = False
+    raw: np.ndarray,
+    size: tuple[int, int],
+    as_released: bool = False,
+    follow: bool = False,
+    margins: tuple[int, int] = (0, 0),
 ) -> SmoothedBoxes:
     """Tell the three cases apart and make the boxes of the one that it is; edges at sub-pixel positions.
 
     `raw`: from `raw_boxes`. With `as_released`, boxes that change their size grow from their top left corner, as the
     release's do, and may be cut off at the frame; without, they grow around their centre. With `follow`, every face is
-    one that moves.
+    one that moves. `margins`: how many frames at both ends are `Continued`: they have no boxes, and do not decide.
     """
-    averaged = moving_mean(raw, RAW_BOX_MEAN)
-    if not follow and _is_still(raw):
-        union = np.concatenate([averaged[:, :2].min(axis=0), averaged[:, 2:].max(axis=0)])[None]
+    averaged, shown = moving_mean(raw, RAW_BOX_MEAN), slice(margins[0], len(raw) - margins[1])
+    if not follow and _is_still(raw[shown]):
+        low, high = averaged[shown, :2].min(axis=0), averaged[shown, 2:].max(axis=0)
+        union = np.concatenate([low, high])[None]
         box = _boxes(_centers(union), (union[:, 2:] - union[:, :2]).max(axis=1), size)
-        return SmoothedBoxes(np.repeat(box, len(raw), axis=0), SmoothingCase.STILL)
-    if not follow and _is_steady(raw):
-        sides = np.full(len(raw), (averaged[:, 2] - averaged[:, 0]).max())
-        return SmoothedBoxes(
-            _boxes(_smoothed(_centers(averaged), CENTER_MEANS), sides, size), SmoothingCase.STEADY_SIZE
-        )
+        return SmoothedBoxes(np.repeat(box, len(raw[shown]), axis=0), SmoothingCase.STILL)
+    if not follow and _is_steady(raw[shown]):
+        side = (averaged[shown, 2] - averaged[shown, 0]).max()
+        centers = _smoothed(_centers(averaged), CENTER_MEANS)[shown]
+        return SmoothedBoxes(_boxes(centers, np.full(len(centers), side), size), SmoothingCase.STEADY_SIZE)
     boxes = _smoothed(raw, BOX_MEANS)
     sides = _smoothed((boxes[:, 2:] - boxes[:, :2]).min(axis=1), SIDE_MEANS)
     grown = _grown_from_corner(boxes, sides, size) if as_released else _boxes(_centers(boxes), sides, size)
-    grown = _means(grown, GROWN_BOX_MEANS)
+    grown = _means(grown, GROWN_BOX_MEANS)[shown]
     return SmoothedBoxes(
         np.clip(grown, 0, np.tile(size, 2)) if as_released else squares_inside(grown, size),
         SmoothingCase.MOVING,

@@ -16,8 +16,8 @@ import numpy as np
 from xdub_core.errors import FaceError
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.found import BATCH_FRAMES, Found, batches
-from xdub_core.face.presence import SMALLEST, Reason, unfit
-from xdub_core.face.smoothing import SmoothingCase, integer_boxes, smooth_boxes
+from xdub_core.face.presence import SMALLEST, Reason, cut_off, unfit
+from xdub_core.face.smoothing import BEYOND, Continued, SmoothingCase, integer_boxes, smooth_boxes
 from xdub_core.media.video.cuts import CutDetector
 
 GAP_FRAMES = 12
@@ -132,8 +132,16 @@ def track_of(found: Found, watched: Watched, follow: bool = False, as_released: 
         known = slice(part.start, part.stop)
         values = _Interpolated(shot, np.asarray(seen[known]), found.values[known])
         if values.of_points:
+            # Where the video goes on before or after the shot, the face did so too.
+            before, after = (
+                BEYOND * (within and not as_released)
+                for within in (shot.start > 0, shot.stop < watched.count)
+            )
             boxes[shot.start : shot.stop], case = smooth_boxes(
-                values, size, as_released, follow and not as_released
+                Continued(values, (before, after)) if before or after else values,
+                size,
+                as_released,
+                follow and not as_released,
             )
             cases.append(case)
         else:
@@ -145,13 +153,15 @@ def track_of(found: Found, watched: Watched, follow: bool = False, as_released: 
 
 
 def judged(track: FaceTrack, found: Found, watched: Watched, smallest: float = SMALLEST) -> FaceTrack:
-    """The track without the frames in which the face is tiny, turned away or hidden; `reasons` says which.
+    """The track without the frames in which the face is tiny, turned away, hidden or leaves; `reasons` says which.
 
     `smallest`: pixels; boxes with shorter sides are tiny. Such frames are absent, and end a shot where they last.
     """
     looked_at = np.zeros(len(watched.looked_at), np.uint8)
     if found.values.ndim == 3:
-        looked_at[np.searchsorted(watched.looked_at, found.seen)] = unfit(found.values, watched.size)
+        seen = unfit(found.values, watched.size)
+        seen[cut_off(found.values, track.boxes[found.seen], watched.size)] = Reason.CUT_OFF
+        looked_at[np.searchsorted(watched.looked_at, found.seen)] = seen
     nearest, _ = _nearest(watched.looked_at, watched.count, watched.cuts)
     reasons = looked_at[nearest]
     reasons[track.boxes[:, 2] - track.boxes[:, 0] < smallest] = Reason.TINY
