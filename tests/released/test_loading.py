@@ -8,12 +8,13 @@ from safetensors.torch import save_file
 
 from tests.model.conftest import SMALL
 from xdub_core.audio.recording import open_recording
-from xdub_core.errors import MissingModelError
+from xdub_core.errors import CheckpointError, MissingModelError
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import save_dit
 from xdub_core.released import loading as released
 from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, save_empty_prompt
 from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
+from xdub_core.sampling.denoiser import dit_needs
 from xdub_core.vae.cosine import CosineVAE
 
 
@@ -58,11 +59,20 @@ def test_model_is_ready_to_sample(monkeypatch, tmp_path, batched):
     model = released.released_model(
         tmp_path, tmp_path / "dit.safetensors", dtype=torch.float32, batched=batched, loading=told.append
     )
-    assert told == ["X-Dub", "the Wan2.2 VAE", "the empty prompt", None]
+    assert model.needs == dit_needs(SMALL)
+    assert told == ["the Wan2.2 VAE", None]  # so far nothing is sampled
     inputs = ClipInputs(torch.randn(1, 4, 2, 4, 4), torch.randn(1, 2, 8, SMALL.audio_dim))
-    latents = sample_clip(model.denoiser, inputs, SamplerSettings(steps=2))
-    assert torch.isfinite(latents).all()
-    assert model.denoiser.context.shape == (1, 512, SMALL.text_dim)
+    for _ in range(2):
+        latents = sample_clip(model.denoiser, inputs, SamplerSettings(steps=2))
+        assert torch.isfinite(latents).all()
+        assert told[2:] == ["the empty prompt", "X-Dub", None]
+    assert model.denoiser.load().context.shape == (1, 512, SMALL.text_dim)
+
+
+def test_a_file_that_is_no_model_is_told_before_anything_is_sampled(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(CheckpointError, match=r"other.safetensors"):
+        released.released_model(tmp_path, tmp_path / "other.safetensors")
 
 
 def test_all_missing_files_are_named_in_one_line(tmp_path):

@@ -18,7 +18,7 @@ from xdub_core.audio.whisper import WhisperAudioEncoder, load_whisper
 from xdub_core.dub.model import DubModel
 from xdub_core.errors import MissingModelError
 from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
-from xdub_core.model.dit_file import load_dit
+from xdub_core.model.dit_file import check_dit_file, checkpoint_config, load_dit
 from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, empty_prompt_context
 from xdub_core.released.manifest import (
     download_command,
@@ -29,7 +29,7 @@ from xdub_core.released.manifest import (
     released_file,
 )
 from xdub_core.released.memory import chosen_vae_dtype
-from xdub_core.sampling.denoiser import DiTDenoiser
+from xdub_core.sampling.denoiser import DenoiserOnDemand, DiTDenoiser, dit_needs
 from xdub_core.vae.wan import load_wan_vae, wan_network_class
 from xdub_core.weights.identify import describe_file
 
@@ -131,21 +131,28 @@ def released_model(
     batched: bool = True,
     loading: Loading = _untold,
 ) -> DubModel:
-    """The DiT (from `checkpoint`, or the models folder's) and the Wan2.2 VAE.
+    """The Wan2.2 VAE, and the DiT (from `checkpoint`, or the models folder's) as soon as a clip is sampled.
 
     The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
-    `loading` gets the name of each part.
+    `loading` gets the name of each part. Raises CheckpointError for a file that is no DiT, at once.
     """
-    loading("X-Dub")
-    dit = load_dit(checkpoint or find_file("model", models_dir), device=device, dtype=dtype)
+    path = checkpoint or find_file("model", models_dir)
+    config = checkpoint_config(check_dit_file(path))
+
+    def load() -> DiTDenoiser:
+        loading("the empty prompt")
+        text = find_file("text", models_dir)
+        context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=config.text_dim)
+        loading("X-Dub")
+        dit = load_dit(path, device=device, dtype=dtype)
+        loading(None)
+        return DiTDenoiser(dit, context.to(device), batched)
+
     loading("the Wan2.2 VAE")
     vae = find_file("vae", models_dir)
     video_vae = load_wan_vae(vae, device, chosen_vae_dtype(describe_file(vae), device, dtype))
-    loading("the empty prompt")
-    text = find_file("text", models_dir)
-    context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=dit.config.text_dim)
     loading(None)
-    return DubModel(video_vae, DiTDenoiser(dit, context.to(device), batched), device)
+    return DubModel(video_vae, DenoiserOnDemand(load, dit_needs(config)), device)
 
 
 def released_detector(

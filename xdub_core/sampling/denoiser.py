@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -73,6 +73,23 @@ class Denoiser(Protocol):
         A dub samples clips one at a time; pairs for training are sampled in batches.
         """
         ...
+
+
+@dataclass
+class DenoiserOnDemand:
+    """A denoiser that is loaded for the first clip that is sampled: where all are kept, none is.
+
+    `needs`: of the denoiser that `load` gives.
+    """
+
+    load: Callable[[], Denoiser]
+    needs: LatentNeeds | None = None
+    _loaded: Denoiser | None = field(default=None, init=False, repr=False)
+
+    def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
+        if self._loaded is None:
+            self._loaded = self.load()
+        return self._loaded.for_clip(reference, audio, motion_latents)
 
 
 @dataclass(frozen=True)
