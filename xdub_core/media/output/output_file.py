@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import uuid
 from collections.abc import Iterable
+from glob import escape
 from pathlib import Path
 
 from xdub_core.errors import MediaError
@@ -42,10 +44,15 @@ def check_new_file(path: str | Path, inputs: Iterable[str | Path] = (), overwrit
     HiddenFile(path).discard()
 
 
+_HERE = f"{uuid.getnode() & 0xFFFFFF:06x}"
+"""This computer, in the names of its hidden files."""
+
+
 class HiddenFile:
     """A temporary file beside an output, hidden by a leading dot; it becomes the output at the end.
 
-    `overwrite`: whether it may replace a file that is there by then.
+    `overwrite`: whether it may replace a file that is there by then. What a process that was killed left of the same
+    output goes.
 
     Raises:
         MediaError: no file can be made in that folder.
@@ -56,11 +63,10 @@ class HiddenFile:
         # A link's target is replaced, not the link.
         self.output = Path(output).resolve()
         self.overwrite = overwrite
-        self.path = self.output.with_name(
-            f".{self.output.stem[:40]}.{uuid.uuid4().hex[:8]}{self.output.suffix}"
-        )
+        self.path = self._hidden_path(f"{_HERE}-{os.getpid()}-")
         if not self.output.parent.is_dir():
             raise MediaError(f"{self.output}: its folder does not exist; make it first")
+        self._remove_abandoned()
         try:
             # Not tempfile: it would make a file that only its owner may read.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -73,6 +79,9 @@ class HiddenFile:
         Raises:
             MediaError: a file is there that shall not be replaced, or the system refuses.
         """
+        whole = self._hidden_path("finished-")  # no later run takes it for abandoned
+        with contextlib.suppress(OSError):
+            self.path = self.path.rename(whole)
         try:
             if self.overwrite:
                 self.path.replace(self.output)
@@ -93,6 +102,18 @@ class HiddenFile:
         """Remove it."""
         self.path.unlink(missing_ok=True)
 
+    def _hidden_path(self, owner: str) -> Path:
+        name = f".{self.output.stem[:40]}.{owner}{uuid.uuid4().hex[:8]}{self.output.suffix}"
+        return self.output.with_name(name)
+
+    def _remove_abandoned(self) -> None:
+        mine = f".{self.output.stem[:40]}.{_HERE}-"
+        for left in self.output.parent.glob(f"{escape(mine)}*{escape(self.output.suffix)}"):
+            process = left.name.removeprefix(mine).partition("-")[0]
+            if process.isdecimal() and not _is_alive(int(process)):
+                with contextlib.suppress(OSError):
+                    left.unlink()
+
     def _take_a_free_name(self) -> None:
         """Rename without replacing anything: FileExistsError where the name is taken."""
         try:
@@ -106,3 +127,16 @@ class HiddenFile:
             return
         with contextlib.suppress(OSError):
             self.path.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this computer still runs. Windows does not let go of a file that one has open anyway."""
+    if sys.platform == "win32":
+        return process == os.getpid()
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
