@@ -224,7 +224,7 @@ def test_a_row_killed_after_its_output_appeared_is_done(run, files, counted):
     ("cells", "words"),
     [
         ({"steps": "x"}, ("column steps", "'x'", "integer")),
-        ({"steps": "0"}, ("column steps", "1 or more")),
+        ({"steps": "0"}, ("column steps", "1 to 10000")),
         ({"seed": "99999999999999999999"}, ("column seed",)),
         ({"length": "long"}, ("column length", "shortest")),
         ({"preview": "maybe"}, ("column preview", "yes or no")),
@@ -351,3 +351,10 @@ def test_help_names_what_a_table_holds(run):
     told = " ".join(run("batch", "--help").out.replace("│", " ").split())
     for word in ("video, audio, out", "semicolons", "--report", "--no-keep-going", "Exit code 1"):
         assert word in told
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_manifest_without_a_name_is_told(run, name):
+    outcome = run("batch", name)
+    assert outcome.code == 2
+    assert "a manifest is a .csv or a .json file" in outcome.err

@@ -465,3 +465,12 @@ def test_help_says_what_time_0_is(run):
     told = " ".join(run("dub", "--help").out.replace("\u2502", " ").split())
     assert "Its time 0, the earliest start of its tracks" in told
     assert "--audio-offset" in told and "--audio-stream" in told
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_an_output_without_a_name_is_told(run, files, name):
+    outcome = run(
+        "dub", "--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", name, "--report"
+    )
+    assert outcome.code == 2
+    assert "this is a folder" in outcome.err and "Traceback" not in outcome.err

@@ -66,3 +66,9 @@ def test_the_former_name_of_as_released_works_and_is_not_shown(run):
     assert "--as-released" in text
     assert "--reference" not in text
     assert "No such option" not in run("dub", "--reference").err
+
+
+def test_a_wrong_choice_is_told_without_the_words_of_what_checks_it(run):
+    told = run("dub", "--length", "forever").err
+    assert "'forever' is not one of" in told
+    assert "Value error" not in told

@@ -190,6 +190,13 @@ def test_clips_that_are_none(run, files, redo):
     assert names(files) == ["video.mp4", "voice.wav"]
 
 
+def test_sampling_again_needs_clips_that_were_sampled(run, files, work):
+    interrupted(run, files, work, 1)
+    for clip in (files / "out.mp4.xdub" / "clips").iterdir():
+        clip.unlink()
+    assert_one_line(dub(run, files, "--redo", "1"), "out.mp4.xdub keeps no clips", "--keep-job")
+
+
 def test_sampling_again_needs_a_kept_job_and_its_clips(run, files, work):
     assert_one_line(dub(run, files, "--redo", "1"), "out.mp4.xdub", "--keep-job")
     assert names(files) == ["video.mp4", "voice.wav"]
@@ -271,7 +278,7 @@ def test_a_damaged_manifest_is_told_and_the_clips_are_used(run, files, work, cap
     (files / "out.mp4.xdub" / "job.json").write_text(text)
     work.taken()
     assert dub(run, files).code == 0
-    assert "job.json is damaged" in caplog.text
+    assert caplog.text.count("job.json is damaged") == 1
     assert work.taken() == (0, 0, CLIPS - 2)
 
 
@@ -346,7 +353,8 @@ def test_an_output_with_a_long_name_has_a_job_too(run, files, work):
 def test_the_limit_is_told_before_the_work_and_stops_nothing(run, files, caplog):
     assert dub(run, files, "--job-limit", "0.000003").code == 0
     assert ["limit" in line for line in caplog.messages] == [True, True]
-    assert_one_line(dub(run, files, "--job-limit", "0", "--overwrite"), "--job-limit")
+    for limit in ("0", "inf", "nan"):
+        assert_one_line(dub(run, files, "--job-limit", limit, "--overwrite"), "--job-limit")
 
 
 def _program(files, *more):

@@ -19,7 +19,7 @@ from xdub_core.cli.evaluate import evaluate_app
 from xdub_core.cli.info import show_info
 from xdub_core.cli.jobs import jobs_app
 from xdub_core.cli.models import models_app
-from xdub_core.cli.options import grouped
+from xdub_core.cli.options import grouped, plain_words
 from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import DetectorOptions, FaceOptions
 from xdub_core.cli.options.files import FileOptions
@@ -34,12 +34,16 @@ from xdub_core.cli.train import train_app
 
 
 class _Commands(TyperGroup):
-    """Tells of Ctrl-C in any command."""
+    """Tells of Ctrl-C in any command, and of wrong choices without the words of what checks them."""
 
     @interruptible()
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = plain_words(error)
+            raise
 
 
 app = typer.Typer(

@@ -23,7 +23,7 @@ from xdub_core.cli.options.resume import ResumeOptions
 from xdub_core.dub.kept_clips import Chains, KeptClips
 from xdub_core.dub.redo import redo_counts
 from xdub_core.dub.scene import Speaker
-from xdub_core.errors import JobError, XDubError
+from xdub_core.errors import FaceError, JobError, SettingsError, XDubError
 from xdub_core.job.folder import CLIPS, FACES, FORMAT, JobFolder, Run, is_job, open_job, read_manifest
 from xdub_core.job.kept_features import KeptFeatures, features_key, recording_key
 from xdub_core.job.keys import file_fingerprint, fingerprint, key_of
@@ -146,7 +146,8 @@ def kept_work(options: Any, model: ChosenModel) -> Iterator[KeptWork]:
     if not resume.resume:
         yield KeptWork(output, model, resume, Run(""), {})
         return
-    if resume.redo is not None and not (is_job(path) and output in read_manifest(path).runs):
+    kept = is_job(path) and any((path / CLIPS).iterdir() if (path / CLIPS).is_dir() else ())
+    if resume.redo is not None and not (kept and output in read_manifest(path, warn=False).runs):
         raise JobError(
             f"{path} keeps no clips of {options.files.out}: dub it with --keep-job first, then --redo samples chosen "
             "ones again"
@@ -167,7 +168,10 @@ def kept_work(options: Any, model: ChosenModel) -> Iterator[KeptWork]:
             folder.note(output, replace(work.run, hidden=()))  # they are gone, or are told as finished
             if not folder.keeps_something:
                 raise
-            told = f"{path} keeps what is done, and the same command goes on with it"
+            mistake = isinstance(error, (SettingsError, FaceError))  # to be mended first
+            told = f"{path} keeps what is done" + (
+                "" if mistake else ", and the same command goes on with it"
+            )
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(told) from error
             tell(told)
@@ -191,7 +195,7 @@ def finished_outputs(options: Any, model: ChosenModel) -> set[Path]:
     if not options.resume.resume or options.resume.redo is not None or not is_job(path):
         return set()
     try:
-        run = read_manifest(path).runs.get(_name(options.files.out))
+        run = read_manifest(path, warn=False).runs.get(_name(options.files.out))  # warns when it is opened
         if run is None or run.kept:
             return set()
         own = {path for path in options.files.outputs if _bytes(path) == run.sizes.get(_name(path), -1)}

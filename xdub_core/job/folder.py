@@ -153,8 +153,11 @@ def is_job(path: Path) -> bool:
         return False
 
 
-def read_manifest(path: Path) -> Manifest:
-    """What a job's folder tells; nothing, with a warning, where that is damaged. Raises JobError for a newer format."""
+def read_manifest(path: Path, warn: bool = True) -> Manifest:
+    """What a job's folder tells; nothing, with a warning (where it shall `warn`), where that is damaged.
+
+    Raises JobError for a newer format.
+    """
     file = path / MANIFEST
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
@@ -164,7 +167,8 @@ def read_manifest(path: Path) -> Manifest:
         return Manifest()
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         newer, manifest = False, Manifest()
-        _log.warning("%s is damaged: what it told of the job is lost, what the job keeps is used", file)
+        if warn:
+            _log.warning("%s is damaged: what it told of the job is lost, what the job keeps is used", file)
     if newer:
         raise JobError(
             f"{path}: a newer version of X-Dub made this job; go on with that, or remove the folder"

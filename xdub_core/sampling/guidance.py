@@ -105,9 +105,9 @@ class Guidance:
     end: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, scale in (("reference", self.reference_scale), ("audio", self.audio_scale)):
+        for name, scale in (("a reference", self.reference_scale), ("an audio", self.audio_scale)):
             if not (math.isfinite(scale) and scale >= 0):
-                raise SettingsError(f"a {name} scale of {scale}: use a number of 0 or more")
+                raise SettingsError(f"{name} scale of {scale}: use a number of 0 or more")
         if not 0 <= self.end <= self.start <= 1:
             raise SettingsError(
                 f"guidance from noise level {self.start} to {self.end}: noise falls from 1 to 0 during sampling, so "

@@ -23,10 +23,14 @@ Schedule = Callable[[int, float], Tensor]
 """(steps, shift) -> sigmas."""
 
 
+MOST_STEPS = 10_000
+"""As ComfyUI has it."""
+
+
 def check_schedule(steps: int, shift: float) -> None:
-    """Raise SettingsError when `steps` is below 1 or `shift` is not positive."""
-    if steps < 1:
-        raise SettingsError(f"{steps} sampling steps: use 1 or more (30 is the model's default)")
+    """Raise SettingsError when `steps` is not in 1..`MOST_STEPS` or `shift` is not positive."""
+    if not 1 <= steps <= MOST_STEPS:
+        raise SettingsError(f"{steps} sampling steps: use 1 to {MOST_STEPS} (30 is the model's default)")
     if not (math.isfinite(shift) and shift > 0):
         raise SettingsError(f"a sigma shift of {shift}: use a number above 0 (5 is the model's default)")
 

@@ -46,14 +46,18 @@ class Fault:
         return f"{self.place}{named if self.columns else ''}: {' '.join(self.what.split())}"
 
 
+def check_kind(path: Path) -> None:
+    """Raise SettingsError for a name that is no manifest's."""
+    if path.suffix.lower() not in (*_TABLES, ".json"):
+        raise SettingsError(f"{path}: a manifest is a .csv or a .json file")
+
+
 def read_manifest(path: Path) -> tuple[list[Row], list[Fault]]:
     """The rows, and those faults that show without knowing what the columns mean.
 
     Raises SettingsError for a file that cannot be read, or is neither a table nor a list of objects.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (*_TABLES, ".json"):
-        raise SettingsError(f"{path}: a manifest is a .csv or a .json file")
+    check_kind(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -61,7 +65,7 @@ def read_manifest(path: Path) -> tuple[list[Row], list[Fault]]:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: the manifest cannot be read ({reason(error)})") from error
     faults: list[Fault] = []
-    rows = _json_rows(text, path, faults) if suffix == ".json" else _csv_rows(text, path, faults)
+    rows = _json_rows(text, path, faults) if path.suffix.lower() == ".json" else _csv_rows(text, path, faults)
     if not rows and not faults:
         raise SettingsError(f"{path}: there is no row in it; a row has at least video, audio and out")
     return rows, faults

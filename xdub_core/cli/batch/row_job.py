@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from xdub_core.cli.dub_job import DubJob, check_options
-from xdub_core.cli.options import grouped
+from xdub_core.cli.options import grouped, plain_words
 from xdub_core.cli.options.encoding import EncodingOptions
 from xdub_core.cli.options.face import FaceOptions
 from xdub_core.cli.options.files import FileOptions
@@ -91,7 +91,7 @@ def parse_row(cells: Mapping[str, str]) -> tuple[DubJob | None, Wrong]:
             job = _job(given)
         except typer.BadParameter as error:  # of the first cell that does not fit
             name = str(error.param.name if error.param else "")
-            wrong[(name,)] = f"{given.pop(name)!r} does not fit: {error.message.rstrip('.')}"
+            wrong[(name,)] = f"{given.pop(name)!r} does not fit: {plain_words(error).rstrip('.')}"
             given = needed | given
         except XDubError as error:  # cells that contradict each other
             wrong[_blamed(given, str(error), _job)] = str(error)

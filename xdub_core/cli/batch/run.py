@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xdub_core.cli import one_line
-from xdub_core.cli.batch.manifest import Fault
+from xdub_core.cli.batch.manifest import Fault, check_kind
 from xdub_core.cli.batch.planned import PlannedRow, plan_rows
 from xdub_core.cli.batch.report import BatchReport, RowResult, Stamp, State, report_table, stamp
 from xdub_core.cli.cluster.connection import Cluster, connected
@@ -33,6 +33,7 @@ def run_batch(
     Raises SettingsError for a manifest that cannot be read, a report that is none, or a cluster that is not there, and
     MediaError where the report cannot be written.
     """
+    check_kind(manifest)
     before = BatchReport.open(report_path or manifest.with_suffix(".report.json"), manifest.name)
     plans, faults = plan_rows(manifest, before, overwrite)
     if faults:

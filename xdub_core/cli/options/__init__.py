@@ -8,6 +8,8 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar, get_type_hints
 
+import typer
+
 Result = TypeVar("Result")
 
 
@@ -36,6 +38,11 @@ def grouped(command: Callable[..., Result]) -> Callable[..., Result]:
     flat.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return flat
+
+
+def plain_words(error: typer.BadParameter) -> str:
+    """What typer says of a wrong value, without what the package that checks values begins it with."""
+    return error.message.removeprefix("Value error, ")
 
 
 def _options(group: Any) -> list[Parameter]:

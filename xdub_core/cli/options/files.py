@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from xdub_core.dub.length import FrameRate, Length
+from xdub_core.errors import SettingsError
 from xdub_core.media.output.output_file import check_new_file, check_output
 from xdub_core.media.timeline import MOST_SLOWED, Extend
 
@@ -87,6 +88,10 @@ class FileOptions:
             "the lips of each are those of its instant. 25: the model's own frames, as --as-released always has them."
         ),
     ] = FrameRate.SOURCE
+
+    def __post_init__(self) -> None:
+        if not self.out.name:
+            raise SettingsError(f"--out {self.out}: this is a folder; name a file in it")
 
     @property
     def preview_path(self) -> Path:

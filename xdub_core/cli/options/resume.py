@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class ResumeOptions:
     ] = 20.0
 
     def __post_init__(self) -> None:
-        if not self.job_limit > 0:
+        if not 0 < self.job_limit < math.inf:
             raise SettingsError(f"--job-limit {self.job_limit:g}: give the GB that the job may take, above 0")
         if not self.resume:
             given = {"--job": self.job, "--keep-job": self.keep_job, "--redo": self.redo is not None}
