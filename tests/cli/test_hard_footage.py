@@ -136,7 +136,7 @@ class TestWhoLeavesAndReturns:
 
     @pytest.fixture(scope="class")
     def take(self):
-        steps = [0] * 8 + [24 * step for step in range(1, 11)] + [240] * 4
+        steps = [0] * 14 + [24 * step for step in range(1, 11)] + [240] * 8
         who = actor(24, lambda frame: Place(160 + (steps + steps[::-1])[frame], 95, 110))
         return Take().add({1: who}, 0, 2 * len(steps))
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from tests.cli.conftest import Outcome, files, run  # noqa: F401 (fixtures)
+from tests.cli.conftest import Outcome, files, originals, run  # noqa: F401 (fixtures)
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
 from xdub_core.model.config import RELEASED
