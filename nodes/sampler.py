@@ -113,6 +113,7 @@ class DubSampler(io.ComfyNode):
             model, context, settings, sampler, sigmas, seed_per_clip, on_asked=used.asked, redo=again
         )
         with LiveClips() as live:
+            live.seed = seed
             live.plan(reference.frames, [lane_of(reference)])
             watching = Observers(live, used)
             clips = sample_shots(

@@ -65,6 +65,7 @@ class LiveClips(DubObserver, AbstractContextManager["LiveClips"]):
     The record, `whole`, plain JSON:
 
         fps, frames     of the dub, on the model's clock
+        seed            of the settings, so that others can be redone with the same
         lanes           of each speaker: person, shots [start, stop, clips], each clip [number, first new frame, stop,
                         frames that it samples], and untouched [start, stop, why]
         clips           by number, from when each begins: state (sampling, unchecked, passed, failed), step, steps,
@@ -82,7 +83,8 @@ class LiveClips(DubObserver, AbstractContextManager["LiveClips"]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.people: Sequence[int] = ()
-        """The speakers' numbers; to be known before the plan is told."""
+        """The speakers' numbers; to be known before the plan is told, as is `seed`."""
+        self.seed = 0
         self._clock, self._began = clock, clock()
         listener = listener or current_listener()
         self._live = LiveRecord(EVENT, listener)
@@ -119,8 +121,8 @@ class LiveClips(DubObserver, AbstractContextManager["LiveClips"]):
     def plan(self, frames: int, lanes: Sequence[Lane]) -> None:
         """What is going to be dubbed, in so many frames."""
         self._forecast.expect(clip for lane in lanes for _, clips in lane.shots for clip in clips)
-        plan = {"fps": MODEL_FPS, "frames": frames, "lanes": [lane.told for lane in lanes], "clips": {}}
-        self._change(plan, at_once=True)
+        plan = {"fps": MODEL_FPS, "frames": frames, "seed": str(self.seed), "clips": {}}
+        self._change({**plan, "lanes": [lane.told for lane in lanes]}, at_once=True)
 
     def begins(self, clip: Clip, attempt: int, seed: int) -> None:
         begun = {"state": "sampling", "step": 0, "attempts": {str(attempt): {"seed": str(seed)}}}

@@ -142,7 +142,7 @@ def dubbed_video(
     cropped = CropSettings(settings.crop_size, as_released=choices.as_released)
     finder = FaceFinder(video, source, choices.image_fps, models.detector, cropped, progress, kept)
     faces, voices = in_order(finder.faces(voices), voices)
-    live.people = [face.number for face in faces]
+    live.people, live.seed = [face.number for face in faces], choices.seed
     for face in faces:
         warn_of_real_face(models.model, source, face, settings.crop_size)
     check = partial(check_length, [face.track for face in faces], geometry, choices.extend)

@@ -244,7 +244,7 @@ def told_by(pack, model, reference, speech, **options):
 
 def test_every_clip_of_every_shot_is_told(pack, model, reference, speech):
     clips, _ = told_by(pack, model, reference, speech, seed_per_clip=True)
-    assert (clips["frames"], clips["ended"]) == (FRAMES, "done")
+    assert (clips["frames"], clips["seed"], clips["ended"]) == (FRAMES, "7", "done")
     (lane,) = clips["lanes"]
     assert lane["untouched"] == [[9, 10, ""]]
     assert [shot[:2] for shot in lane["shots"]] == [[0, 9], [10, 20]]

@@ -172,6 +172,16 @@ def test_a_click_marks_a_clip_for_redoing_and_the_next_takes_it_back(editor, nod
     assert editor.values(node)["redo"] == "2-4,4"
 
 
+def test_marking_a_clip_keeps_the_seed_of_the_others(editor, node, tell):
+    editor.set(node, "seed", 77)  # as it is after a run, by "randomize"
+    tell(record(3, ended="done", seed="5"))
+    at = point(editor, node, 1)
+    editor.page.mouse.click(at["x"], at["y"])
+    values = editor.values(node)
+    assert (values["redo"], values["seed"], values["control_after_generate"]) == ("2", 5, "fixed")
+    assert "keeps seed 5" in lines(editor)
+
+
 def test_the_keyboard_goes_from_clip_to_clip_and_marks(editor, node, tell):
     tell(record(40, lanes=2, ended="done"))
     rows = part(editor, "rows")

@@ -69,7 +69,7 @@ export function toldOfClip(record, clip, marked) {
       lines.push(t("attempt {number}: {why}", { number: Number(attempt) + 1, why: reasons.join("; ") }));
     }
   }
-  if (marked) lines.push(t("marked: it is sampled again in the next run"));
+  if (marked) lines.push(t("marked: the next run samples it again, and keeps seed {seed} for the others", { seed: record.seed ?? "" }));
   return lines;
 }
 

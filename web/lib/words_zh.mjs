@@ -20,7 +20,7 @@ export const zh = {
   "guided from noise {start} to {end}": "在噪声 {start} 到 {end} 之间引导",
   "kept from an earlier run": "沿用之前运行的结果",
   "looks broken in every attempt; number {number} is shown": "每次尝试都有问题；显示的是第 {number} 次",
-  "marked: it is sampled again in the next run": "已标记：下次运行时重新采样",
+  "marked: the next run samples it again, and keeps seed {seed} for the others": "已标记：下次运行时重新采样，其余片段保持种子 {seed}",
   "noise {sigma}": "噪声 {sigma}",
   "not checked": "未检查",
   "not guided": "无引导",

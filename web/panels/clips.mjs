@@ -74,7 +74,7 @@ class ClipsPanel {
     if (this.#plan !== this.#record.lanes) {
       this.#plan = this.#record.lanes;
       this.#clips = clipsOf(this.#record);
-      [this.#rows, this.#pointed, this.#focused] = [];
+      [this.#rows, this.#pointed] = [];
     }
     if (!this.head?.isConnected) this.#build();
     this.#buildRuns();
@@ -112,11 +112,7 @@ class ClipsPanel {
       this.#mark(clip);
     });
     list.addEventListener("keydown", (event) => this.#key(event));
-    list.addEventListener("focus", () => {
-      this.#focused ??= this.#clips[0]?.number;
-      this.#refresh();
-    });
-    list.addEventListener("blur", () => this.#refresh());
+    for (const type of ["focus", "blur"]) list.addEventListener(type, () => this.#refresh());
   }
 
   /** Where the pointer is, in the timeline's own pixels, however the graph is zoomed. */
@@ -136,9 +132,15 @@ class ClipsPanel {
       this.host.setHeight(LINES + (this.runs.length > 1 ? 26 : 0) + seen + TOLD);
     }
     const counts = parseRedo(this.#redo?.value);
-    const focused = this.list.matches(":focus") ? this.#focused : undefined;
     const marked = (number) => this.#isMarked(counts, number);
-    drawTimeline(context, this.#rows, { pointed: this.#pointed?.clip?.number, focused, marked });
+    const [pointed, focused] = [this.#pointed?.clip?.number, this.#atFocus?.number];
+    drawTimeline(context, this.#rows, { pointed, focused, marked });
+  }
+
+  /** The clip that has the keyboard; undefined where it is elsewhere. */
+  get #atFocus() {
+    if (!this.list.matches(":focus")) return undefined;
+    return this.#clips.find(({ number }) => number === this.#focused) ?? this.#clips[0];
   }
 
   #refresh() {
@@ -154,7 +156,7 @@ class ClipsPanel {
   }
 
   #key(event) {
-    const clip = this.#clips.find(({ number }) => number === this.#focused);
+    const clip = this.#atFocus;
     if (!clip || !this.#rows || event.ctrlKey || event.metaKey || event.altKey) return;
     if (MOVES.includes(event.key)) this.#focused = this.#rows.beside(clip, event.key).number;
     else if (event.key === "Enter" || event.key === " ") this.#mark(clip);
@@ -167,7 +169,7 @@ class ClipsPanel {
 
   /** Scroll to the clip that has the focus. */
   #reveal() {
-    const { lane, start, stop } = this.#clips.find(({ number }) => number === this.#focused);
+    const { lane, start, stop } = this.#atFocus;
     const { y, height } = this.#rows.rectangles(lane, start, stop)[0];
     const { scrollTop, clientHeight } = this.list;
     if (y < scrollTop) this.list.scrollTop = y - 4;
@@ -196,11 +198,29 @@ class ClipsPanel {
     const counts = parseRedo(widget.value);
     const number = clip.number + 1;
     const redone = this.#record.clips[clip.number].redone ?? 0;
-    counts.set(number, this.#isMarked(counts, number) ? redone : redone + 1);
-    widget.value = formatRedo(counts);
-    widget.callback?.(widget.value, app.canvas, this.node);
-    app.canvas?.setDirty(true, true);
+    const marked = this.#isMarked(counts, number);
+    counts.set(number, marked ? redone : redone + 1);
+    app.canvas.emitBeforeChange(); // so that all is undone together
+    this.#set(widget, formatRedo(counts));
+    if (!marked) this.#holdSeed();
+    app.canvas.emitAfterChange();
     this.#refresh();
+  }
+
+  /** With another seed all clips would be others: take the one that these were made with, and let it stay. */
+  #holdSeed() {
+    const named = (name) => this.node.widgets.find((widget) => widget.name === name);
+    const { seed } = this.#record;
+    if (seed === undefined || !named("seed")) return;
+    this.#set(named("seed"), Number(seed));
+    this.#set(named("control_after_generate"), "fixed");
+  }
+
+  #set(widget, value) {
+    if (!widget || widget.value === value) return;
+    widget.value = value;
+    widget.callback?.(value, app.canvas, this.node);
+    app.canvas.setDirty(true, true);
   }
 
   // Words and pictures
@@ -235,8 +255,7 @@ class ClipsPanel {
     const since = record.ended || received === undefined ? 0 : (performance.now() - received) / 1000;
     this.head.textContent = toldOfDub(record, this.#clips.length, record.elapsed + since);
     const at = this.#pointed;
-    const focused = this.list.matches(":focus") ? this.#clips[this.#index(this.#focused)] : undefined;
-    const clip = at ? at.clip : focused ?? this.#working();
+    const clip = at ? at.clip : (this.#atFocus ?? this.#working());
     if (clip) this.#tellClip(clip);
     else this.#say(at ? this.#toldBeside(at) : this.#hints());
   }
@@ -269,10 +288,6 @@ class ClipsPanel {
     if (this.lines.textContent !== told) this.lines.textContent = told;
     this.picture.hidden = !picture;
     if (picture && this.picture.getAttribute("src") !== picture) this.picture.src = picture;
-  }
-
-  #index(number) {
-    return this.#clips.findIndex((clip) => clip.number === number);
   }
 
   /** The clip that is sampled now. */
