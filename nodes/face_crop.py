@@ -196,22 +196,23 @@ class FaceCrop(io.ComfyNode):
         from .comfy_bridge.host.warnings import show_now, show_text
         from .comfy_bridge.media.footage import footage
         from .comfy_bridge.people import FaceFinder
+        from .comfy_bridge.people_shown import face_shown
 
         frames = footage(source, image_fps)
         settings, progress = CropSettings(crop_size, detect_every, as_released), NodeProgress()
         if place == DETECT:
-            tracked = FaceFinder(
-                source, frames, image_fps, face_detector, settings, progress, kept_work(True)
-            ).face(person)
+            finder = FaceFinder(source, frames, image_fps, face_detector, settings, progress, kept_work(True))
+            tracked, people = finder.face(person), finder.everybody
         else:
             given = {
                 BOX: lambda: given_box(box, bounding_box),
                 MASK: lambda: boxes_in_mask(mask, frames),
                 WHOLE: WholeFrame,
             }
-            tracked = find_face(frames, given[place](), settings, progress)
+            tracked, people = find_face(frames, given[place](), settings, progress), None
         present = int(tracked.track.present.sum())
         show_now("")
         show_text(f"a face in {present} of {len(tracked.timeline)} frames")
         crops = crops_on_demand(frames, tracked, settings)
-        return io.NodeOutput(tracked, crops, preview_of(frames, tracked))
+        shown = face_shown(frames, tracked.track, people)
+        return io.NodeOutput(tracked, crops, preview_of(frames, tracked), ui=shown)

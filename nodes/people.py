@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from . import inputs, sockets
 
@@ -41,14 +41,13 @@ class ShowPeople(io.ComfyNode):
         from .comfy_bridge.face_crop import CropSettings
         from .comfy_bridge.host.kept import kept_work
         from .comfy_bridge.host.progress import NodeProgress
-        from .comfy_bridge.host.warnings import show_text
         from .comfy_bridge.media.footage import footage
         from .comfy_bridge.people import FaceFinder, list_of, sheet_of
+        from .comfy_bridge.people_shown import people_shown
 
         frames = footage(source, image_fps)
         finder = FaceFinder(
             source, frames, image_fps, face_detector, CropSettings(0), NodeProgress(), kept_work(True)
         )
-        sheet, told = sheet_of(finder.people), list_of(finder.people)
-        show_text(told)
-        return io.NodeOutput(sheet, told, ui=ui.PreviewImage(sheet, cls=cls))
+        people = finder.people
+        return io.NodeOutput(sheet_of(people), list_of(people), ui=people_shown(frames, people))

@@ -10,6 +10,7 @@ import { app } from "../../scripts/app.js";
  */
 const PANELS = {
   compare: ["XDubDub"],
+  people: ["XDubPeople", "XDubFaceCrop"],
   clips: ["XDubSampler", "XDubDub"],
   guidance: ["XDubGuidance", "XDubSampler", "XDubDub"],
 };

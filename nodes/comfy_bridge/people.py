@@ -63,6 +63,11 @@ class FaceFinder:
         """Everybody. Raises FaceError where there is nobody."""
         return PEOPLE.get(self.detector, self._key((self.settings.every, self._smallest)), self._kept_people)
 
+    @property
+    def everybody(self) -> People | None:
+        """Among whom a face is chosen; None where there is no choice."""
+        return None if self._knows_one() else self.people
+
     def face(self, person: str) -> TrackedFace:
         """The face of the person who is chosen so; of the main one for an empty text. Raises FaceError."""
         chosen = parse_person(person) if person.strip() else None

@@ -121,8 +121,8 @@ def test_two_people_are_found_listed_and_dubbed(server):
     assert history["outcome"] == "execution_success", history.get("exception_message")
     (told,) = history["outputs"]["told"]["text"]
     assert [line[:2] for line in told.splitlines()] == ["1:", "2:"]
-    (sheet,) = history["outputs"][number]["images"]
-    assert sheet["filename"].endswith(".png")
+    (shown,) = history["outputs"][number]["xdub_people"]
+    assert [person["number"] for person in shown["people"]] == [1, 2]
     video = saved_video(server, history)
     assert (video.frames, video.width, video.height) == (110, 480, 270)
     assert video.audio_start is not None

@@ -9,9 +9,11 @@
 //
 // It is called each time the node comes into a graph, and aborted each time it leaves it.
 
+import { app } from "../../../scripts/app.js";
 import { forwardUnhit } from "./canvas_events.mjs";
 import { onEvent, onOutput } from "./execution.mjs";
 import { useStyles } from "./theme.mjs";
+import { after } from "./widgets.mjs";
 import { t } from "./words.mjs";
 
 export { replayOutputs } from "./execution.mjs";
@@ -54,10 +56,29 @@ export function addPanel(node, name, load) {
   forwardUnhit(element);
   place.setHeight(EMPTY);
 
-  const enter = () => attachWhile(place.enter(), node, place, load);
+  const enter = () => {
+    const signal = place.enter();
+    attachWhile(signal, node, place, load);
+    keepPlace(node, element, signal);
+  };
   after(node, "onAdded", enter);
   after(node, "onRemoved", () => place.leave());
   if (node.graph) enter();
+}
+
+/**
+ * Keep the panel in its node where the Vue renderer does not. It keeps what it has drawn for a node when another one of
+ * the same number comes in its stead, by undo, from another workflow, from a subgraph: with that node's element in it.
+ */
+function keepPlace(node, element, signal) {
+  const look = () => {
+    if (signal.aborted || node.graph !== app.canvas.graph) return;
+    const there = document.querySelector(`[data-node-id="${node.id}"] [data-panel="${element.dataset.panel}"]`);
+    if (there && there !== element) there.replaceWith(element);
+  };
+  const lookSoon = () => requestAnimationFrame(() => requestAnimationFrame(look)); // after Vue
+  app.canvas.canvas.addEventListener("litegraph:set-graph", lookSoon, { signal });
+  lookSoon();
 }
 
 /** A panel's place in its node, and the time that the node spends in a graph. */
@@ -120,14 +141,4 @@ async function attachWhile(signal, node, place, load) {
     console.warn("X-Dub: a panel could not be loaded", error);
     if (!signal.aborted) host.say(t("This panel could not be loaded: reload the page"));
   }
-}
-
-/** Call something after a callback of this node's own. */
-function after(node, name, call) {
-  const before = node[name];
-  node[name] = function (...given) {
-    const result = before?.apply(this, given);
-    call();
-    return result;
-  };
 }

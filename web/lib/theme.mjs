@@ -12,15 +12,17 @@ const FALLBACK = { text: "#ddd", faint: "#999", line: "#4e4e4e", ground: "#222",
 /** Hues of people 1, 2, ...: told apart on dark and on light grounds. */
 const PEOPLE = ["#3b8eea", "#e8833a", "#2fa46b", "#d65b9a", "#8f7ae5", "#b59a1f", "#24a3b5", "#d9534f"];
 
-let styles;
-
-/** Load panel.css, once. */
-export function useStyles() {
-  if (styles?.isConnected) return;
-  styles = document.createElement("link");
-  styles.rel = "stylesheet";
-  styles.href = new URL("./panel.css", import.meta.url).href;
-  document.head.append(styles);
+/**
+ * Load a style sheet of panels/ or, without a name, panel.css, once.
+ * @param {string} [name]
+ */
+export function useStyles(name) {
+  const href = new URL(name ? `../panels/${name}` : "./panel.css", import.meta.url).href;
+  if ([...document.head.querySelectorAll("link")].some((link) => link.href === href)) return;
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = href;
+  document.head.append(link);
 }
 
 /** The colour of a person, numbered from 1. */
