@@ -5,7 +5,7 @@ wav2vec2 hears the whole recording at three points. Two of them are kept exact h
 - the input's zero mean and unit variance come from the recording's own statistics;
 - the group norm after the first convolution normalises each channel over all of time. That convolution has one input
   channel, so its outputs' mean and variance follow from the first and second moments of its input windows,
-  `mean = w·mu + b, var = wᵀ C w`: one cheap pass over the recording, and the convolutions are exact in blocks.
+  `mean = w·mu + b, var = w' C w`: one cheap pass over the recording, and the convolutions are exact in blocks.
 
 The third is the transformer's attention over all of time. Up to `ChunkPlan.one_pass_rows` it runs in one pass,
 exactly as the released X-Dub does; beyond, in overlapping chunks (see `ChunkPlan` for how far that is from one pass).

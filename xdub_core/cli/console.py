@@ -35,7 +35,7 @@ def progress_bars() -> Iterator[ProgressCallback]:
     """One bar per stage, with its losses; each appears when it starts, and pulses where it has no total."""
     plain = not progress_console.encoding.startswith("utf")
     bars = Bars(
-        SpinnerColumn("line" if plain else "dots", finished_text="*" if plain else "✓"),
+        SpinnerColumn("line" if plain else "dots", finished_text="*" if plain else "\u2713"),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

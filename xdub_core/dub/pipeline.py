@@ -1,7 +1,7 @@
 """The whole dub as an iterator of finished frames: the engine's front door.
 
-    source frames ─ crops ─ chain of clips ─ colour match ┐  (of each speaker)
-    source frames ────────────────────────────────────────┴─ paste-back ─ finished frames
+    source frames - crops - chain of clips - colour match +  (of each speaker)
+    source frames ----------------------------------------+- paste-back - finished frames
 
 The source is read side by side: for each speaker's crops, and, a clip later, to paste into. So no full frame is ever
 kept, and memory does not grow with the length or the size of the video.

@@ -112,19 +112,19 @@ class Report:
 
 
 _COLUMNS = (
-    ("Sync-C ↑", "sync_confidence", "{:.3f}"),
-    ("Sync-D ↓", "sync_distance", "{:.3f}"),
-    ("in place ↑", "in_place", "{:.0%}"),
-    ("correlation ↑", "correlation", "{:.2f}"),
-    ("leak → 0", "leak", "{:.2f}"),
-    ("LMD % ↓", "lmd", "{:.2f}"),
-    ("mouth dB ↑", "mouth_psnr", "{:.1f}"),
-    ("looks distance ↓", "looks_distance", "{:.4f}"),
-    ("outside dB ↑", "outside_psnr", "{:.1f}"),
-    ("outside SSIM ↑", "outside_ssim", "{:.3f}"),
-    ("identity ↑", "identity", "{:.3f}"),
-    ("success ↑", "success", "{:.0%}"),
-    ("hard success ↑", "hard_success", "{:.0%}"),
+    ("Sync-C \u2191", "sync_confidence", "{:.3f}"),
+    ("Sync-D \u2193", "sync_distance", "{:.3f}"),
+    ("in place \u2191", "in_place", "{:.0%}"),
+    ("correlation \u2191", "correlation", "{:.2f}"),
+    ("leak \u2192 0", "leak", "{:.2f}"),
+    ("LMD % \u2193", "lmd", "{:.2f}"),
+    ("mouth dB \u2191", "mouth_psnr", "{:.1f}"),
+    ("looks distance \u2193", "looks_distance", "{:.4f}"),
+    ("outside dB \u2191", "outside_psnr", "{:.1f}"),
+    ("outside SSIM \u2191", "outside_ssim", "{:.3f}"),
+    ("identity \u2191", "identity", "{:.3f}"),
+    ("success \u2191", "success", "{:.0%}"),
+    ("hard success \u2191", "hard_success", "{:.0%}"),
 )
 
 

@@ -1,6 +1,6 @@
 """The people of a video: who is in it, and each one's track through gaps and cuts.
 
-    all faces ─ within a scene: association by place ─ tracklets ─ across gaps and cuts: recognised by looks ─ people
+    all faces - within a scene: association by place - tracklets - across gaps and cuts: recognised by looks - people
 
 Where the looks do not tell that somebody was seen before, a new person begins. Nothing is kept of the frames but small
 crops. People are numbered from 1 by first appearance, those who appear together from left to right.

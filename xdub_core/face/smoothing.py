@@ -1,6 +1,6 @@
 """From jittery keypoints to smooth square boxes: the release's recipe (released model §6).
 
-    keypoints ─ one-pole filter ─ Savitzky-Golay, moving means ─ square boxes ─ one of three cases ─ boxes
+    keypoints - one-pole filter - Savitzky-Golay, moving means - square boxes - one of three cases - boxes
 
 Up to the raw boxes, every float32 and float64 is where the release has it, so that they are equal to the last bit.
 """

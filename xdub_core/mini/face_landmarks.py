@@ -2,8 +2,8 @@
 
 Two stages of the same small network: far, the whole frame, to find the face; near, a close-up, to find its points.
 
-    picture ─ fold 4x4 ─ blocks at 1/4 and 1/8 ─ one heat map a landmark at 1/4 ─ centres of mass
-                                      └─ is there a face? how far is its mouth open?
+    picture - fold 4x4 - blocks at 1/4 and 1/8 - one heat map a landmark at 1/4 - centres of mass
+                                      +- is there a face? how far is its mouth open?
 
 Points are those of `labels.LANDMARK_NAMES`, and after them the two corners of the face box, which does not move with
 the speech.

@@ -1,7 +1,7 @@
 """Finding every rendered face in a frame, however many there are, by the landmark finder's own two networks.
 
-    frame at several sizes ─ far network's heat maps ─ where all points lie as in a face: candidates
-    each candidate ─ near network, twice, then the far one ─ logistic regression over both networks' features: a face?
+    frame at several sizes - far network's heat maps - where all points lie as in a face: candidates
+    each candidate - near network, twice, then the far one - logistic regression over both networks' features: a face?
 
 The far network was trained on pictures with one face, whose points are centres of mass over the whole picture. Its heat
 maps have a peak at every face all the same, if the face has the right size.

@@ -1,7 +1,7 @@
 """The mini's audio encoder: a small phoneme recogniser, whose last hidden layer is the audio features.
 
-    log-mel, 100 a second ─ stride 2 ─ dilated residual convolutions ─ 64 features, 50 a second ─┬─ phonemes
-                                                                                                 └─ the mouth
+    log-mel, 100 a second - stride 2 - dilated residual convolutions - 64 features, 50 a second -+- phonemes
+                                                                                                 +- the mouth
 
 It takes the place of the released model's Whisper and wav2vec2. Its features are a linear map away from the phoneme
 that sounds and from the mouth that says it, and have a receptive field of 0.46 s to either side, for co-articulation.

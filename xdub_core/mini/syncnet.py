@@ -3,9 +3,9 @@
 Two towers embed windows of 5 frames (0.2 s): the mouth's pixels, and the audio features of the same time. Both are
 convolutions in time, so a clip of n frames costs n pictures and gives n - 4 windows:
 
-    mouth crops ─ a picture's vector ─ 5 frames to one ─┐
-                                                        ├─ cosine: 1 where they belong together
-    audio features, 2 rows a frame ─ 10 rows to one ────┘
+    mouth crops - a picture's vector - 5 frames to one -+
+                                                        +- cosine: 1 where they belong together
+    audio features, 2 rows a frame - 10 rows to one ----+
 """
 
 from __future__ import annotations

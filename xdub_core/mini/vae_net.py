@@ -2,8 +2,8 @@
 
 Pixels are folded into channels first, so that nearly all work is done at an eighth of the resolution:
 
-    frames ─ fold 4x4 ─ stride 2 ─ block ─ 4 frames to one ─ block ─ mean, variance        (each latent by itself)
-    latent and the one before ─ block ─ one to 4 frames ─ block ─ unfold 2x2 ─ blocks ─ unfold 4x4 ─ frames
+    frames - fold 4x4 - stride 2 - block - 4 frames to one - block - mean, variance        (each latent by itself)
+    latent and the one before - block - one to 4 frames - block - unfold 2x2 - blocks - unfold 4x4 - frames
 
 Beside either path lies a linear one, which begins as the cosine VAE's, or better, as the principal components of
 the training pictures (`start_from_components`): training has to find only what they lack. The first frame of a video
