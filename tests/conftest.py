@@ -64,3 +64,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "goldens" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.goldens)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """As `--dist loadfile`, but what is in web/ goes to one worker: it shares a server and a browser."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            web = nodeid.replace("\\", "/").startswith("tests/web/")
+            return "tests/web" if web else super()._split_scope(nodeid)
+
+    return OneBrowser(config, log)
