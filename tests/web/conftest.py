@@ -60,7 +60,7 @@ def comfyui(tmp_path_factory, chromium):
 @pytest.fixture(scope="session")
 def only_editor(chromium, comfyui):
     """The one page of all tests."""
-    context = chromium.new_context(viewport=VIEW)
+    context = chromium.new_context(viewport=VIEW, reduced_motion="reduce")
     yield Editor(context.new_page(), comfyui.address)
     context.close()
 

@@ -33,16 +33,19 @@ PACK = "comfyui-x-dub"
 RENDERER = "Comfy.VueNodes.Enabled"
 SETTINGS = {
     "Comfy.TutorialCompleted": True,  # or a first visit opens the template browser
-    "Comfy.Workflow.WarnBlueprintOverwrite": False,
+    "Comfy.Minimap.Visible": False,
+    "Comfy.Graph.CanvasInfo": False,
     "Comfy.Notification.ShowVersionUpdates": False,
 }
 MINUTE = 60_000  # what playwright waits at most for a condition, in ms; CI's machines are slow
 CHANGES_ARE_ONE_FOR = 60  # ms: what follows sooner is undone together with the change before
-VIEW = {"width": 1900, "height": 1100}
+VIEW = {"width": 1400, "height": 1000}
 HAS_STARTED = (
     "() => window.app?.extensionManager?.workflow?.activeWorkflow"
     " && window.LiteGraph?.registered_node_types?.XDubDub"
 )
+EMPTY: dict[str, Any] = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
+SHOWN = "!w.hidden && !w.options?.hidden"
 NODE = "app.rootGraph.getNodeById(id)"
 
 
@@ -91,9 +94,15 @@ class Editor:
         self.page.locator(".p-blockui-mask, #vue-app .p-progressspinner").first.wait_for(state="hidden")
 
     def clear(self) -> None:
-        """Begin anew: no node, no dialog, no memory of what could be undone."""
+        """Begin anew: no node, no other workflow open, no dialog, no memory of what could be undone."""
         self.page.keyboard.press("Escape")
-        self.load({"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4})
+        self.load(EMPTY)
+        self.js("""async () => {
+            const workflows = app.extensionManager.workflow
+            app.extensionManager.sidebarTab.activeSidebarTabId = null
+            for (const other of workflows.openWorkflows.filter((w) => w !== workflows.activeWorkflow))
+                await workflows.closeWorkflow(other)
+        }""")
 
     def reload(self) -> None:
         """As F5 does it; the editor brings its last workflow back by itself."""
@@ -165,22 +174,33 @@ class Editor:
         self.js(link, [source, output, target, name])
         self._remember()
 
-    def values(self, node: int) -> dict[str, Any]:
-        """The widgets of a node that are saved, by name, in order."""
-        read = f"""(id) => {NODE}.widgets?.filter((w) => w.serialize !== false)
-            .map((w) => [w.name, w.value === undefined ? null : JSON.parse(JSON.stringify(w.value))]) ?? []"""
-        return dict(self.js(read, node))
+    def values(self, node: int, subgraph: int | None = None) -> dict[str, Any]:
+        """The widgets of a node that are saved, by name, in order; `subgraph`: of a node inside that one."""
+        read = """([id, outer]) => {
+            const graph = outer === null ? app.rootGraph : app.rootGraph.getNodeById(outer).subgraph
+            return (graph.getNodeById(id).widgets ?? []).filter((w) => w.serialize !== false)
+                .map((w) => [w.name, w.value === undefined ? null : JSON.parse(JSON.stringify(w.value))])
+        }"""
+        return dict(self.js(read, [node, subgraph]))
 
     def set(self, node: int, name: str, value: Any) -> None:
         """Give a widget a value as a program does. A dynamic widget makes its inputs by it."""
-        change = f"""([id, name, value]) => {{
-            const node = {NODE}, widget = node.widgets.find((w) => w.name === name)
-            if (!widget) throw new Error(`${{node.type}} has no widget ${{name}}`)
-            widget.value = value
-            widget.callback?.(value, app.canvas, node)
+        self.set_all({node: {name: value}})
+
+    def set_all(self, values: dict[int, dict[str, Any]]) -> None:
+        """Give widgets values: by node and name. It is one change to be undone."""
+        change = """(all) => {
+            for (const [id, values] of all)
+                for (const [name, value] of values) {
+                    const node = app.rootGraph.getNodeById(id)
+                    const widget = node.widgets?.find((w) => w.name === name)
+                    if (!widget) throw new Error(`${node.type} has no widget ${name}`)
+                    widget.value = value
+                    widget.callback?.(value, app.canvas, node)
+                }
             app.canvas.setDirty(true, true)
-        }}"""
-        self.js(change, [node, name, value])
+        }"""
+        self.js(change, [[node, list(named.items())] for node, named in values.items()])
         self._remember()
 
     def _remember(self) -> None:
@@ -217,8 +237,11 @@ class Editor:
     def vue_widget(self, node: int, name: str):
         """The row of a widget that Vue draws (a locator)."""
         rows = self.page.locator(f"[data-node-id='{node}'] .lg-node-widget")
-        order = f"""([id, name]) => {NODE}.widgets.filter((w) => !w.hidden && !w.options?.hidden)
-            .findIndex((w) => w.name === name)"""
+        order = f"""([id, name]) => {{
+            const node = {NODE}
+            const is_row = (w) => {SHOWN} && !w.options?.canvasOnly && (node.showAdvanced || !w.options?.advanced)
+            return node.widgets.filter(is_row).findIndex((w) => w.name === name)
+        }}"""
         return rows.nth(self.js(order, [node, name]))
 
     # What a user does with them

@@ -1,0 +1,100 @@
+"""Every node of the pack in the editor: its widgets answer, and their values are kept, in both renderers."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hands import KNOWN, show_all, ways, widgets_of
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+PACK = Path(__file__).resolve().parents[2]
+KINDS = sorted(
+    name
+    for path in (PACK / "nodes").glob("*.py")
+    for name in re.findall(r'node_id="(\w+)"', path.read_text(encoding="utf-8"))
+)
+CHANGED = (
+    "([id, name, old]) => app.rootGraph.getNodeById(id).widgets.find((w) => w.name === name).value !== old"
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_widget_is_shown_and_answers_mouse_and_keyboard(editor, kind):
+    node = editor.add(kind)
+    show_all(editor, node)
+    shown = widgets_of(editor, node)
+    if editor.vue:
+        assert editor.page.locator(f"[data-node-id='{node}'] .lg-node-widget").count() == len(shown)
+    for name in [widget.name for widget in shown]:
+        box = editor.widget_box(node, name)
+        assert box["width"] > 80 and box["height"] > 10, f"{name} is not to be seen: {box}"
+        for place in range(2):
+            (widget,) = [widget for widget in widgets_of(editor, node) if widget.name == name]
+            change = dict(enumerate(ways(editor, widget))).get(place)
+            if change is None:
+                break
+            change(editor, node, widget)
+            try:
+                editor.page.wait_for_function(CHANGED, arg=[node, name, widget.value], timeout=30_000)
+            except PlaywrightTimeout:
+                pytest.fail(f"{name} stayed {widget.value!r}: {change.__name__}")
+    (saved,) = editor.save()["nodes"]
+    assert saved.get("widgets_values", []) == list(editor.values(node).values())
+
+
+@pytest.fixture
+def everything(editor):
+    """All nodes of the pack, each widget with another value than it is made with: node, class and values of each."""
+    nodes = {
+        editor.add(kind, 400 * (place % 6), 500 * (place // 6)): kind for place, kind in enumerate(KINDS)
+    }
+    editor.set_all({node: others(editor, node) for node in nodes})
+    return [(node, kind, editor.values(node)) for node, kind in nodes.items()]
+
+
+def others(editor, node):
+    return {
+        widget.name: widget.other
+        for widget in widgets_of(editor, node)
+        if widget.kind in KNOWN and widget.can_change
+    }
+
+
+def values_now(editor, everything):
+    return [(node, kind, editor.values(node)) for node, kind, _ in everything]
+
+
+def test_values_are_saved_and_loaded(editor, everything):
+    saved = editor.save()
+    editor.clear()
+    editor.load(saved)
+    assert values_now(editor, everything) == everything
+
+
+def test_values_are_copied(editor, everything):
+    copies = editor.copy_paste([node for node, _, _ in everything])
+    assert [editor.values(copy) for copy in copies] == [values for _, _, values in everything]
+
+
+def test_a_change_of_values_is_undone(editor, everything):
+    editor.set_all({node: others(editor, node) for node, _, _ in everything})
+    assert values_now(editor, everything) != everything
+    editor.undo()
+    assert values_now(editor, everything) == everything
+
+
+def test_values_go_into_a_subgraph_and_come_out_of_its_file(editor, everything):
+    made = editor.to_subgraph([node for node, _, _ in everything])
+    inside = "(id) => app.rootGraph.getNodeById(id).subgraph.nodes.map((n) => [n.id, n.type])"
+    for again in (False, True):
+        if again:
+            saved = editor.save()
+            editor.clear()
+            editor.load(saved)
+        found = [(kind, editor.values(node, made)) for node, kind in editor.js(inside, made)]
+        assert found == [(kind, values) for _, kind, values in everything]
+
+
+def test_values_survive_a_reload(editor, everything):
+    editor.reload()
+    assert values_now(editor, everything) == everything
