@@ -194,4 +194,4 @@ def test_what_is_not_installed_is_told_with_how_to_install_it(lacking, extra, co
     )
     ended = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert f'error: the command line needs {lacking}: pip install "comfyui-x-dub[{extra}]"' in ended.stderr
+    assert f'error: the command line needs {lacking}: pip install "x-dub[{extra}]"' in ended.stderr

@@ -86,7 +86,7 @@ def one_line(error: Exception) -> str:
 def _lacking_part(module: str | None) -> str:
     """What to say of a module that this install is without; empty for one that should be there."""
     if extra := {"typer": "cli", "rich": "cli", "click": "cli", "yaml": "train"}.get(module or ""):
-        return f'the command line needs {module}: pip install "comfyui-x-dub[{extra}]"'
+        return f'the command line needs {module}: pip install "x-dub[{extra}]"'
     if module in _NOT_IN_EVERY_INSTALL:
         return (
             "this install has no training and no evaluation, which ComfyUI's package leaves out: clone the "
