@@ -118,12 +118,16 @@ def _mouse_in_vue(editor: Editor, node: int, widget: Widget) -> None:
 def _keys_in_vue(editor: Editor, node: int, widget: Widget) -> None:
     row, keyboard = editor.vue_widget(node, widget.name), editor.page.keyboard
     if widget.kind == "combo":
-        row.get_by_role("combobox").focus()
-        keyboard.press("Enter")
-        up = widget.choices.index(widget.other) < widget.choices.index(widget.value)
-        editor.page.locator("[role=option][data-highlighted]").wait_for()
-        keyboard.press("ArrowUp" if up else "ArrowDown")
-        keyboard.press("Enter")
+        for arrow in ("ArrowDown", "ArrowUp"):  # where the list begins is the renderer's affair
+            row.get_by_role("combobox").focus()
+            keyboard.press("Enter")
+            editor.page.get_by_role("option").first.wait_for()
+            keyboard.press(arrow)
+            keyboard.press("Enter")
+            editor.page.get_by_role("option").first.wait_for(state="hidden")
+            editor.settle()
+            if editor.values(node)[widget.name] != widget.value:
+                return
     elif widget.kind == "toggle":
         _toggle(editor, node, widget).focus()
         keyboard.press("Space")
