@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 WHERE = "(Help: Node Info, above the node.)"
-"""The front end shows errors as plain text, and a node's page from the button "Node Info" (the circled i) over a selected node."""
+"""The front end shows errors as plain text, and a node's page from the button "Node Info" over a selected node."""
 
 
 def with_help(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
