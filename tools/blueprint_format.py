@@ -40,8 +40,9 @@ def blueprint_file(blueprint: Blueprint, schemas: Schemas) -> dict[str, Any]:
     """The blueprint as the front end reads it: one node, whose type is the subgraph that is defined below it."""
     definition = _definition(blueprint, schemas)
     numbers = _numbers(blueprint)
+    number = len(blueprint.steps) + 1  # another than those inside, or the front end numbers these anew
     node = {
-        "id": 1,
+        "id": number,
         "type": definition["id"],
         "title": blueprint.name,
         "pos": [0, 0],
@@ -58,7 +59,7 @@ def blueprint_file(blueprint: Blueprint, schemas: Schemas) -> dict[str, Any]:
     }
     return {
         "revision": 0,
-        "last_node_id": 1,
+        "last_node_id": number,
         "last_link_id": 0,
         "nodes": [node],
         "links": [],
