@@ -48,3 +48,11 @@ def test_translations_are_chinese_and_have_the_same_blanks():
     for text, translated in table().items():
         assert CHINESE.search(translated), text
         assert blanks(translated) == blanks(text), text
+
+
+def test_nothing_is_said_past_the_table():
+    """Words that are put on the screen as they stand."""
+    put = re.compile(
+        r"""(?:(?:textContent|innerText|title|placeholder|ariaLabel)\s*[:=]|"(?:aria-label|title)",)\s*["'`][^"'`$]*[A-Za-z]{3}"""
+    )
+    assert not {path.name: put.findall(source) for path, source in sources().items() if put.search(source)}
