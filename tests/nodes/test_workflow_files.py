@@ -94,4 +94,4 @@ def test_every_step_of_comfy_bridge_bears_its_node_s_name():
     nodes, steps = (
         {path.stem for path in (PACK / "nodes" / folder).glob("*.py")} for folder in ("", "comfy_bridge")
     )
-    assert steps - nodes == {"types", "clip_sampler", "clips", "comparison", "guidance_plot"}
+    assert steps - nodes == {"types", "clip_sampler", "clips", "comparison", "guidance_plot", "people_shown"}
