@@ -41,7 +41,8 @@ def shown(editor, kind):
         const kept = (node.widgets ?? []).filter((w) => w.serialize !== false)
         const texts = {
             title: node.title,
-            inputs: { ...named(node.inputs ?? []), ...named(kept) },
+            // ComfyUI itself names the sockets of a choice in English; their widgets it does not.
+            inputs: { ...named((node.inputs ?? []).filter((one) => !one.name.includes("."))), ...named(kept) },
             outputs: (node.outputs ?? []).map((one) => one.localized_name),
             tooltips: Object.fromEntries((node.widgets ?? []).map((w) => [w.name, w.tooltip])),
         }
