@@ -178,7 +178,7 @@ class DubVideo(io.ComfyNode):
         from .comfy_bridge.dub_video import DubChoices, DubModels, dubbed_video
         from .comfy_bridge.host.warnings import show_now
         from .comfy_bridge.media.result import shown, video_of
-        from .comfy_bridge.report import dub_report, watched
+        from .comfy_bridge.report import dub_report, sync_curves, watched
 
         length, own = inputs.chosen("length", length)
         speaking = (Voice(audio, person, face_track), *voices)
@@ -203,7 +203,9 @@ class DubVideo(io.ComfyNode):
             dubbed = dubbed_video(video, speaking, models, choices, live, watcher)
             both = Comparison(dubbed.source, dubbed.clock, float(dubbed.scene.first_pass))
             made = video_of(dubbed.frames, dubbed.source, sounds, quality, dubbed.clock, both.taking)
-            report = dub_report(watcher, dubbed, choices, model, Path(made.get_stream_source()))
+            sync = sync_curves(watcher, dubbed)
+            report = dub_report(watcher, dubbed, choices, model, Path(made.get_stream_source()), sync)
         show_now("")
-        panels = live.output | dubbed.guidance.output | both.output(face_facts(dubbed.scene, dubbed.speakers))
+        faces = face_facts(dubbed.scene, dubbed.speakers)
+        panels = live.output | dubbed.guidance.output | both.output(faces, sync)
         return io.NodeOutput(made, report, ui=shown(made).as_dict() | panels)

@@ -11,6 +11,7 @@ import { app } from "../../scripts/app.js";
 const PANELS = {
   compare: ["XDubDub"],
   people: ["XDubPeople", "XDubFaceCrop"],
+  sync: ["XDubDub"],
   clips: ["XDubSampler", "XDubDub"],
   guidance: ["XDubGuidance", "XDubSampler", "XDubDub"],
 };

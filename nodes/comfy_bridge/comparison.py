@@ -21,6 +21,7 @@ from xdub_core.media.output.before_after import BeforeAfterWriter
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.media.sound.mix import Sound, SoundPair
 from xdub_core.media.timeline import MODEL_FPS, FrameClock
+from xdub_core.report.lips import SyncCurve
 from xdub_core.report.people import Named
 
 from .host.warnings import warn
@@ -57,12 +58,17 @@ class Comparison:
                 self._safely(self._open.close)
                 self.whole = self._open is not None
 
-    def output(self, faces: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """For the node's ui. `faces`: see `face_facts`."""
+    def output(self, faces: Sequence[Mapping[str, Any]], sync: Sequence[SyncCurve]) -> dict[str, list[Any]]:
+        """For the node's ui. `faces`: see `face_facts`; `sync`: lips against sound."""
         if not self.whole:
             return {OUTPUT: []}
         facts = temporary_path(".json")
-        facts.write_text(json.dumps(self._facts | {"faces": faces}, separators=(",", ":")), encoding="utf-8")
+        facts.write_text(
+            json.dumps(
+                self._facts | {"faces": faces, "sync": [vars(curve) for curve in sync]}, separators=(",", ":")
+            ),
+            encoding="utf-8",
+        )
         return {OUTPUT: [{"video": _saved(self._path), "facts": _saved(facts)}]}
 
     @property

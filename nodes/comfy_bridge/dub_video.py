@@ -90,7 +90,7 @@ class DubbedVideo:
     """The frames of a dub, each sampled when it is asked for; when they appear, and the footage that they are of.
 
     `guidance`: as it is used. `scene`: what is dubbed. `settings`: those that are used. `speakers`: what the scene's
-    speakers are called.
+    speakers are called; `voices`: what they say.
     """
 
     frames: Iterator[FinishedFrame]
@@ -100,6 +100,7 @@ class DubbedVideo:
     scene: Scene
     settings: DubSettings
     speakers: tuple[Named, ...]
+    voices: tuple[Voice, ...]
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,11 @@ def dubbed_video(
     scene = scene_of(source, faces, speech, choices)
     clips = kept_clips(kept, finder.contents, models, dubbing.context, speech)
     dubbing, clips = with_redo(choices.redo, scene, settings, dubbing, clips)
+    watcher.read_lips_by(models.detector)
     watching = Observers(live, used, watcher, ShowBroken())
     frames = watcher.pictured(dub(scene, dubbing, settings, progress, watching, kept=clips))
     named = tuple(named_speaker(face, place) for place, face in enumerate(faces, 1))
-    return DubbedVideo(frames, scene.shown.clock, source, used, scene, settings, named)
+    return DubbedVideo(frames, scene.shown.clock, source, used, scene, settings, named, tuple(voices))
 
 
 def check_length(tracks: Sequence[FaceTrack], geometry: ClipGeometry, extend: Extend, frames: int) -> None:

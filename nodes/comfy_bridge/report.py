@@ -13,12 +13,14 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from xdub_core import __version__
+from xdub_core.audio.loudness import recording_loudness
 from xdub_core.errors import MediaError
 from xdub_core.media.container.opening import reason
 from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import scan_video
 from xdub_core.report.facts import environment_facts, fact_of, flat_facts, video_file
+from xdub_core.report.lips import SyncCurve
 from xdub_core.report.model import Fact, Report, ReportedFile, report_json
 from xdub_core.report.page import report_page, verdict
 from xdub_core.report.watcher import DubWatcher
@@ -26,6 +28,7 @@ from xdub_core.report.words import clock
 
 from .dub_video import DubbedVideo, DubChoices
 from .host import warnings
+from .media.sound import open_sound
 
 
 @contextmanager
@@ -35,8 +38,22 @@ def watched() -> Iterator[DubWatcher]:
         yield watcher
 
 
+def sync_curves(watcher: DubWatcher, dubbed: DubbedVideo) -> tuple[SyncCurve, ...]:
+    """Lips against what is said, of a dub whose frames are all made."""
+    heard = []
+    for voice in dubbed.voices:
+        with open_sound(voice.audio) as recording:
+            heard.append(recording_loudness(recording, dubbed.scene.frames))
+    return watcher.sync(heard, [named.number for named in dubbed.speakers])
+
+
 def dub_report(
-    watcher: DubWatcher, dubbed: DubbedVideo, choices: DubChoices, model: Any, written: Path
+    watcher: DubWatcher,
+    dubbed: DubbedVideo,
+    choices: DubChoices,
+    model: Any,
+    written: Path,
+    sync: tuple[SyncCurve, ...],
 ) -> Report:
     """The report of a dub whose frames are all made; `written`: the file that they went into."""
     people, untouched = watcher.people(dubbed.speakers)
@@ -71,6 +88,7 @@ def dub_report(
         warnings=tuple(watcher.warnings),
         stages=watcher.stages,
         cost=watcher.cost,
+        sync=sync,
     )
 
 

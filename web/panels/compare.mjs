@@ -3,46 +3,25 @@
 
 import { BothVideo, faceAt, SOUNDS } from "../lib/both_video.mjs";
 import { canvasIn } from "../lib/draw.mjs";
-import { viewUrl } from "../lib/execution.mjs";
+import { loadedFacts } from "../lib/facts.mjs";
 import { playheadOf } from "../lib/playhead.mjs";
 import { t } from "../lib/words.mjs";
 
 /** Pixels of the pictures at least, and of the lines beneath. */
 const [STAGE, LINES] = [200, 90];
 const SPEEDS = [0.25, 0.5, 1];
-const [FACE_MARGIN, MOST_ZOOM, ZOOM_STEP] = [1.1, 16, 1.25];
+const [FACE_MARGIN, MOST_ZOOM, ZOOM_STEP] = [0.75, 16, 1.25];
 const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
 
 /** @param {object} node @param {import("../lib/panel.mjs").Host} host */
 export function attach(node, host) {
   host.say(t("Run to compare the dub with its source here"));
   node.hideOutputImages = true; // ComfyUI's own player of the dub, which this one is instead of
-  let shown;
-  let stop;
-  host.onOutput(async ({ xdub_compare: found }) => {
-    if (!found || (found[0] && found[0].video.filename === shown)) return;
-    stop?.abort();
-    shown = found[0]?.video.filename;
-    node.hideOutputImages = Boolean(shown);
-    if (!shown) return host.say(t("This dub has no before/after video: the log says why"));
-    stop = new AbortController();
-    const signal = AbortSignal.any([host.signal, stop.signal]);
-    const facts = await loaded(viewUrl(found[0].facts), signal);
-    if (signal.aborted) return;
-    if (facts) new Comparison(node, host, signal, viewUrl(found[0].video), facts);
-    else host.say(t("The before/after video is gone: run again to see it"));
-    node.hideOutputImages = Boolean(facts);
+  loadedFacts(host, (found, signal) => {
+    node.hideOutputImages = Boolean(found);
+    if (found) new Comparison(node, host, signal, found.video, found.facts);
+    else host.say(t("There is no before/after video of this dub: run again, or look into the log"));
   });
-}
-
-/** JSON of the server's; undefined where it is not there. */
-async function loaded(url, signal) {
-  try {
-    const response = await fetch(url, { signal });
-    return response.ok ? await response.json() : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 class Comparison {

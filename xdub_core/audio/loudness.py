@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from xdub_core.audio.decode import SAMPLE_RATE, decode_mono
+from xdub_core.audio.recording import Recording
 from xdub_core.media.sound.sound_blocks import SoundReport
 from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.timeline import MODEL_FPS
 
 _SAMPLES = round(SAMPLE_RATE / MODEL_FPS)
+_AT_ONCE = 1500  # frames; a minute
 
 
 def loudness(track: AudioTrack, frames: int) -> np.ndarray:
@@ -28,6 +30,16 @@ def loudness(track: AudioTrack, frames: int) -> np.ndarray:
             break
     if done < frames and len(rest):
         powers[done] = np.square(rest, dtype=np.float64).sum() / _SAMPLES
+    return np.sqrt(powers)
+
+
+def recording_loudness(recording: Recording, frames: int) -> np.ndarray:
+    """The same of a recording that is read already, float32 [frames]."""
+    powers = np.zeros(frames, np.float32)
+    for first in range(0, frames, _AT_ONCE):
+        last = min(frames, first + _AT_ONCE)
+        samples = recording.read(first * _SAMPLES, last * _SAMPLES)
+        powers[first:last] = _power(samples.reshape(-1, _SAMPLES))
     return np.sqrt(powers)
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from rich.markup import escape
 
+from xdub_core.audio.loudness import recording_loudness
 from xdub_core.cli.cluster.connection import Cluster
 from xdub_core.cli.cluster.shots import on_cluster
 from xdub_core.cli.console import answer, progress_bars
@@ -82,12 +83,14 @@ def _dub(checked: CheckedDub, watcher: DubWatcher, cluster: Cluster | None) -> t
         features, model = checked.model.load(
             [each.heard for each in said], files.out.parent, stack, on_progress, work.heard
         )
+        watcher.read_lips_by(checked.model.mini.detector if checked.model.mini else None)
         speakers = tuple(each.speaker(rows) for each, rows in zip(said, features, strict=True))
         scene = Scene(source, source.timeline, speakers, frames, files.extend, playback)
         _write(checked, scene, model, heard_together(spoken, frames), work, watcher, on_progress, cluster)
         if files.report:  # before the work that is kept goes: who is killed here can still get it
             sounds = [(each.named, each.spoken.place) for each in said]
-            dubbed = Dubbed(checked.scanned.info, sounds, checked.model, checked.settings)
+            heard = [recording_loudness(each.spoken.recording, frames) for each in said]
+            dubbed = Dubbed(checked.scanned.info, sounds, checked.model, checked.settings, heard)
             write_report(files, vars(checked.job), dubbed, watcher)
     return len(scene.shown.clock), scene.shown.clock.end
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from xdub_core import __version__
@@ -32,12 +33,14 @@ _TOLD_ELSEWHERE = frozenset({"video", "audio", "out", "report"})
 
 @dataclass(frozen=True)
 class Dubbed:
-    """What a report tells beside what was watched: the video, every speaker's name and sound, model and settings."""
+    """What a report tells beside what was watched: the video, every speaker's name, sound and its
+    loudness in each frame, model and settings."""
 
     video: VideoInfo
     sounds: Sequence[tuple[Named, AudioTrack]]
     model: ChosenModel
     settings: DubSettings
+    loudness: Sequence[np.ndarray]
 
 
 def write_report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watcher: DubWatcher) -> None:
@@ -79,6 +82,7 @@ def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watc
         warnings=tuple(watcher.warnings),
         stages=watcher.stages,
         cost=watcher.cost,
+        sync=watcher.sync(dubbed.loudness, numbers),
     )
 
 

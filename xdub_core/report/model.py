@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from xdub_core.report.lips import SyncCurve
+
 FORMAT = 2
 """Of the JSON: grows when a name changes its meaning or goes away, not when one joins."""
 
@@ -173,7 +175,7 @@ class Report:
         environment: of the machine and the packages.
         frame_rate: of the model's clock, by which the frames of spans are counted.
         seconds: how long the output is.
-        people, clips, cost, stages: see there.
+        people, clips, cost, stages, sync: see there.
         untouched: where nobody was dubbed, and why.
         warnings: what was logged on the way.
     """
@@ -193,6 +195,7 @@ class Report:
     warnings: tuple[str, ...]
     stages: tuple[StageTime, ...]
     cost: Cost
+    sync: tuple[SyncCurve, ...] = ()
     format: int = FORMAT
 
     @property

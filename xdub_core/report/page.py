@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from xdub_core.report.curves import sync_plot, wipe
 from xdub_core.report.model import (
     Fact,
     Facts,
@@ -31,6 +32,7 @@ def report_page(report: Report) -> str:
         _head(report),
         _section("Warnings", _list(report.warnings)),
         _section("People", "".join(_person(person, report) for person in report.people)),
+        _section("Lips and sound", _sync(report)),
         _section("Left as it was", _untouched(report)),
         _section("Clips to look at", _clips(report, report.failed_clips or report.resampled_clips)),
         _section("Clips", _clips(report, report.clips)),
@@ -104,6 +106,11 @@ def _timeline(person: ReportedPerson, clips: Sequence[ReportedClip], report: Rep
         for kind, spans in (("left", person.untouched), ("dubbed", person.dubbed))
         for each in spans
     )
+    bars += "".join(
+        f'<rect class="{_verdict(clip)}" x="{clip.span.start_frame}" y="7" width="{clip.span.frames}" height="3">'
+        f"<title>clip {clip.number}</title></rect>"
+        for clip in clips
+    )
     starts = "".join(
         f'<line x1="{at}" x2="{at}" y1="0" y2="10"/>'
         for at in (clip.span.start_frame for clip in clips)
@@ -112,9 +119,20 @@ def _timeline(person: ReportedPerson, clips: Sequence[ReportedClip], report: Rep
     return (
         f'<svg viewBox="0 0 {frames} 10" preserveAspectRatio="none" role="img" '
         f'aria-label="where {escape(person.name)} was dubbed">{bars}{starts}</svg>'
-        f'<div class="ends"><span>{clock(0)}</span><span>blue: dubbed, grey: left</span>'
+        f'<div class="ends"><span>{clock(0)}</span><span>blue: dubbed, grey: left; clips: green passed, '
+        f"yellow when sampled again, red did not</span>"
         f"<span>{clock(frames / report.frame_rate)}</span></div>"
     )
+
+
+def _sync(report: Report) -> str:
+    names = {person.number: person.name for person in report.people}
+    plots = [sync_plot(curve, names.get(curve.person, f"person {curve.person}")) for curve in report.sync]
+    note = (
+        "<p class=quiet>Loudness is no measure of a mouth: sounds are loud with closed lips, too. Correlations of good "
+        "lips are 0.3 to 0.6.</p>"
+    )
+    return "".join(plots) + note if plots else ""
 
 
 def _untouched(report: Report) -> str:
@@ -139,8 +157,7 @@ def _clips(report: Report, clips: Sequence[ReportedClip]) -> str:
 
 
 def _clip(clip: ReportedClip, person: str) -> str:
-    before = _image(clip.before, f"clip {clip.number}, before")
-    after = _image(clip.after, f"clip {clip.number}, after")
+    pictures = wipe(clip.before, clip.after, f"clip {clip.number}")
     title = f"Clip {clip.number}" + (f", {person}" if person else "")
     facts = (
         _when(clip.span),
@@ -150,7 +167,7 @@ def _clip(clip: ReportedClip, person: str) -> str:
         "kept from an earlier run" if clip.kept else f"{clip.seconds:.1f} s of sampling",
     )
     return (
-        f'<div class="clip"><div class="faces">{before}{after}</div><div><b>{escape(title)}</b>'
+        f'<div class="clip">{pictures}<div><b>{escape(title)}</b>'
         f'<p class="quiet">{escape(", ".join(facts))}</p>{_check(clip)}</div></div>'
     )
 
@@ -164,6 +181,13 @@ def _check(clip: ReportedClip) -> str:
         if attempt.reasons
     ]
     return f'<p class="{kind}">{told}</p>{_list(wrong)}' if clip.attempts else ""
+
+
+def _verdict(clip: ReportedClip) -> str:
+    """How a clip came out, as a colour's name."""
+    if clip.passed is None:
+        return "unchecked"
+    return "failed" if not clip.passed else "again" if clip.sampled > 1 else "passed"
 
 
 def _file(file: ReportedFile) -> str:

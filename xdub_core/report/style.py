@@ -23,11 +23,19 @@ img { border-radius: .35rem; display: block; background: var(--card); max-width:
 .clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: .6rem; }
 .clip { display: flex; gap: .8rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   padding: .6rem .8rem; font-size: .9rem; }
-.clip > div { min-width: 0; } .clip p { margin: .15rem 0; } .faces { flex: none; display: flex; gap: .2rem; }
-.faces img { width: 64px; align-self: flex-start; }
+.clip > div { min-width: 0; } .clip p { margin: .15rem 0; }
+.clip > .wipe { flex: none; align-self: flex-start; width: 112px; height: 124px; overflow: scroll hidden;
+  position: relative; scrollbar-width: thin; scrollbar-color: var(--dubbed) var(--line); border-radius: .35rem; }
+.wipe > div { position: relative; width: 224px; height: 112px; } .wipe img { width: 112px; max-width: none; }
+.wipe span { position: absolute; inset: 0; } .wipe .above { clip-path: inset(0 50% 0 0); }
+.wipe span img { position: sticky; left: 0; }
 svg { display: block; width: 100%; height: 1.4rem; margin: .4rem 0 .1rem; border-radius: .25rem;
   background: var(--card); }
 svg .dubbed { fill: var(--dubbed); } svg .left { fill: var(--kept); }
+svg .passed { fill: var(--good); } svg .again { fill: var(--note); } svg .failed { fill: var(--bad); }
+svg .unchecked { fill: none; } svg.sync { height: 4.5rem; } svg path { vector-effect: non-scaling-stroke; fill: none; }
+svg .sound { fill: var(--line); } svg .before { stroke: var(--quiet); stroke-width: 1; }
+svg .after { stroke: var(--dubbed); stroke-width: 2; }
 svg line { stroke: var(--paper); vector-effect: non-scaling-stroke; }
 .ends { display: flex; justify-content: space-between; gap: .6rem; white-space: nowrap; color: var(--quiet);
   font-size: .8rem; }

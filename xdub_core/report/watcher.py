@@ -16,6 +16,7 @@ from xdub_core.dub.observer import DubObserver, middle_of
 from xdub_core.dub.scene import Scene
 from xdub_core.media.picture.frame import FinishedFrame
 from xdub_core.progress import Progress, ProgressCallback
+from xdub_core.report.lips import LipWatch, Openings, SyncCurve
 from xdub_core.report.model import (
     Cost,
     PassedThrough,
@@ -57,7 +58,13 @@ class DubWatcher(DubObserver):
         self._pictures: dict[int, tuple[str, str]] = {}
         self._changed = bytearray()
         self._again: dict[int, tuple[str, str]] = {}
+        self._openings: Openings | None = None
+        self._lips: LipWatch | None = None
         self.warnings: list[str] = []
+
+    def read_lips_by(self, detector: object) -> None:
+        """Let a face detector that can tell cheaply how far mouths are open (`openings`) do so; before the dub."""
+        self._openings = getattr(detector, "openings", None)
 
     def timed(self, on_progress: ProgressCallback) -> ProgressCallback:
         """The same, and the time between two calls is that of the later one's stage, but for a stage that begins."""
@@ -72,6 +79,7 @@ class DubWatcher(DubObserver):
     def planned(self, scene: Scene, plans: Plans) -> None:
         """What is going to be dubbed."""
         self._scene, self._shots = scene, [[shot.frames for shot in shots] for shots in plans]
+        self._lips = LipWatch(scene, self._openings) if self._report else None
 
     def made(self, record: ClipRecord) -> None:
         """Note a clip; its pictures are taken when its frames come."""
@@ -90,6 +98,8 @@ class DubWatcher(DubObserver):
         for place, frame in zip(self._scene.shown.place.tolist(), frames, strict=True):
             self._changed.append(bool(frame.changed))
             number = min(round(place), len(slots) - 1)  # of the model's frames, as the clips' are
+            if self._lips is not None:
+                self._lips.add(number, frame)
             for wanted in [wanted for wanted in self._wanted if wanted <= number]:
                 for index in self._wanted.pop(wanted):
                     self._take_pictures(index, frame, slots[number])
@@ -124,6 +134,10 @@ class DubWatcher(DubObserver):
     def numbered_clips(self, numbers: Sequence[int]) -> tuple[ReportedClip, ...]:
         """The same, `person` being these numbers of the scene's speakers."""
         return tuple(replace(clip, person=numbers[clip.person - 1]) for clip in self.clips)
+
+    def sync(self, loudness: Sequence[np.ndarray], numbers: Sequence[int]) -> tuple[SyncCurve, ...]:
+        """Everybody's lips against what they say; see `LipWatch.curves`."""
+        return () if self._lips is None else self._lips.curves(loudness, numbers)
 
     @property
     def seconds(self) -> float:
