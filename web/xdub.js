@@ -12,6 +12,7 @@ const PANELS = {
   compare: ["XDubDub"],
   people: ["XDubPeople", "XDubFaceCrop"],
   sync: ["XDubDub"],
+  report: ["XDubReport"],
   clips: ["XDubSampler", "XDubDub"],
   guidance: ["XDubGuidance", "XDubSampler", "XDubDub"],
 };

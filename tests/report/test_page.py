@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.report.conftest import EVIL, clips, make_report
+from xdub_core.report.lips import SyncCurve
 from xdub_core.report.model import Cost
 from xdub_core.report.page import report_page, verdict
 from xdub_core.report.words import clock, numbered, told_of_passed
@@ -122,3 +123,26 @@ def test_many_numbers_are_told_in_short():
 
 def test_nothing_is_said_where_everything_was_dubbed():
     assert told_of_passed((), 3.0) == ""
+
+
+def test_lips_and_sound_are_drawn_however_long_they_are():
+    lips = tuple(None if number % 50 == 0 else 0.5 for number in range(90_000))
+    curve = SyncCurve(1, "opening", lips, lips, (0.2,) * 90_000, 2, 0.51, -0.04)
+    page = report_page(make_report(sync=(curve,)))
+    assert "Lips and sound" in page
+    assert "correlation 0.51 (the source&#x27;s: -0.04) with the lips +0.08 s after the sound" in page
+    assert len(page) - len(report_page(make_report())) < 60_000
+
+
+def test_without_a_lag_that_stands_out_none_is_told():
+    curve = SyncCurve(1, "movement", (0.1,) * 9, (0.1,) * 9, (0.2,) * 9, None, 0.1, None)
+    assert "no lag that stands out" in report_page(make_report(sync=(curve,)))
+
+
+def test_stills_are_wiped_over_each_other(report):
+    page = report_page(report)
+    assert (
+        page.count('class="wipe"') == sum(bool(clip.before) for clip in report.clips) + 1
+    )  # the clip to look at
+    assert "clip 1, before" in page
+    assert "clip 1, after" in page

@@ -96,4 +96,10 @@ export const zh = {
   "the mouth's opening and loudness {together} (source: {before})": "张口程度与响度的相关性 {together}（原视频：{before}）",
   "the mouth's movement and loudness {together} (source: {before})": "嘴部运动与响度的相关性 {together}（原视频：{before}）",
   "lips {seconds} s after the sound": "口型比声音晚 {seconds} 秒",
+  "Run to see the report here": "运行后可在此查看报告",
+  "The report is gone: run again to see it": "报告已不存在：请重新运行",
+  "open in a new tab": "在新标签页打开",
+  "save the page": "保存网页",
+  "Report": "报告",
+  "Click to scroll in it": "点击后可滚动",
 };
