@@ -30,7 +30,7 @@ HEIGHTS = {
     "VAELoader": 86,
     "XDubAudioFeatures": 154,
     "XDubColorMatch": 78,
-    "XDubDub": 660,
+    "XDubDub": 710,
     "XDubEmptyPrompt": 86,
     "XDubExpert": 166,
     "XDubFaceCrop": 220,
