@@ -88,6 +88,7 @@ class FaceCrop(io.ComfyNode):
             "are cut where something is connected to them, and held in memory, 3 MB a frame at 512 pixels: for videos "
             "of more than a few minutes use Dub Video (X-Dub), which holds none of them.",
             search_aliases=["face tracking", "lip sync", "crop face"],
+            has_intermediate_output=True,  # after a reload, too, the panel has what was found
             accept_all_inputs=True,  # workflows from before `face` had inputs of its own give them beside it
             inputs=[
                 inputs.footage("source"),

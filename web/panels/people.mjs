@@ -149,7 +149,7 @@ class PeoplePanel {
     const long = t("{seconds} s on screen ({share} %)", { seconds: seconds.toFixed(2), share: Math.round(100 * share) });
     const lines = [make("span", {}, from), make("span", { class: "xdub-faint" }, long)];
     if (why) lines[0].append(make("span", { class: "xdub-cannot" }, ` · ${notDubbed(why)}`));
-    return make("div", { class: "xdub-told", title: `${from}, ${long}, ${pixels} px` }, ...lines);
+    return make("div", { class: "xdub-people-told", title: `${from}, ${long}, ${pixels} px` }, ...lines);
   }
 
   #portrait(place) {

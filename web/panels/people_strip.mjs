@@ -25,8 +25,8 @@ export class Strip {
     Object.assign(this, { shown, signal, onChoose });
     this.boxes = make("div", { class: "xdub-boxes" });
     this.frame = make("div", { class: "xdub-frame" }, this.boxes);
-    this.stage = make("div", { class: "xdub-stage" }, this.frame);
-    this.time = make("output", { class: "xdub-time" });
+    this.stage = make("div", { class: "xdub-people-stage" }, this.frame);
+    this.time = make("output", { class: "xdub-people-time" });
     this.slider = this.#slider();
     const scrub = make("div", { class: "xdub-scrub" }, this.slider, this.time);
     this.element = make("div", { class: "xdub-strip" }, this.stage, scrub);
