@@ -43,7 +43,9 @@ export class BothVideo {
     this.#watch(shown, signal);
     const on = (type, call) => this.element.addEventListener(type, call, { signal });
     for (const type of ["play", "pause", "ended", "ratechange"]) on(type, changed);
-    on("loadeddata", () => shown(this.element.currentTime));
+    // A frame that was sought while the video stands is not always announced as one that is presented.
+    for (const type of ["loadeddata", "seeked"]) on(type, () => shown(this.element.currentTime));
+    on("ended", () => this.goTo(this.last)); // browsers leave out the last frames where they are late
     on("error", failed);
     signal.addEventListener("abort", () => this.#close(), { once: true });
   }
@@ -66,7 +68,6 @@ export class BothVideo {
       requestAnimationFrame(look);
     };
     look();
-    element.addEventListener("seeked", () => shown(element.currentTime), { signal });
   }
 
   #close() {
@@ -78,7 +79,7 @@ export class BothVideo {
   }
 
   get isReady() {
-    return this.element.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    return this.element.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !this.element.seeking;
   }
 
   get isPlaying() {

@@ -221,7 +221,7 @@ class Comparison {
     this.time.title = t("frame {frame} of {count}", { frame: video.frame, count: this.facts.frames });
     this.slider.value = String(video.frame);
     this.slider.setAttribute("aria-valuetext", time);
-    this.redraw();
+    if (video.isReady) this.redraw(); // until then the last picture stays
   }
 
   #fail() {
