@@ -37,7 +37,7 @@ def run(package, *command):
 
 def test_an_install_is_small(package):
     assert {path.name for path in package.iterdir() if path.is_dir()} == {
-        *("docs", "locales", "nodes", "web", "workflows", "xdub_core")
+        *("docs", "locales", "nodes", "subgraphs", "web", "workflows", "xdub_core")
     }
     assert not {"heads", "training"} & {path.name for path in (package / "xdub_core").iterdir()}
     assert sum(path.stat().st_size for path in package.rglob("*") if path.is_file()) < 23e6
