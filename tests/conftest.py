@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+# Before torch comes in, and for every process that a test starts: two that share a machine's cores with two threads
+# each are many times slower than with one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 if TYPE_CHECKING:
