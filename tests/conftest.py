@@ -64,11 +64,28 @@ def reference() -> Path:
     return _folder("XDUB_REFERENCE", "reference", "reference facts")
 
 
-def pytest_collection_modifyitems(items):
-    """Mark what compares with the released code's numbers, so that `-m goldens` runs it."""
+SLOW = {
+    *("web/test_nodes.py", "web/test_saved_workflows.py", "web/test_choices.py", "web/test_languages.py"),
+    "training/mini/test_make.py",
+}
+"""Some minutes together: they run with XDUB_SLOW=1, or where they are named."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the slow ones out, unless asked for; mark what compares with the released code's numbers (`-m goldens`)."""
     for item in items:
         if "goldens" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.goldens)
+    if os.environ.get("XDUB_SLOW") or any(".py" in str(given) for given in config.args):
+        return
+    here = Path(__file__).parent
+    slow = [
+        item
+        for item in items
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix() in SLOW
+    ]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,28 +18,6 @@ from comfy_server import Server  # noqa: E402
 from editor import VIEW, Editor  # noqa: E402
 
 TOLD = "THE EDITOR WAS NOT TESTED"
-
-
-EVERY_NODE = {"test_nodes", "test_saved_workflows", "test_choices"}
-"""Whose many cases are so alike that each runs in one of the two renderers, and half of them in either."""
-
-
-def pytest_collection_modifyitems(config, items):
-    """Leave out the other renderer of the cases that are alike, unless XDUB_EDITOR=both asks for it."""
-    if os.environ.get("XDUB_EDITOR") == "both":
-        return
-    left_out = [item for item in items if item.path.parent == HERE and _other_renderer(item)]
-    config.hook.pytest_deselected(items=left_out)
-    dropped = set(map(id, left_out))
-    items[:] = [item for item in items if id(item) not in dropped]
-
-
-def _other_renderer(item) -> bool:
-    callspec = getattr(item, "callspec", None)
-    if item.path.stem not in EVERY_NODE or callspec is None or "vue" not in callspec.params:
-        return False
-    case = item.nodeid.replace("canvas", "").replace("vue", "")
-    return callspec.params["vue"] != bool(zlib.crc32(case.encode()) % 2)
 
 
 def pytest_terminal_summary(terminalreporter):
