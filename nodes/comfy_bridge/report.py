@@ -14,15 +14,13 @@ from comfy_api.latest import io, ui
 
 from xdub_core import __version__
 from xdub_core.audio.loudness import recording_loudness
-from xdub_core.errors import MediaError
-from xdub_core.media.container.opening import reason
-from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import scan_video
 from xdub_core.report.facts import environment_facts, fact_of, flat_facts, video_file
 from xdub_core.report.lips import SyncCurve
 from xdub_core.report.model import Fact, Report, ReportedFile, report_json
 from xdub_core.report.page import report_page, verdict
+from xdub_core.report.saving import save_report
 from xdub_core.report.watcher import DubWatcher
 from xdub_core.report.words import clock
 
@@ -102,16 +100,7 @@ def saved_report(report: Report, prefix: str) -> tuple[ui.SavedResult, ui.SavedR
     saved = []
     for suffix, pieces in (("html", [report_page(report)]), ("json", report_json(report))):
         path = Path(folder) / f"{name}_{number:05}_.{suffix}"
-        file = HiddenFile(path, overwrite=False)
-        try:
-            with file.path.open("w", encoding="utf-8", newline="\n") as content:
-                content.writelines(pieces)
-        except BaseException as error:
-            file.discard()
-            if isinstance(error, OSError):
-                raise MediaError(f"{path}: the report cannot be written ({reason(error)})") from error
-            raise
-        file.keep()
+        save_report(path, pieces, overwrite=False)
         saved.append(ui.SavedResult(path.name, subfolder, io.FolderType.output))
     return saved[0], saved[1]
 

@@ -1,6 +1,6 @@
 """How ComfyUI's front end draws a workflow: boxes of nodes, places of sockets, curves of wires; from the JSON alone.
 
-Numbers of front end 1.49, read off the real thing; `tests/web/test_workflows.py` holds them against the browser.
+Numbers of front end 1.49, read off the real thing by hand; no test holds them against the browser yet.
 """
 
 from __future__ import annotations

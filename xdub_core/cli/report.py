@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,6 @@ from xdub_core import __version__
 from xdub_core.cli.chosen_model import ChosenModel
 from xdub_core.cli.options.files import FileOptions
 from xdub_core.dub.settings import DubSettings
-from xdub_core.errors import MediaError
-from xdub_core.media.container.opening import reason
-from xdub_core.media.output.output_file import HiddenFile
 from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import VideoInfo, scan_video
@@ -24,6 +20,7 @@ from xdub_core.report.facts import environment_facts, fact_of, flat_facts, recor
 from xdub_core.report.model import Fact, Facts, Report, report_json
 from xdub_core.report.page import report_page
 from xdub_core.report.people import Named
+from xdub_core.report.saving import save_report
 from xdub_core.report.watcher import DubWatcher
 
 _NOT_TOLD = frozenset({"overwrite", "reference", "c2pa_key"})
@@ -51,7 +48,7 @@ def write_report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed,
     """
     report = _report(files, options, dubbed, watcher)
     for path, pieces in zip(files.report_paths, (report_json(report), (report_page(report),)), strict=True):
-        _write(path, pieces, files.overwrite)
+        save_report(path, pieces, files.overwrite)
 
 
 def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watcher: DubWatcher) -> Report:
@@ -105,16 +102,3 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Fact]:
 
 def _told(group: Any) -> Iterable[Any]:
     return (field for field in fields(group) if field.name not in _NOT_TOLD)
-
-
-def _write(path: Path, pieces: Iterable[str], overwrite: bool) -> None:
-    file = HiddenFile(path, overwrite)
-    try:
-        with file.path.open("w", encoding="utf-8", newline="\n") as content:
-            content.writelines(pieces)
-    except BaseException as error:
-        file.discard()
-        if isinstance(error, OSError):
-            raise MediaError(f"{path}: the report cannot be written ({reason(error)})") from error
-        raise
-    file.keep()
