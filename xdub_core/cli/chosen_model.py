@@ -24,6 +24,7 @@ from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.mini.card import BUILT_IN, CARD, is_mini
 from xdub_core.mini.loading import Mini, load_mini
 from xdub_core.model.dit_file import check_dit_file
+from xdub_core.model.few_steps import FewSteps, stated_few_steps
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released.loading import (
     DETECTOR_FILES,
@@ -38,6 +39,8 @@ from xdub_core.released.loading import (
 from xdub_core.released.manifest import find_file, models_folder
 from xdub_core.released.memory import Plan, chosen_dtype
 from xdub_core.released.untrained import untrained_features, untrained_model
+from xdub_core.sampling.clip_sampling import SamplerSettings
+from xdub_core.sampling.guidance import UNGUIDED
 
 
 class ModelPart(Enum):
@@ -64,7 +67,10 @@ class ChosenModel:
         """The model's own settings."""
         if self.mini is not None:
             return self.mini.card.settings
-        return DubSettings(retries=0) if self.name == UNTRAINED else DubSettings()  # noise fails every check
+        if self.name == UNTRAINED:
+            return DubSettings(retries=0)  # noise fails every check
+        few = stated_few_steps(self.name) if Path(self.name).is_file() else None
+        return DubSettings() if few is None else DubSettings(sampler=few_step_sampler(few))
 
     def checked(self, settings: DubSettings, detects: bool) -> ChosenModel:
         """The model with its dtype, when all files are there and fit into the device's memory.
@@ -156,6 +162,11 @@ class ChosenModel:
             loading=_loading(Stage.MODEL, on_progress),
         )
         return spooled, model
+
+
+def few_step_sampler(few: FewSteps) -> SamplerSettings:
+    """How a distilled model is sampled: as its file says, with no guidance but that in its weights."""
+    return SamplerSettings(few.steps, UNGUIDED, few.shift)
 
 
 def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:

@@ -22,6 +22,7 @@ from xdub_core.mini.card import is_mini
 from xdub_core.mini.loading import load_mini
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import checkpoint_config
+from xdub_core.model.few_steps import stated_few_steps
 from xdub_core.released.manifest import human_size
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
@@ -91,6 +92,8 @@ def _facts(found: FileDescription) -> list[tuple[str, str]]:
         facts.append(("width", f"{config.dim}, {config.layers} blocks"))
         facts.append(("latents", f"{config.latent_channels} channels"))
         facts.append(("audio", f"{config.audio_dim} features wide, {config.audio_layers} projection layers"))
+        if few := stated_few_steps(found.path):
+            facts.append(("sampling", few.text))
     return facts
 
 

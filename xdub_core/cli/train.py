@@ -62,3 +62,54 @@ def train_mini(
     with progress_bars() as show:
         shipped = MiniMaker(chosen, folder, workers, device, show, start).make()
     answer.print(f"[green]{escape(str(shipped))}[/] holds the model.", soft_wrap=True)
+
+
+@train_app.command("few-steps")
+@interruptible("the same command goes on from what is in its folder")
+def train_few_steps(
+    folder: Annotated[Path, typer.Option(help="Work folder; training goes on from what is in it.")] = Path(
+        "out/few-steps"
+    ),
+    teacher: Annotated[str, typer.Option(help="The mini to distil: its folder, or 'built-in'.")] = "built-in",
+    steps: Annotated[int, typer.Option(help="Sampling steps of the student.")] = 2,
+    substeps: Annotated[int, typer.Option(help="The teacher's for each of them.")] = 2,
+    shift: Annotated[float, typer.Option(help="The schedule's shift, of both.")] = 5.0,
+    guidance: Annotated[
+        str,
+        typer.Option(
+            help="The teacher's: 'released' (three branches), the mini's 'own', or 'none' (of a teacher that was "
+            "distilled itself)."
+        ),
+    ] = "released",
+    clips: Annotated[int, typer.Option(help="Clips to draw, ten training windows each.")] = 160,
+    training_steps: Annotated[int, typer.Option(help="Training steps.")] = 300,
+    batch: Annotated[int, typer.Option(help="Windows in a training step.")] = 4,
+    threads: Annotated[int, typer.Option(help="Threads of the training; 0: PyTorch's choice.")] = 0,
+) -> None:
+    """Distil the mini to few steps without guidance: a fraction of the predictions. Stop and start at will.
+
+    Twice in a row makes a student of one step: first with --steps 2, then with --steps 1 --guidance none --teacher
+    FOLDER/shipped-2. Needs espeak-ng to draw the heads.
+    """
+    from xdub_core.mini.card import BUILT_IN
+    from xdub_core.training.distillation import DistillationSettings
+    from xdub_core.training.mini.few_steps import MiniFewSteps
+
+    if threads:
+        torch.set_num_threads(threads)
+    settings = DistillationSettings(
+        steps=steps, substeps=substeps, shift=shift, face_weight=2.0, lip_weight=6.0
+    )
+    start = BUILT_IN if teacher == "built-in" else Path(teacher)
+    with progress_bars() as show:
+        shipped = MiniFewSteps(
+            folder,
+            start,
+            settings,
+            guidance,
+            clips=clips,
+            training_steps=training_steps,
+            batch=batch,
+            on_progress=show,
+        ).make()
+    answer.print(f"[green]{escape(str(shipped))}[/] holds the model.", soft_wrap=True)

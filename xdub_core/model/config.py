@@ -15,6 +15,9 @@ from xdub_core.weights.stated import stated
 
 TIMESTEPS = 1000.0
 """The model's timestep is this times sigma."""
+CONFIG_METADATA = "config"
+"""Key of a checkpoint's safetensors metadata where ComfyUI looks for a model's sizes: JSON, in it `transformer`, and
+in that, as `xdub`, our DiTConfig. The released file has none."""
 AUDIO_TOKENS_PER_LATENT = 8
 """Feature rows (50 a second) that one latent frame attends to (released model §3)."""
 

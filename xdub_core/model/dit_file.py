@@ -12,17 +12,14 @@ from torch import nn
 
 from xdub_core.errors import CheckpointError
 from xdub_core.model.attention import AttentionFunction, torch_attention
-from xdub_core.model.config import DiTConfig, config_from_shapes, config_from_values
+from xdub_core.model.config import CONFIG_METADATA, DiTConfig, config_from_shapes, config_from_values
 from xdub_core.model.dit import XDubDiT
+from xdub_core.model.few_steps import FEW_STEPS, FewSteps
 from xdub_core.weights.identify import FileDescription, describe_file
 from xdub_core.weights.kinds import Kind
 from xdub_core.weights.stated import as_object, stated_object
 from xdub_core.weights.strict import check_tensors, load_strictly, tensor_problems, wrong_file
 from xdub_core.weights.tensor_file import open_tensors, save_tensors
-
-CONFIG_METADATA = "config"
-"""Key of a checkpoint's safetensors metadata where ComfyUI looks for a model's sizes: JSON, in it `transformer`, and
-in that, as `xdub`, our DiTConfig. The released file has none."""
 
 _WHOLE = "a whole X-Dub checkpoint"
 _GET_IT = "get X-Dub_model.safetensors with `python -m xdub_core models download`"
@@ -71,10 +68,15 @@ def check_dit_file(path: Path | str) -> FileDescription:
     return found
 
 
-def save_dit(model: XDubDiT, path: Path | str) -> None:
-    """Save a model, whole or not at all, with its sizes, so that `load_dit` needs no guess about its heads."""
-    sizes = {"transformer": {"xdub": asdict(model.config)}}
-    save_tensors(path, model.state_dict(), {CONFIG_METADATA: json.dumps(sizes)})
+def save_dit(model: XDubDiT, path: Path | str, few: FewSteps | None = None) -> None:
+    """Save a model, whole or not at all, with its sizes, so that `load_dit` needs no guess about its heads.
+
+    `few`: how it is sampled, where it was distilled. One key holds both: of several, the order in a file is random.
+    """
+    stated: dict[str, Any] = {"transformer": {"xdub": asdict(model.config)}}
+    if few is not None:
+        stated[FEW_STEPS] = asdict(few)
+    save_tensors(path, model.state_dict(), {CONFIG_METADATA: json.dumps(stated)})
 
 
 def checkpoint_config(found: FileDescription) -> DiTConfig:

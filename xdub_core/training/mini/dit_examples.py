@@ -64,10 +64,14 @@ class PairBatch:
 
 @dataclass(frozen=True)
 class MiniExamples:
-    """Makes the examples of `recipe` from a work folder that has the small networks, in `shipped`, already."""
+    """Makes the examples of `recipe` from a work folder that has the small networks, in `shipped`, already.
+
+    `networks_folder`: where they are instead.
+    """
 
     recipe: MiniRecipe
     folder: Path
+    networks_folder: Path | None = None
 
     @cached_property
     def clips(self) -> TalkingHeads:
@@ -78,7 +82,7 @@ class MiniExamples:
 
     @cached_property
     def networks(self) -> MiniNetworks:
-        return load_networks(self.folder / "shipped")
+        return load_networks(self.networks_folder or self.folder / "shipped")
 
     @cached_property
     def vae(self) -> MiniVAE:
