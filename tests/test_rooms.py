@@ -12,13 +12,26 @@ ROOT = Path(__file__).resolve().parents[1]
 LOWEST_FIRST = (
     *("errors", "files", "progress", "weights", "vae"),
     *("media/timeline", "media/container", "media/picture", "media/video", "media/sound", "media/output"),
-    *("audio", "face", "model", "sampling", "experts", "compose", "job", "dub", "report", "released", "mini"),
+    *(
+        "audio",
+        "face",
+        "model",
+        "sampling",
+        "experts",
+        "compose",
+        "job",
+        "dub",
+        "dub_it",
+        "report",
+        "released",
+        "mini",
+    ),
     *("heads", "training", "evaluation", "cli"),
 )
 BRIDGE = "nodes/comfy_bridge"
 ROOMS = (
     *(f"xdub_core/{room}" for room in LOWEST_FIRST),
-    *(f"{BRIDGE}/host", f"{BRIDGE}/model", f"{BRIDGE}/media", BRIDGE, "nodes"),
+    *(f"{BRIDGE}/host", f"{BRIDGE}/model", f"{BRIDGE}/media", f"{BRIDGE}/dub_it", BRIDGE, "nodes"),
 )
 MAY_TRAIN = ("xdub_core/heads", "xdub_core/training", "xdub_core/evaluation", "xdub_core/cli")
 """An artist's install is without the first two (.comfyignore)."""
