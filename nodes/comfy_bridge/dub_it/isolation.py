@@ -100,7 +100,7 @@ def audio_target(reference: Mapping[str, Any] | None) -> Target:
 
 
 @contextmanager
-def isolated(blocks: Iterable[nn.Module], video: Target, audio: Target) -> Iterator[None]:
+def isolated(blocks: Iterable[Any], video: Target, audio: Target) -> Iterator[None]:
     """While it lasts, the blocks' attentions between the streams see the targets only."""
     with ExitStack() as stack:
         for block in blocks if (video, audio) != (Target(), Target()) else ():
@@ -128,7 +128,7 @@ def _sliced(queries: Target, keys: Target) -> Callable[..., Any]:
 def _filled(queries: Target) -> Callable[..., Tensor]:
     """What comes out of it, with the output of an attention to nothing where the context's queries were."""
 
-    def after(attention: nn.Module, _: tuple[Tensor, ...], out: Tensor) -> Tensor:
+    def after(attention: Any, _: tuple[Tensor, ...], out: Tensor) -> Tensor:
         nothing = attention.to_out(out.new_zeros(len(out), 1, attention.heads * attention.dim_head))
         rows = [nothing.expand(-1, count, -1) for count in (queries.before, queries.after)]
         return torch.cat((rows[0], out, rows[1]), dim=1)
