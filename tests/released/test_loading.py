@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 from tests.model.conftest import SMALL
 from xdub_core.audio.recording import open_recording
 from xdub_core.errors import CheckpointError, MissingModelError
+from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, save_expert
+from xdub_core.experts.lora import Lora
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import save_dit
 from xdub_core.released import loading as released
@@ -88,3 +90,54 @@ def test_one_missing_file_is_named_with_its_purpose(tmp_path):
         MissingModelError, match=r"large-v2\.pt \(Whisper large-v2: speech features; 3\.1 GB\)"
     ):
         released.require_files(tmp_path, ["whisper"])
+
+
+@pytest.fixture
+def small_model(monkeypatch, tmp_path):
+    """A small checkpoint in the real formats, and how to load it: (path, load)."""
+    torch.manual_seed(0)
+    dit = XDubDiT(SMALL)
+    save_dit(dit, tmp_path / "dit.safetensors")
+    save_empty_prompt(tmp_path / EMPTY_PROMPT_FILE, torch.randn(1, SMALL.text_dim))
+    save_file({"a": torch.zeros(1)}, tmp_path / "vae")
+    files = {"vae": tmp_path / "vae", "text": tmp_path / EMPTY_PROMPT_FILE}
+    monkeypatch.setattr(released, "find_file", lambda key, folder: files[key])
+    monkeypatch.setattr(released, "load_wan_vae", lambda path, device, dtype: CosineVAE(4))
+
+    def sampled(**options):
+        model = released.released_model(
+            tmp_path, tmp_path / "dit.safetensors", dtype=torch.float32, **options
+        )
+        random = torch.Generator().manual_seed(1)
+        reference = torch.randn(1, 4, 2, 4, 4, generator=random)
+        audio = torch.randn(1, 2, 8, SMALL.audio_dim, generator=random)
+        return sample_clip(model.denoiser, ClipInputs(reference, audio), SamplerSettings(steps=3))
+
+    return dit, sampled
+
+
+def test_loras_are_added_and_experts_act_beside_the_weights(small_model, tmp_path):
+    dit, sampled = small_model
+    weight = dit.blocks[0].ffn[0].weight
+    up, down = torch.randn(len(weight), 2), torch.randn(2, weight.shape[1])
+    prefix = "diffusion_model.blocks.0.ffn.0.lora_"
+    save_file({prefix + "up.weight": up, prefix + "down.weight": down}, tmp_path / "lora.safetensors")
+    everywhere = Expert(ExpertInfo("lip", 2, 2.0, 0.0, 1.0), {"blocks.0.ffn.0": LowRank(down, up)})
+    save_expert(everywhere, tmp_path / "expert.safetensors")
+    plain, added = sampled(), sampled(loras=[Lora(tmp_path / "lora.safetensors", 0.5)])
+    beside = sampled(experts=[Lora(tmp_path / "expert.safetensors", 0.5)])
+    assert (plain - added).abs().max() > 1e-3
+    torch.testing.assert_close(added, beside, rtol=1e-3, atol=1e-4)  # the same change, in other ways
+    assert torch.equal(plain, sampled(loras=[Lora(tmp_path / "lora.safetensors", 0.0)]))
+
+
+def test_what_is_added_is_looked_at_before_any_work(tmp_path):
+    save_file({"diffusion_model.blocks.0.norm3.diff": torch.ones(5)}, tmp_path / "lora.safetensors")
+    with pytest.raises(CheckpointError, match="another size"):
+        released.check_added(SMALL, [Lora(tmp_path / "lora.safetensors")], [])
+    wrong = Expert(
+        ExpertInfo("lip", 2, 2.0, 0.0, 1.0), {"blocks.9.ffn.0": LowRank(torch.ones(2, 4), torch.ones(4, 2))}
+    )
+    save_expert(wrong, tmp_path / "expert.safetensors")
+    with pytest.raises(CheckpointError, match="another model"):
+        released.check_added(SMALL, [], [Lora(tmp_path / "expert.safetensors")])

@@ -18,12 +18,13 @@ from xdub_core.cli.options.model import MINI, RELEASED, UNTRAINED, ModelOptions
 from xdub_core.dub.model import DubModel
 from xdub_core.dub.settings import RELEASED_CROP_STEP, DubSettings, check_sizes
 from xdub_core.errors import SettingsError
+from xdub_core.experts.lora import Lora
 from xdub_core.face.detector import FaceDetector
 from xdub_core.face.openmmlab import OpenMMLabDetector
 from xdub_core.face.rtmw_detector import RTMWSettings
 from xdub_core.mini.card import BUILT_IN, CARD, is_mini
 from xdub_core.mini.loading import Mini, load_mini
-from xdub_core.model.dit_file import check_dit_file
+from xdub_core.model.dit_file import check_dit_file, checkpoint_config
 from xdub_core.model.few_steps import FewSteps, stated_few_steps
 from xdub_core.progress import Progress, ProgressCallback, Stage
 from xdub_core.released.loading import (
@@ -31,6 +32,7 @@ from xdub_core.released.loading import (
     DUB_FILES,
     KeepFeatures,
     Loading,
+    check_added,
     released_detector,
     released_features,
     released_model,
@@ -61,6 +63,8 @@ class ChosenModel:
     dtype: torch.dtype | None
     batched: bool
     mini: Mini | None = None
+    loras: tuple[Lora, ...] = ()
+    experts: tuple[Lora, ...] = ()
 
     @property
     def settings(self) -> DubSettings:
@@ -90,8 +94,10 @@ class ChosenModel:
         dit = check_dit_file(self.name) if self.name != RELEASED else None
         require_files(self.models_dir, [key for key in DUB_FILES if not (key == "model" and dit)])
         dit = dit or check_dit_file(find_file("model", self.models_dir))
+        check_added(checkpoint_config(dit), self.loras, self.experts)
         dtype = self.dtype or chosen_dtype(dit, self.device)
-        Plan(self.models_dir, dit, settings, self.device, dtype, self.batched).check()
+        changed = bool(self.loras)
+        Plan(self.models_dir, dit, settings, self.device, dtype, self.batched, changed).check()
         return replace(self, dtype=dtype)
 
     def with_detector(self) -> ChosenModel:
@@ -122,7 +128,14 @@ class ChosenModel:
         if part is ModelPart.HEARS:
             return [find_file(key, self.models_dir) for key in ("whisper", "wav2vec")]
         dit = find_file("model", self.models_dir) if self.name == RELEASED else Path(self.name)
-        return [dit, *(find_file(key, self.models_dir) for key in ("vae", "text"))]
+        added = [each.path for each in (*self.loras, *self.experts)]
+        return [dit, *(find_file(key, self.models_dir) for key in ("vae", "text")), *added]
+
+    @property
+    def changed_by(self) -> str:
+        """What changes the model's numbers, with how much of it; empty where nothing does."""
+        kinds = (("lora", self.loras), ("expert", self.experts))
+        return ", ".join(f"{kind} {each.strength}" for kind, added in kinds for each in added)
 
     def load(
         self,
@@ -159,6 +172,8 @@ class ChosenModel:
             device=self.device,
             dtype=self.dtype or torch.float32,
             batched=self.batched,
+            loras=self.loras,
+            experts=self.experts,
             loading=_loading(Stage.MODEL, on_progress),
         )
         return spooled, model
@@ -175,15 +190,20 @@ def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:
     Raises SettingsError for a device that is not there, or what a mini does not do; MissingModelError or
     CheckpointError for a mini that is not whole.
     """
+    loras, experts = options.added
     model = ChosenModel(
         name=options.model,
         models_dir=models_folder(options.models_dir),
         device=options.torch_device,
         dtype=options.torch_dtype,
         batched=not options.low_memory,
+        loras=loras,
+        experts=experts,
     )
     folder = BUILT_IN if options.model == MINI else Path(options.model)
     if options.model != MINI and not is_mini(folder):
+        if options.model == UNTRAINED and (loras or experts):
+            raise SettingsError(f"--lora and --expert change a model; '{UNTRAINED}' is none: leave them out")
         return model
     _check_mini_options(options, detector)
     return replace(model, mini=load_mini(folder, batched=model.batched))
@@ -199,6 +219,8 @@ def _check_mini_options(options: ModelOptions, detector: Detector) -> None:
             raise SettingsError(
                 f"{option} {chosen}: a mini runs on the CPU, in float32, and finds faces by itself; leave it out"
             )
+    if options.lora or options.expert:
+        raise SettingsError("--lora and --expert: a mini has its own experts already; leave them out")
 
 
 def _loading(stage: Stage, on_progress: ProgressCallback) -> Loading:

@@ -78,7 +78,9 @@ class KeptWork:
         """Where the clips are kept; None: nowhere."""
         if self.folder is None:
             return None
-        dubs = self.model.name, str(self.model.dtype), self.hashes[ModelPart.DUBS]
+        dubs = [self.model.name, str(self.model.dtype), self.hashes[ModelPart.DUBS]]
+        if self.model.changed_by:
+            dubs.append(self.model.changed_by)
         inputs = key_of("clips", self.run.versions, self.run.inputs["video"], dubs)
         heard = tuple(features_key(speaker.features) for speaker in speakers)
         return KeptClips(self.folder.store, inputs, heard, self._planned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -17,7 +18,13 @@ from xdub_core.audio.wav2vec_checkpoint import load_wav2vec
 from xdub_core.audio.whisper import WhisperAudioEncoder, load_whisper
 from xdub_core.dub.model import DubModel
 from xdub_core.errors import MissingModelError
+from xdub_core.experts.adapters import Adapters
+from xdub_core.experts.expert import Expert, load_expert
+from xdub_core.experts.expert_denoiser import ExpertDenoiser
+from xdub_core.experts.lora import Lora, add_lora, check_lora
 from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_detector
+from xdub_core.model.config import DiTConfig
+from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import check_dit_file, checkpoint_config, load_dit
 from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, empty_prompt_context
 from xdub_core.released.manifest import (
@@ -29,7 +36,7 @@ from xdub_core.released.manifest import (
     released_file,
 )
 from xdub_core.released.memory import chosen_vae_dtype
-from xdub_core.sampling.denoiser import DenoiserOnDemand, DiTDenoiser, dit_needs
+from xdub_core.sampling.denoiser import Denoiser, DenoiserOnDemand, DiTDenoiser, dit_needs
 from xdub_core.vae.wan import load_wan_vae, wan_network_class
 from xdub_core.weights.identify import describe_file
 
@@ -129,30 +136,52 @@ def released_model(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
     batched: bool = True,
+    loras: Sequence[Lora] = (),
+    experts: Sequence[Lora] = (),
     loading: Loading = _untold,
 ) -> DubModel:
     """The Wan2.2 VAE, and the DiT (from `checkpoint`, or the models folder's) as soon as a clip is sampled.
 
     The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
-    `loading` gets the name of each part. Raises CheckpointError for a file that is no DiT, at once.
+    `loras` are added to the DiT's weights; `experts` act beside them at their own noise levels. `loading` gets the name
+    of each part. Raises CheckpointError for a file that is no DiT, at once.
     """
     path = checkpoint or find_file("model", models_dir)
     config = checkpoint_config(check_dit_file(path))
 
-    def load() -> DiTDenoiser:
+    def load() -> Denoiser:
         loading("the empty prompt")
         text = find_file("text", models_dir)
         context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=config.text_dim)
         loading("X-Dub")
         dit = load_dit(path, device=device, dtype=dtype)
+        for lora in loras:
+            add_lora(dit, lora)
+        attached = [Adapters(_strong(expert)).attach(dit).to(device) for expert in experts]
         loading(None)
-        return DiTDenoiser(dit, context.to(device), batched)
+        denoiser = DiTDenoiser(dit, context.to(device), batched)
+        return ExpertDenoiser(denoiser, attached) if attached else denoiser
 
     loading("the Wan2.2 VAE")
     vae = find_file("vae", models_dir)
     video_vae = load_wan_vae(vae, device, chosen_vae_dtype(describe_file(vae), device, dtype))
     loading(None)
     return DubModel(video_vae, DenoiserOnDemand(load, dit_needs(config)), device)
+
+
+def check_added(config: DiTConfig, loras: Sequence[Lora], experts: Sequence[Lora]) -> None:
+    """Raise CheckpointError unless all of these fit a DiT of these sizes."""
+    dit = XDubDiT(config, device="meta")
+    for lora in loras:
+        check_lora(dit, lora)
+    for expert in experts:
+        Adapters(_strong(expert)).attach(dit)
+
+
+def _strong(expert: Lora) -> Expert:
+    """An expert's file, with its strength in its alpha."""
+    loaded = load_expert(expert.path)
+    return replace(loaded, info=replace(loaded.info, alpha=loaded.info.alpha * expert.strength))
 
 
 def released_detector(

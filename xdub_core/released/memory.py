@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the released model is run: what its memory depends on."""
+    """How the released model is run: what its memory depends on; `changed`: its weights are not the file's own."""
 
     models_dir: Path
     dit: FileDescription
@@ -53,6 +53,7 @@ class Plan:
     device: str
     dtype: torch.dtype
     batched: bool
+    changed: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -91,10 +92,11 @@ class Plan:
         vae = describe_file(find_file("vae", self.models_dir))
         vae_dtype = chosen_vae_dtype(vae, self.device, self.dtype)
         sampling, pixels = sampling_bytes(self), vae_dtype.itemsize * self.settings.crop_size**2
+        owned = self._owned(self.dit, self.dtype)
         decoding, kept = DECODED_PER_PIXEL * pixels, STREAMS * CACHED_PER_PIXEL * pixels
         working = max(sampling, decoding) + kept if self._on_cpu else max(sampling, decoding + kept)
         return (
-            Part("the model", self._owned(self.dit, self.dtype)),
+            Part("the model", self.dtype.itemsize * self.dit.parameters if self.changed else owned),
             Part("its VAE", self._owned(vae, vae_dtype)),
             Part("what is computed with them", working),
         )

@@ -12,6 +12,7 @@ import torch
 import typer
 
 from xdub_core.errors import SettingsError
+from xdub_core.experts.lora import Lora
 from xdub_core.released.manifest import MODELS_VARIABLE
 
 _option = partial(typer.Option, rich_help_panel="Model")
@@ -62,6 +63,28 @@ class ModelOptions:
             "--low-memory", help="Run guidance's three branches one by one: less memory, a little slower."
         ),
     ] = False
+    lora: Annotated[
+        list[str] | None,
+        _option(
+            metavar="FILE[:STRENGTH]",
+            help="A LoRA that is added to the weights, of X-Dub or of Wan2.2-TI2V-5B, such as one for few steps; may "
+            "be given several times.",
+        ),
+    ] = None
+    expert: Annotated[
+        list[str] | None,
+        _option(
+            metavar="FILE[:STRENGTH]",
+            help="A LoRA expert made by X-Dub's trainer, which acts at its own noise levels; may be given "
+            "several times.",
+        ),
+    ] = None
+
+    @property
+    def added(self) -> tuple[tuple[Lora, ...], tuple[Lora, ...]]:
+        """The LoRAs and the experts. Raises SettingsError for a strength that is no number."""
+        loras = tuple(Lora.parse(text) for text in self.lora or ())
+        return loras, tuple(Lora.parse(text, "--expert") for text in self.expert or ())
 
     @property
     def torch_device(self) -> str:
