@@ -71,9 +71,22 @@ def vue(request):
     return request.param
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.failed:
+        item.session.stash[FAILED] = True
+
+
 @pytest.fixture
-def editor(only_editor, vue):
+def editor(only_editor, vue, request):
     """The editor with an empty graph; the pack must leave the console alone."""
+    if request.session.stash.get(FAILED, False):
+        request.session.stash[FAILED] = False
+        only_editor.renew()
     only_editor.open(vue)
     only_editor.pack_errors.clear()
     yield only_editor

@@ -22,12 +22,13 @@ already, in whose custom_nodes the pack lies. Without it the pack is installed a
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, ElementHandle, Page, Response
+    from playwright.sync_api import APIResponse, ConsoleMessage, ElementHandle, Locator, Page, Response
 
 PACK = "comfyui-x-dub"
 RENDERER = "Comfy.VueNodes.Enabled"
@@ -37,7 +38,9 @@ SETTINGS = {
     "Comfy.Graph.CanvasInfo": False,
     "Comfy.Notification.ShowVersionUpdates": False,
 }
-MINUTE = 60_000  # what playwright waits at most for a condition, in ms; CI's machines are slow
+SECONDS = 30  # what playwright waits at most for a condition; CI's machines are slow
+SECONDS_TO_START = 120  # for the editor to be there
+SECONDS_TO_STOP = 60  # for the server to come to the end of a step of a dub that is cancelled
 CHANGES_ARE_ONE_FOR = 60  # ms: what follows sooner is undone together with the change before
 VIEW = {"width": 1400, "height": 1000}
 HAS_STARTED = (
@@ -45,6 +48,32 @@ HAS_STARTED = (
     " && window.LiteGraph?.registered_node_types?.XDubDub"
 )
 EMPTY: dict[str, Any] = {"last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "version": 0.4}
+CLEAR = """async (empty) => {
+    const { workflow, sidebarTab, toast } = app.extensionManager
+    document.activeElement?.blur()
+    for (const left of document.querySelectorAll(".litecontextmenu, .graphdialog")) left.remove()
+    toast.removeAll()
+    sidebarTab.activeSidebarTabId = null
+    app.canvas.deselectAll()
+    await app.loadGraphData(empty, true, false)
+    for (const other of workflow.openWorkflows.filter((each) => each !== workflow.activeWorkflow))
+        await workflow.closeWorkflow(other)
+    app.canvas.ds.scale = 1
+    app.canvas.ds.offset = [0, 0]
+    app.canvas.setDirty(true, true)
+}"""
+DIALOGS = "[role=dialog], .p-dialog-mask"
+PUT_SETTINGS_BACK = """async ([before, renderer]) => {
+    const { settings, get, set } = app.extensionManager.setting
+    const now = {}
+    for (const name of Object.keys(settings)) {
+        const value = get(name)
+        now[name] = JSON.stringify(value)
+        if (before && name !== renderer && before[name] !== undefined && before[name] !== now[name])
+            await set(name, JSON.parse(before[name]))
+    }
+    return before ?? now
+}"""
 SHOWN = "!w.hidden && !w.options?.hidden"
 NODE = "app.rootGraph.getNodeById(id)"
 
@@ -56,10 +85,24 @@ class Editor:
         self.page, self.address = page, address
         self.vue = False
         self.pack_errors: list[str] = []
-        page.set_default_timeout(2 * MINUTE)
-        page.on("console", self._on_console)
-        page.on("pageerror", lambda error: self._note("uncaught", f"{error}\n{getattr(error, 'stack', '')}"))
-        page.on("response", self._on_response)
+        self._settings: dict[str, str] | None = None
+        self._listen()
+
+    def _listen(self) -> None:
+        self.page.set_default_timeout(SECONDS * 1000)
+        self.page.set_default_navigation_timeout(SECONDS_TO_START * 1000)
+        self.page.on("console", self._on_console)
+        self.page.on(
+            "pageerror", lambda error: self._note("uncaught", f"{error}\n{getattr(error, 'stack', '')}")
+        )
+        self.page.on("response", self._on_response)
+
+    def renew(self) -> None:
+        """Go on in a new page: what a failed test has left in the old one is nobody's matter."""
+        context = self.page.context
+        self.page.close()
+        self.page = context.new_page()
+        self._listen()
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -85,24 +128,38 @@ class Editor:
             self.page.request.post(f"http://{self.address}/api/settings", data={**SETTINGS, RENDERER: vue})
             self.page.goto(f"http://{self.address}/")
             self._wait_for_start()
-        self.js("([name, value]) => app.extensionManager.setting.set(name, value)", [RENDERER, vue])
         self.vue = vue
+        self._stop_runs()
+        self._put_settings_back()
+        self.js("([name, value]) => app.extensionManager.setting.set(name, value)", [RENDERER, vue])
         self.clear()
 
     def _wait_for_start(self) -> None:
-        self.page.wait_for_function(HAS_STARTED)
+        self.page.wait_for_function(HAS_STARTED, timeout=SECONDS_TO_START * 1000)
         self.page.locator(".p-blockui-mask, #vue-app .p-progressspinner").first.wait_for(state="hidden")
 
+    def _stop_runs(self) -> None:
+        """Nothing runs and nothing waits any longer: a failed test's dub would go on beside the next tests."""
+        stopped_by = time.monotonic() + SECONDS_TO_STOP
+        while any(len(prompts) for prompts in self._server("get", "queue").json().values()):
+            assert time.monotonic() < stopped_by, f"a run goes on {SECONDS_TO_STOP} s after it was cancelled"
+            self._server("post", "queue", data={"clear": True})
+            self._server("post", "interrupt", data={})
+            self.page.wait_for_timeout(100)
+
+    def _server(self, method: str, path: str, **more: Any) -> APIResponse:
+        return getattr(self.page.request, method)(f"http://{self.address}/api/{path}", **more)
+
+    def _put_settings_back(self) -> None:
+        """Settings are the server's: what a test has set would stay for all that follow."""
+        self._settings = self.js(PUT_SETTINGS_BACK, [self._settings, RENDERER])
+
     def clear(self) -> None:
-        """Begin anew: no node, no other workflow open, no dialog, no memory of what could be undone."""
+        """Begin anew: an empty graph at its own size, no other workflow, no dialog, nothing that could be undone."""
         self.page.keyboard.press("Escape")
-        self.load(EMPTY)
-        self.js("""async () => {
-            const workflows = app.extensionManager.workflow
-            app.extensionManager.sidebarTab.activeSidebarTabId = null
-            for (const other of workflows.openWorkflows.filter((w) => w !== workflows.activeWorkflow))
-                await workflows.closeWorkflow(other)
-        }""")
+        self.js(CLEAR, EMPTY)
+        self.page.locator(DIALOGS).first.wait_for(state="hidden")
+        self.settle()
 
     def reload(self) -> None:
         """As F5 does it; the editor brings its last workflow back by itself."""
@@ -233,6 +290,17 @@ class Editor:
             return {{ x, y, width: (widget.width ?? node.size[0]) * scale, height: height * scale }}
         }}"""
         return self.js(place, [node, name])
+
+    def centre(self, place: Locator) -> None:
+        """Move the graph until an element stands in the middle of the window."""
+        move = """(element) => {
+            const { x, y, width, height } = element.getBoundingClientRect(), { offset, scale } = app.canvas.ds
+            offset[0] += (innerWidth / 2 - x - width / 2) / scale
+            offset[1] += (innerHeight / 2 - y - height / 2) / scale
+            app.canvas.setDirty(true, true)
+        }"""
+        place.evaluate(move)
+        self.settle()
 
     def vue_widget(self, node: int, name: str):
         """The row of a widget that Vue draws (a locator)."""

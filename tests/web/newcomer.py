@@ -7,7 +7,7 @@ import time
 import urllib.request
 from typing import Any
 
-from editor import HAS_STARTED, MINUTE
+from editor import HAS_STARTED
 
 QUICK_START = "1_quick_start_built_in_model"
 
@@ -19,7 +19,7 @@ class Newcomer:
         self.address, self.clicks = address, 0
         self.context = browser.new_context(viewport={"width": 1400, "height": 1000}, reduced_motion="reduce")
         self.page = self.context.new_page()
-        self.page.set_default_timeout(3 * MINUTE)
+        self.page.set_default_timeout(90_000)
         for path in (
             "settings",
             "settings/*",
