@@ -220,6 +220,8 @@ def _begin(options: Any, model: ChosenModel) -> tuple[Run, dict[ModelPart, dict[
     inputs = {name: _contents(path) for name, path in _paths(asdict(plain)) if name not in _NO_INPUTS}
     inputs |= {f"voice_{voice.person}": _contents(voice.path) for voice in options.speech.voices()}
     told = json.loads(json.dumps(asdict(plain), default=str))
+    if told["sampling"]["speed"] is None:
+        del told["sampling"]["speed"]  # as jobs had it that were begun before there were speeds
     key = key_of(told, inputs, list(hashes.values()), versions())
     files = {f"{part.value}/{name}": each for part, found in hashes.items() for name, each in found.items()}
     return Run(key, told, inputs, files, versions()), hashes

@@ -34,7 +34,7 @@ class DubSettings:
     With `as_released`, everything is done as the release does it (integer boxes, 8-bit motion frames, whole crops
     pasted, nothing judged), for comparison; without, as well as we know how.
 
-    Raises SettingsError for a crop size that no model takes, or retries below 0.
+    Raises SettingsError for a crop size that no model takes, retries below 0, or another speed than the release's.
     """
 
     crop_size: int = RELEASED_CROP
@@ -55,6 +55,11 @@ class DubSettings:
         if not 0 <= self.retries <= MOST_RETRIES:
             raise SettingsError(
                 f"{self.retries} retries of a broken clip: use 0 (clips are not checked) to {MOST_RETRIES}"
+            )
+
+        if self.as_released and not self.sampler.reuse.exact:
+            raise SettingsError(
+                "as released, every prediction is made: use the speed exact, or do not dub as released"
             )
 
     @property

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from xdub_core.experts.adapters import Adapters
-from xdub_core.sampling.denoiser import ALL, BranchWeights, ClipDenoiser, Denoiser, LatentNeeds, needs_of
-from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.denoiser import ALL, ClipDenoiser, Denoiser, LatentNeeds, needs_of
+from xdub_core.sampling.guidance import BranchWeights, Velocities
 
 _CLIP_CONSTANT_LAYERS = re.compile(
     r"(text_embedding|audio_embedding)\..*|blocks\.\d+\.(cross_attn|audio_attn)\.(k|v)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ _KEY_BYTES = 16
 def key_of(*declared: Any) -> str:
     """The key of what is made from these: 32 hexadecimal digits.
 
-    Takes numbers, texts, None, arrays, enumerations, dataclasses and mappings, lists and tuples of those. Raises
-    TypeError for anything else: an object that has no contents would make another key in every run.
+    Takes numbers, texts, None, arrays, enumerations, dataclasses and mappings, lists and tuples of those. A field that
+    a dataclass got later states in its metadata, as "key_default", the value at which keys are as they were before.
+    Raises TypeError for anything else: an object that has no contents would make another key in every run.
     """
     told = json.dumps([_plain(value) for value in declared], separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[: 2 * _KEY_BYTES]
@@ -63,6 +64,10 @@ def fingerprint(paths: Iterable[Path]) -> dict[str, str]:
     return found
 
 
+def _is_as_before(field: Field[Any], value: Any) -> bool:
+    return "key_default" in field.metadata and bool(field.metadata["key_default"] == value)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return _plain(value.value)
@@ -74,7 +79,9 @@ def _plain(value: Any) -> Any:
         content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return ["array", str(value.dtype), list(value.shape), content]
     if is_dataclass(value) and not isinstance(value, type):
-        told = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        named = {field.name: getattr(value, field.name) for field in fields(value)}
+        as_before = {field.name for field in fields(value) if _is_as_before(field, named[field.name])}
+        told = {name: _plain(each) for name, each in named.items() if name not in as_before}
         return [type(value).__name__, told]
     if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}

@@ -14,6 +14,8 @@ from xdub_core.errors import NotFiniteError, SamplingError, SettingsError
 from xdub_core.sampling.denoiser import Denoiser
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.known_latents import KnownLatents
+from xdub_core.sampling.prediction_memory import OnPredicted, PredictionMemory
+from xdub_core.sampling.reuse import EXACT, Reuse
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES, SHIFT, check_schedule
 
@@ -28,7 +30,7 @@ StepCallback = Callable[[int, int, Tensor], None]
 class SamplerSettings:
     """How a clip is sampled. `seed` makes the same noise for every clip; `border` is in latent pixels.
 
-    `sampler` is one of `SAMPLERS`, `schedule` one of `SCHEDULES`.
+    `sampler` is one of `SAMPLERS`, `schedule` one of `SCHEDULES`. `reuse`: which predictions need not be made.
 
     Raises SettingsError for steps below 1, a shift that is not positive, a seed that PyTorch does not take, or a
     sampler or schedule that is not there.
@@ -41,6 +43,7 @@ class SamplerSettings:
     border: int = 1
     sampler: str = "euler"
     schedule: str = "simple"
+    reuse: Reuse = field(default=EXACT, metadata={"key_default": EXACT})
 
     def __post_init__(self) -> None:
         check_schedule(self.steps, self.shift)
@@ -141,10 +144,12 @@ def sample_clip(
     clip: ClipInputs,
     settings: SamplerSettings,
     on_step: StepCallback | None = None,
+    on_predicted: OnPredicted | None = None,
 ) -> Tensor:
     """Sample a clip's latents, float32, shaped like `clip.reference`.
 
-    Motion latents and the border come out as they are known: see `KnownLatents`.
+    Motion latents and the border come out as they are known: see `KnownLatents`. `on_predicted` is told how many
+    predictions are made at each noise level.
 
     Raises NotFiniteError when latents become NaN or infinite, SamplingError where sizes do not fit the model.
     """
@@ -153,9 +158,11 @@ def sample_clip(
     known = KnownLatents(reference, noise, settings.border, clip.motion)
     denoise = denoiser.for_clip(reference, _finite(clip.audio, "the audio features"), clip.motion_latents)
     guidance, sigmas = settings.guidance, settings.sigmas
+    memory = PredictionMemory(guidance, settings.reuse, on_predicted)
 
     def velocity(x: Tensor, sigma: float) -> Tensor:
-        guided = guidance.combine(denoise(x, sigma, guidance.weights(sigma)), sigma)
+        velocities = memory.velocities(x, sigma, lambda weights: denoise(x, sigma, weights))
+        guided = guidance.combine(velocities, sigma)
         _finite(
             guided[:, :, clip.motion_latents :],
             f"the latents of step {int((sigmas >= sigma).sum())}",

@@ -12,11 +12,9 @@ from torch import Tensor
 from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, TIMESTEPS, DiTConfig
 from xdub_core.model.dit import ClipConstants, XDubDiT
-from xdub_core.sampling.guidance import Velocities
+from xdub_core.sampling.guidance import BranchWeights, Velocities
 from xdub_core.vae.grid import LatentGrid
 
-BranchWeights = tuple[float, float, float]
-"""What each of the `Velocities` counts for in a step, in their order; see `Guidance.weights`."""
 ALL: BranchWeights = (1.0, 1.0, 1.0)
 """All three are wanted."""
 

@@ -20,6 +20,10 @@ _ROUNDING = 1e-6
 """How far a noise level, in float32 and from a host's own schedule, may lie off the one that is meant."""
 
 
+BranchWeights = tuple[float, float, float]
+"""What each of the `Velocities` counts for in a step, in their order; see `Guidance.weights`."""
+
+
 class Velocities(NamedTuple):
     """The three predictions of a step, each shaped like the latents."""
 
@@ -126,7 +130,7 @@ class Guidance:
             return 1.0
         return self.audio_scale * (self.curve.audio_fraction(sigma) if self.dynamic else 1.0)
 
-    def weights(self, sigma: float) -> tuple[float, float, float]:
+    def weights(self, sigma: float) -> BranchWeights:
         """What each prediction (none, reference, reference_audio) counts for: 1 in all. One of 0 need not be made."""
         r, a = self.reference(sigma), self.audio(sigma)
         return 1 - r, r - a, a

@@ -12,6 +12,7 @@ from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.settings import DubSettings
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.reuse import reuse_named
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES
 
@@ -48,6 +49,13 @@ class SamplingOptions:
     schedule: Annotated[
         str | None,
         _option(help=f"{', '.join(SCHEDULES)}, as ComfyUI's schedulers, if not the model's own simple."),
+    ] = None
+    speed: Annotated[
+        str | None,
+        _option(
+            help="exact: every prediction of the model is made. balanced: half of them, fast: a quarter; earlier ones "
+            "stand in for the rest, which changes the picture a little. Default: exact."
+        ),
     ] = None
     seed: Annotated[int, _option(help="Same seed, same dub.")] = 42
     crop_size: Annotated[int | None, _option(help="Pixels of the face crop, if not the model's own 512.")] = (
@@ -89,6 +97,7 @@ class SamplingOptions:
                 shift=self.shift,
                 sampler=self.sampler,
                 schedule=self.schedule,
+                reuse=None if self.speed is None else reuse_named(self.speed),
                 seed=self.seed,
                 guidance=guidance,
             ),

@@ -1,0 +1,260 @@
+"""What each speed costs in likeness: the built-in model dubs held-out heads, beside the dub that is exact.
+
+    python benchmarks/speed_quality.py                          # 20 held-out clips: about an hour on one core
+    python benchmarks/speed_quality.py --cases 2 --speeds fast  # a look
+    python benchmarks/speed_quality.py --table                  # of what is measured already
+
+Sampled as released: 30 Euler steps at shift 5, dynamic guidance of three predictions. Every dub is a line of
+`FOLDER/measured.jsonl`; what is in there is not made again, so that it can be ended and go on at any time. Columns:
+
+predictions   of each clip of 13 frames
+seconds       of sampling each, on this machine
+crops dB      PSNR of the generated crops to those of the exact dub: mean over the cases, and the least
+sync gap      share of the exact dub's sync, above the undubbed video's, that is kept
+correlation   of the mouth's opening with the new speech's true one
+mouth dB      PSNR at the mouth against the true dub; outside dB: elsewhere against the source
+identity      likeness to the source's face
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from xdub_core.audio.features import TensorFeatures
+from xdub_core.dub.settings import DubSettings
+from xdub_core.evaluation.held_out import dub_frames
+from xdub_core.evaluation.measure import DubCase, measure
+from xdub_core.evaluation.mini_judges import mini_judges
+from xdub_core.evaluation.mini_report import MiniEvaluation
+from xdub_core.evaluation.mouth import within_clip_correlation
+from xdub_core.mini.card import BUILT_IN
+from xdub_core.mini.loading import Mini, load_mini
+from xdub_core.sampling.clip_sampling import (
+    ClipInputs,
+    ClipSampler,
+    SamplerSettings,
+    StepCallback,
+    attempt_seed,
+    sample_clip,
+)
+from xdub_core.sampling.denoiser import LatentNeeds
+from xdub_core.sampling.reuse import SPEEDS
+from xdub_core.vae.protocol import VideoVAE
+
+UNDUBBED, EXACT = "undubbed", "exact"
+
+
+@dataclass
+class Watched:
+    """A `DubbingModel` and its `ClipSampler`: the mini, keeping what it samples and counting what that takes."""
+
+    mini: Mini
+    latents: list[Tensor] = field(default_factory=list)
+    predictions: int = 0
+    seconds: float = 0.0
+    settings: SamplerSettings = field(default_factory=SamplerSettings)
+
+    @property
+    def vae(self) -> VideoVAE:
+        return self.mini.model.vae
+
+    @property
+    def device(self) -> torch.device | str:
+        return self.mini.model.device
+
+    @property
+    def needs(self) -> LatentNeeds | None:
+        return self.mini.model.needs
+
+    @property
+    def steps(self) -> int:
+        return self.settings.steps
+
+    def sampler(self, settings: SamplerSettings) -> ClipSampler:
+        self.settings = settings
+        return self
+
+    def seed(self, number: int, attempt: int) -> int:  # noqa: ARG002
+        return attempt_seed(self.settings.seed, attempt)
+
+    def redone(self, number: int) -> int:  # noqa: ARG002
+        return 0
+
+    def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:  # noqa: ARG002
+        began = time.perf_counter()
+        made = sample_clip(self.mini.model.denoiser, clip, self.settings, on_step, self._count)
+        self.seconds += time.perf_counter() - began
+        self.latents.append(made)
+        return made
+
+    def _count(self, sigma: float, predictions: int) -> None:  # noqa: ARG002
+        self.predictions += predictions
+
+
+@dataclass(frozen=True)
+class Line:
+    """A case dubbed at a speed. `crops`: PSNR in dB to the exact dub's, None for that one itself."""
+
+    case: int
+    speed: str
+    predictions: float
+    seconds: float
+    crops: float | None
+    sync: float
+    mouth: float
+    outside: float
+    identity: float
+    opening: list[float]
+    true_opening: list[float]
+
+
+def settings_at(mini: Mini, speed: str, steps: int) -> DubSettings:
+    """As released, but at a speed. No clip is judged and sampled again: that would be another's noise."""
+    sampler = SamplerSettings(steps, reuse=SPEEDS[speed])
+    return replace(mini.card.settings, sampler=sampler, retries=0)
+
+
+@torch.no_grad()
+def crops_of(vae: VideoVAE, latents: Iterable[Tensor]) -> Tensor:
+    """The frames of clips as the VAE shows them, whole, in 8 bits: [frames, height, width, 3]."""
+    frames = torch.cat([vae.decode(each) for each in latents])
+    return (frames.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def likeness(crops: Tensor, exact: Tensor) -> float:
+    """PSNR in dB of crops in 8 bits; 99 where they are equal."""
+    off = (crops.double() - exact.double()).square().mean().item()
+    return 10 * float(np.log10(255**2 / off)) if off else 99.0
+
+
+def line_of(case: DubCase, number: int, speed: str, dubbed: Tensor, judges: Any, **taken: Any) -> Line:
+    """The measures of a dub."""
+    found = measure(case, dubbed, judges)
+    return Line(
+        case=number,
+        speed=speed,
+        sync=found.sync_confidence,
+        mouth=found.mouth_psnr,
+        outside=found.outside_psnr,
+        identity=found.identity,
+        opening=[round(float(each), 5) for each in found.opening],
+        true_opening=[round(float(each), 5) for each in case.target_opening],
+        **taken,
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Dubs of held-out cases number `first` to `first` + `count`, whose measures go into `folder`."""
+
+    folder: Path
+    count: int = 20
+    first: int = 0
+    steps: int = 30
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "measured.jsonl"
+
+    def measured(self) -> list[Line]:
+        """What is there already, of these cases."""
+        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
+        found = [Line(**json.loads(line)) for line in lines]
+        return [line for line in found if self.first <= line.case < self.first + self.count]
+
+    def run(self, speeds: Sequence[str]) -> None:
+        """Dub and measure what is missing."""
+        torch.set_num_threads(1)
+        evaluation = MiniEvaluation(BUILT_IN, self.folder, self.count, self.first)
+        mini, judges = load_mini(BUILT_IN), mini_judges(evaluation.networks)
+        for number, case in enumerate(evaluation.cases, self.first):
+            done = {line.speed for line in self.measured() if line.case == number}
+            if UNDUBBED not in done:
+                nothing: dict[str, Any] = {"predictions": 0, "seconds": 0, "crops": None}
+                self._add(line_of(case, number, UNDUBBED, case.source, judges, **nothing))
+            for speed in dict.fromkeys((EXACT, *speeds)):
+                if speed not in done:
+                    self._add(self._dubbed(case, number, speed, mini, judges))
+
+    def _dubbed(self, case: DubCase, number: int, speed: str, mini: Mini, judges: Any) -> Line:
+        model, kept = Watched(mini), self.folder / f"exact_{number}_{self.steps}.npy"
+        settings = settings_at(mini, speed, self.steps)
+        dubbed = dub_frames(case.source, TensorFeatures(case.features), model, settings)  # type: ignore[arg-type]
+        crops, clips = crops_of(model.vae, model.latents), len(model.latents)
+        if speed == EXACT:
+            np.save(kept, crops.numpy())
+        close = None if speed == EXACT else likeness(crops, torch.from_numpy(np.load(kept)))
+        taken = {
+            "predictions": model.predictions / clips,
+            "seconds": model.seconds / clips,
+            "crops": close,
+        }
+        return line_of(case, number, speed, dubbed, judges, **taken)
+
+    def _add(self, line: Line) -> None:
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(line)) + "\n")
+
+
+def table_of(lines: Sequence[Line], title: str) -> Table:
+    """A row for each speed, over the cases that were dubbed at all of them."""
+    speeds = list(dict.fromkeys(line.speed for line in lines))
+    common = set.intersection(*({line.case for line in lines if line.speed == speed} for speed in speeds))
+    rows = {s: [line for line in lines if line.speed == s and line.case in common] for s in speeds}
+    sync = {speed: float(np.mean([line.sync for line in row])) for speed, row in rows.items()}
+    table = Table(title=f"{title}: {len(common)} cases")
+    for head in ("", "predictions", "seconds", "crops dB (least)", "sync gap", "correlation"):
+        table.add_column(head, justify="right" if head else "left")
+    for head in ("mouth dB", "outside dB", "identity"):
+        table.add_column(head, justify="right")
+    for speed, row in rows.items():
+        close = [line.crops for line in row if line.crops is not None]
+        mouths = [(np.array(line.opening), np.array(line.true_opening)) for line in row]
+        gap = (sync[speed] - sync[UNDUBBED]) / (sync[EXACT] - sync[UNDUBBED])
+        table.add_row(
+            speed,
+            f"{np.mean([line.predictions for line in row]):.0f}",
+            f"{np.median([line.seconds for line in row]):.2f}",
+            f"{np.mean(close):.1f} ({min(close):.1f})" if close else "",
+            f"{gap:.1%}",
+            f"{within_clip_correlation(*zip(*mouths, strict=True)):.3f}",
+            *(f"{np.mean([getattr(line, name) for line in row]):.2f}" for name in ("mouth", "outside")),
+            f"{np.mean([line.identity for line in row]):.3f}",
+        )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", type=int, default=20, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--speeds", nargs="*", default=list(SPEEDS), choices=list(SPEEDS))
+    parser.add_argument(
+        "--folder", type=Path, default=Path("speed_quality"), help="what is measured, and the heads"
+    )
+    parser.add_argument("--table", action="store_true", help="measure nothing, show what is there")
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    trial = Trial(chosen.folder, chosen.cases, chosen.first, chosen.steps)
+    if not chosen.table:
+        trial.run(chosen.speeds)
+    Console(width=140).print(table_of(trial.measured(), f"{chosen.steps} steps"))
+
+
+if __name__ == "__main__":
+    main()
