@@ -10,6 +10,10 @@ from .audio_features import AudioFeatures
 from .color_match import ColorMatch
 from .comfy_bridge.host import old_prompts
 from .comfy_bridge.model.xdub_model import register
+from .dub_it_conditioning import DubItConditioning
+from .dub_it_decode import DubItDecode
+from .dub_it_isolation import DubItIsolation
+from .dub_it_prompt import DubItPrompt
 from .dub_video import DubVideo
 from .empty_prompt import EmptyPrompt
 from .expert import LoraExpert
@@ -54,6 +58,10 @@ NODES: list[type[io.ComfyNode]] = [
     AddVoice,
     DubVideo,
     ShowReport,
+    DubItPrompt,
+    DubItConditioning,
+    DubItIsolation,
+    DubItDecode,
 ]
 
 

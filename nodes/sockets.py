@@ -12,3 +12,5 @@ Guidance = io.Custom("XDUB_GUIDANCE")
 Report = io.Custom("XDUB_REPORT")
 
 CATEGORY = "X-Dub"
+DUB_IT = f"{CATEGORY}/Dub It"
+"""Nodes for LTX-2, which have nothing to do with X-Dub's own model."""

@@ -22,11 +22,9 @@ PREFIX = "XDub"
 
 def main() -> int:
     """Write both languages; 1 where the table and the schemas do not fit."""
-    comfyui = Path(sys.argv[1]).resolve()
-    sys.path.insert(0, str(comfyui))
     from make_workflows import load_schemas, write
 
-    words = english(load_schemas())
+    words = english(load_schemas(sys.argv[1]))
     chinese, missing, stale = translated(words, json.loads(TABLE.read_text(encoding="utf-8")))
     for language, nodes in (("en", words), ("zh", chinese)):
         (LOCALES / language).mkdir(parents=True, exist_ok=True)

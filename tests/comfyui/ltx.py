@@ -6,8 +6,9 @@ Both versions of the transformer, the picture's VAE (8 x 32 x 32, 128 channels),
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import comfy.ldm.lightricks.av_model
@@ -17,6 +18,8 @@ import comfy.ops
 import comfy.sd
 import torch
 from comfy.patcher_extension import copy_nested_dicts
+from comfy_api.latest import InputImpl, Types
+from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
 from comfy_extras.nodes_lt import LTXVAddGuide
 from torch import Tensor
 
@@ -212,20 +215,75 @@ def tokens_of(audio: Tensor) -> Tensor:
     return audio.permute(0, 2, 1, 3).flatten(2)
 
 
-def predict(model: Any, version: str, shown: Scene, **options: Any) -> tuple[Tensor, Tensor]:
+def source(
+    frames: int = 17,
+    fps: Fraction = Fraction(25),
+    width: int = 96,
+    height: int = 64,
+    rate: int = 44_100,
+    seed: int = 5,
+) -> Any:
+    """A VIDEO of noise that is smooth, with sound of its length; `rate` 0: without sound."""
+    generator = torch.Generator().manual_seed(seed)
+    small = torch.rand(1, 3, 4, 4, 6, generator=generator)
+    images = torch.nn.functional.interpolate(small, (frames, height, width), mode="trilinear")[0].movedim(
+        0, -1
+    )
+    sound = torch.randn(1, 2, round(frames / fps * rate), generator=generator)
+    audio = {"waveform": 0.1 * sound, "sample_rate": rate} if rate else None
+    return InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=audio, frame_rate=fps))
+
+
+def recorded(model: Any, run: Callable[[], Any]) -> dict[str, Any]:
+    """What the transformer is given, and where its tokens stand, in the first step of what `run` samples by a MODEL.
+
+    "video" and "audio": positions [batch, axes, tokens, 2]; else the keyword arguments of its forward.
+    """
+    transformer, seen = model.model.diffusion_model, {}
+    positions, forward = transformer._prepare_positional_embeddings, transformer._forward
+
+    def place(coordinates: Any, *args: Any) -> Any:
+        seen.setdefault("video", coordinates[0].clone())
+        seen.setdefault("audio", coordinates[1].clone())
+        return positions(coordinates, *args)
+
+    def go(*args: Any, **given: Any) -> Any:
+        for name, value in given.items():
+            seen.setdefault(name, value)
+        return forward(*args, **given)
+
+    transformer._prepare_positional_embeddings, transformer._forward = place, go
+    try:
+        run()
+    finally:
+        del transformer._prepare_positional_embeddings, transformer._forward
+    return seen
+
+
+def sample(model: Any, positive: Any, negative: Any, latent: Any, steps: int = 2, cfg: float = 3.0) -> Any:
+    """By core's own sampler nodes."""
+    guider = CFGGuider.execute(model, positive, negative, cfg).args[0]
+    sampler, sigmas = KSamplerSelect.execute("euler").args[0], torch.linspace(1, 0, steps + 1)
+    return SamplerCustomAdvanced.execute(
+        RandomNoise.execute(7).args[0], guider, sampler, sigmas, latent
+    ).args[0]
+
+
+def predict(
+    model: Any, version: str, shown: Scene, made: int | None = None, **options: Any
+) -> tuple[Tensor, Tensor]:
     """Velocities that a MODEL predicts, by its wrappers, for one step: the picture's with its guide, and the sound's.
 
-    `options`: transformer options.
+    `made`: how many of the sound's latents are; None for all. `options`: transformer options.
     """
+    noise = torch.full((1, shown.audio.shape[2], 1), shown.sigma)
+    noise[:, shown.audio.shape[2] if made is None else made :] = 0
     mask = shown.mask()
     whole = model.model_options["transformer_options"] | options
     reference = {"tokens": tokens_of(shown.reference)} if shown.reference.numel() else None
     return model.model.diffusion_model(
         [torch.cat((shown.video, shown.guide), 2), shown.audio],
-        (
-            shown.sigma * mask[:, :1].flatten(2).movedim(1, 2),
-            torch.full((1, shown.audio.shape[2], 1), shown.sigma),
-        ),
+        (shown.sigma * mask[:, :1].flatten(2).movedim(1, 2), noise),
         conditioning(version)[0][0],
         frame_rate=25.0,
         transformer_options=whole | {"wrappers": copy_nested_dicts(model.wrappers)},

@@ -4,7 +4,7 @@ import pytest
 
 from xdub_core.dub_it.layouts import LTX_2_3, PAPER, PAPER_RELEASE
 from xdub_core.dub_it.prompt import divided, dub_prompt
-from xdub_core.dub_it.speaking_time import compared, speaking_seconds, syllables
+from xdub_core.dub_it.speaking_time import compared, seconds_of_speech, speaking_seconds, syllables
 from xdub_core.errors import SettingsError
 
 
@@ -66,6 +66,12 @@ def test_a_line_unlike_the_old_speech_is_told():
     assert "longer" in compared(6.0, 4.0) and "about 6.0 s" in compared(6.0, 4.0)
     assert "shorter" in compared(2.0, 4.0)
     assert compared(2.0, 0.0) is None
+
+
+def test_old_speech_is_counted_as_it_is_heard_with_short_pauses():
+    assert seconds_of_speech([]) == 0
+    assert seconds_of_speech([(1.0, 3.0)]) == pytest.approx(2 - 0.28)
+    assert seconds_of_speech([(0.0, 2.0), (12.0, 14.0)]) == pytest.approx(2 * (2 - 0.28) + 0.4)
 
 
 LINE = "One two three four. Five six seven, eight nine ten. Eleven twelve."

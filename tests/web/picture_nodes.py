@@ -163,6 +163,15 @@ def released_files(editor: Editor) -> None:
     editor.add("XDubFaceFromLandmarks", 0, 700)
 
 
+def dub_it(editor: Editor) -> None:
+    """Nodes for LTX-2, which nothing here can run."""
+    for x, kind in enumerate(("Prompt", "Conditioning", "Isolation", "Decode")):
+        editor.add(f"XDubIt{kind}", 700 * x)
+    editor.set(editor.ids("XDubItPrompt")[0], "dialogue", "Buenas noches, y bienvenidos.")
+    conditioning, isolation = editor.ids("XDubItConditioning")[0], editor.ids("XDubItIsolation")[0]
+    editor.connect(conditioning, 0, isolation, "model")
+
+
 SCENES: dict[Callable[[Editor], None], list[str]] = {
     every_step: [
         *("XDubLoadMini", "XDubFaceCrop", "XDubReferenceLatents", "XDubSampler"),
@@ -176,6 +185,7 @@ SCENES: dict[Callable[[Editor], None], list[str]] = {
         *("XDubLoadAudioEncoders", "XDubLoadFaceDetector", "XDubLoadTextEncoder", "XDubEmptyPrompt"),
         "XDubFaceFromLandmarks",
     ],
+    dub_it: ["XDubItPrompt", "XDubItConditioning", "XDubItIsolation", "XDubItDecode"],
 }
 
 

@@ -12,6 +12,8 @@ from xdub_core.errors import SettingsError
 
 MULTIPLE = 32
 """Pixels of a latent, across and down."""
+SMALLEST = 2 * MULTIPLE
+"""Of each side: the VAE's decoder reflects a latent at the edges."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def framing(width: int, height: int, longest: int) -> Framing:
             f"a picture of {width} x {height} becomes {scaled[0]} x {scaled[1]} at size {longest}, and LTX-2 sees "
             f"nothing smaller than {MULTIPLE} pixels: raise size, or take a larger video"
         )
-    across, down = (-(-side // MULTIPLE) * MULTIPLE for side in scaled)
+    across, down = (max(SMALLEST, -(-side // MULTIPLE) * MULTIPLE) for side in scaled)
     return Framing((width, height), scaled, (across, down))
 
 

@@ -39,7 +39,7 @@ def joined_sound(
     """The whole video's sound [channels, samples] at `rate`, float32, exactly as long as its frames.
 
     `made`: each segment's sound [channels, samples], which begins with its first frame. One that is a little too short,
-    as a vocoder makes it, ends in silence; a longer one is cut.
+    as a vocoder makes it, fades into silence; a longer one is cut.
     """
     total = samples(segments[-1].stop, fps, rate)
     out: np.ndarray | None = None
@@ -48,6 +48,8 @@ def joined_sound(
             out = np.zeros((len(sound), total), np.float32)
         start, stop = samples(segment.start, fps, rate), samples(segment.stop, fps, rate)
         part = sound[:, : stop - start].astype(np.float32)
+        if part.shape[1] < stop - start:
+            part[:, -_fade(rate) :] *= np.linspace(1, 0, _fade(rate), dtype=np.float32)[-part.shape[1] :]
         if number:
             part = part * _rise(segments[number - 1], segment, start, part.shape[1], fps, rate)
         if number + 1 < len(segments):
@@ -55,6 +57,11 @@ def joined_sound(
         out[:, start : start + part.shape[1]] += part
     assert out is not None
     return out
+
+
+def _fade(rate: int) -> int:
+    """Samples of a fade that is no click and is not heard as one: 10 ms."""
+    return rate // 100
 
 
 def _rise(before: Segment, after: Segment, start: int, count: int, fps: Fraction, rate: int) -> np.ndarray:

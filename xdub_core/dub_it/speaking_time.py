@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+from xdub_core.audio.voice_activity import AFTER, BEFORE, Span
 
 SYLLABLES_PER_SECOND = {
     "english": 6.19,
@@ -73,6 +77,16 @@ def compared(new: float, old: float) -> str | None:
         told
         + "much shorter, so it will be drawn out or filled up; say more, or take a shorter part of the video"
     )
+
+
+def seconds_of_speech(spans: Sequence[Span]) -> float:
+    """How long speech takes that was found in a sound, with pauses as far as a text has some at its marks.
+
+    `spans` as `speech_spans` gives them, each longer at both ends than what is heard.
+    """
+    heard = sum(max(0.0, stop - start - BEFORE - AFTER) for start, stop in spans)
+    pauses = (after[0] - before[1] + BEFORE + AFTER for before, after in pairwise(spans))
+    return heard + sum(min(pause, PAUSES["."]) for pause in pauses)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ def padded_frames(frames: int) -> int:
     return -(-(frames - 1) // FRAMES_PER_LATENT) * FRAMES_PER_LATENT + 1
 
 
+def latent_frames(frames: int) -> int:
+    """Latents of the picture for so many frames, padded."""
+    return (padded_frames(frames) - 1) // FRAMES_PER_LATENT + 1
+
+
 def sound_latents(frames: int, fps: Fraction) -> int:
     """Latents of the sound beside so many frames, to the nearest: as core counts them."""
     return round(frames / fps * LATENTS_PER_SECOND)

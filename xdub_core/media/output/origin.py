@@ -77,15 +77,17 @@ class Origin:
     Attributes:
         source_type: one of IPTC's terms, EDITED_WITH_AI or MADE_BY_AI.
         signature: puts it into a signed manifest as well; for .mp4 and .mov.
+        done: what AI did, for people.
     """
 
     source_type: str = EDITED_WITH_AI
     signature: Signature | None = None
+    done: str = "the lips follow another recording"
 
     @property
     def remark(self) -> str:
         """One line for people, with the term for programs."""
-        return f"Edited with AI: the lips follow another recording ({TOOL} {VERSION}; {self.source_type})"
+        return f"Edited with AI: {self.done} ({TOOL} {VERSION}; {self.source_type})"
 
     @property
     def xmp(self) -> str:
