@@ -3,11 +3,7 @@
 
 import { app } from "../../scripts/app.js";
 
-/**
- * The panels, by the name of their module (panels/<name>.mjs), and the nodes that have them. They stand in a node in
- * this order.
- * @type {Record<string, string[]>}
- */
+/** The panels, by their modules' names, and the nodes that have them. They stand in a node in this order. */
 const PANELS = {
   compare: ["XDubDub"],
   people: ["XDubPeople", "XDubFaceCrop"],
@@ -33,7 +29,7 @@ app.registerExtension({
     const language = app.extensionManager.setting.get("Comfy.Locale") ?? "en";
     if (language === "en" || !definition.name.startsWith("XDub")) return;
     const { translateChoices } = await import("./lib/choices.mjs");
-    await translateChoices(definition, language);
+    await translateChoices(definition);
   },
 
   async beforeConfigureGraph(graph) {

@@ -5,15 +5,14 @@ import re
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parents[2] / "web"
-ZH = WEB / "lib" / "words_zh.mjs"
+ZH = WEB.parent / "locales" / "zh" / "main.json"
 SAID = re.compile(r"""(?<![\w.$])t\(\s*("(?:[^"\\]|\\.)*")""")
 CALLED = re.compile(r"(?<![\w.$])t\((?!text\b)")
 CHINESE = re.compile(r"[一-鿿]")
 
 
 def sources():
-    paths = [path for path in sorted(WEB.rglob("*.*js")) if path != ZH]
-    return {path: without_comments(path.read_text(encoding="utf-8")) for path in paths}
+    return {path: without_comments(path.read_text(encoding="utf-8")) for path in sorted(WEB.rglob("*.*js"))}
 
 
 def said():
@@ -21,9 +20,7 @@ def said():
 
 
 def table():
-    """The table of words_zh.mjs, which is written as JSON is, but for a comma at its end."""
-    (found,) = re.findall(r"export const zh = (\{.*\});", ZH.read_text(encoding="utf-8"), re.DOTALL)
-    return json.loads(re.sub(r",(\s*\})", r"\1", found))
+    return json.loads(ZH.read_text(encoding="utf-8"))["xdubPanels"]
 
 
 def blanks(text):

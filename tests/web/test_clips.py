@@ -194,6 +194,17 @@ def test_marking_a_clip_keeps_the_seed_of_the_others(editor, node, tell):
     assert "keeps seed 5" in lines(editor)
 
 
+def test_a_mark_is_undone_at_once_with_the_seed_that_it_holds(editor, node, tell):
+    editor.set(node, "seed", 77)
+    before = editor.values(node)
+    tell(record(3, ended="done", seed="5"))
+    at = point(editor, node, 1)
+    editor.page.mouse.click(at["x"], at["y"])
+    assert editor.values(node)["redo"] == "2"
+    editor.undo()
+    assert editor.values(node) == before
+
+
 def test_the_keyboard_goes_from_clip_to_clip_and_marks(editor, node, tell):
     tell(record(40, lanes=2, ended="done"))
     rows = part(editor, "rows")
@@ -223,7 +234,7 @@ def test_an_hour_is_scrolled_and_keeps_the_node_small(editor, node, tell):
 def test_videos_of_a_list_are_told_apart(editor, node, tell):
     tell(record(4, ended="done"), run=0)
     tell(record(9, ended="done"), run=1)
-    buttons = part(editor, "runs button")
+    buttons = part(editor, "controls button")
     assert buttons.count() == 2
     buttons.nth(1).click()
     assert head(editor).startswith("9 of 9 clips")

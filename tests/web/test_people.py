@@ -85,7 +85,7 @@ def test_keys_choose_and_scrub(editor, people):
     assert editor.values(voice)["person"] == "1"
     shown.query_selector("input[type=range]").focus()
     editor.page.keyboard.press("End")
-    assert shown.query_selector(".xdub-people-time").inner_text() == "4.36 / 4.40 s"
+    assert shown.query_selector(".xdub-time").inner_text() == "4.36 / 4.40 s"
     assert editor.ids() and shown.query_selector(".xdub-box")
 
 

@@ -1,20 +1,17 @@
 // What hits nothing in a panel is the graph's: wheel, middle button, and the menu of the right one. The Vue renderer has
-// the element inside its node, where they mostly find their own way; the other lays it over the canvas, which hears
-// nothing. Dragging with the left button moves no node from a widget, neither from ComfyUI's own.
+// the element inside its node, where they find their own way; the other lays it over the canvas, which hears nothing.
 
 import { app } from "../../../scripts/app.js";
 
 const HIT = "a, button, input, select, textarea, [tabindex], [data-hit]";
 const [MIDDLE, RIGHT] = [1, 2];
 
-/**
- * Forward what hits nothing in an element. Hit is what can be clicked or focused, or has `data-hit`; the middle button
- * hits nothing anywhere, and a wheel only what has `data-capture-wheel`, the focus, and something to scroll.
- * @param {HTMLElement} element
- */
+/** The middle button hits nothing anywhere, a wheel only what has `data-capture-wheel`, the focus, and is scrolled. */
 export function forwardUnhit(element) {
   let panning = false;
   const inNode = () => element.closest("[data-node-id]") !== null;
+  const unhit = (event) => !inNode() && !event.target.closest(HIT);
+  const forward = (event) => app.canvas.canvas.dispatchEvent(event);
 
   element.addEventListener("wheel", (event) => {
     if (inNode() || scrolls(event.target.closest("[data-capture-wheel]"))) return;
@@ -22,9 +19,8 @@ export function forwardUnhit(element) {
     forward(new WheelEvent(event.type, event));
   });
   element.addEventListener("pointerdown", (event) => {
-    const menu = event.button === RIGHT && !inNode() && !event.target.closest(HIT);
     panning = event.button === MIDDLE;
-    if (!menu && !panning) return;
+    if (!panning && (event.button !== RIGHT || !unhit(event))) return;
     event.preventDefault();
     forward(new PointerEvent(event.type, event));
   });
@@ -34,13 +30,7 @@ export function forwardUnhit(element) {
       panning &&= type === "pointermove";
     });
   }
-  element.addEventListener("contextmenu", (event) => {
-    if (!inNode() && !event.target.closest(HIT)) event.preventDefault();
-  });
-}
-
-function forward(event) {
-  app.canvas.canvas.dispatchEvent(event);
+  element.addEventListener("contextmenu", (event) => unhit(event) && event.preventDefault());
 }
 
 function scrolls(list) {

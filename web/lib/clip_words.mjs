@@ -2,75 +2,72 @@
 
 import { t } from "./words.mjs";
 
-/** Seconds as 3.2 s, 2:03 or 1:02:03. */
+/** 3.2 s, 2:03 or 1:02:03. */
 export function clock(seconds) {
-  if (seconds < 60) return t("{seconds} s", { seconds: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) });
-  const whole = Math.round(seconds);
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (number) => String(number).padStart(2, "0");
-  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+  if (seconds >= 60) return inMinutes(seconds, 0);
+  return t("{seconds} s", { seconds: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds) });
 }
 
 /** A moment of the video: 0:03.2, 12:05.0, 1:02:03.4. */
 export function moment(frames, fps) {
-  const tenths = Math.round((frames / fps) * 10);
-  const [hours, minutes, rest] = [Math.floor(tenths / 36000), Math.floor(tenths / 600) % 60, (tenths % 600) / 10];
-  const seconds = rest.toFixed(1).padStart(4, "0");
-  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${seconds}` : `${minutes}:${seconds}`;
+  return inMinutes(frames / fps, 1);
 }
 
-/**
- * Where a dub stands, in one line.
- * @param {object} record
- * @param {number} count of all clips
- * @param {number} elapsed seconds until now
- */
+function inMinutes(seconds, digits) {
+  const told = Number(seconds.toFixed(digits));
+  const [hours, minutes] = [Math.floor(told / 3600), Math.floor(told / 60) % 60];
+  const rest = (told % 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+export function span(start, stop, fps) {
+  return `${moment(start, fps)} – ${moment(stop, fps)}`;
+}
+
+/** Where a dub of `count` clips stands after `elapsed` seconds, in one line. */
 export function toldOfDub(record, count, elapsed) {
-  const all = Object.values(record.clips);
-  const made = all.filter((clip) => clip.seed !== undefined);
-  const parts = [t("{done} of {count} clips", { done: made.length, count }), clock(elapsed)];
-  if (record.ended === "stopped") parts.push(t("stopped"));
-  if (!record.ended && record.left) parts.push(t("about {time} left", { time: clock(record.left) }));
-  const told = (clips, text) => clips.length && parts.push(text(clips.length));
-  told(made.filter((clip) => clip.state === "failed"), (count) => t("{count} look broken", { count }));
-  told(made.filter((clip) => clip.shown > 0), (count) => t("{count} sampled again", { count }));
-  told(made.filter((clip) => clip.kept), (count) => t("{count} kept from before", { count }));
-  return parts.join(" · ");
+  const made = Object.values(record.clips).filter((clip) => clip.seed !== undefined);
+  const many = (is, text) => {
+    const found = made.filter(is).length;
+    return found && text(found);
+  };
+  const parts = [
+    t("{done} of {count} clips", { done: made.length, count }),
+    clock(elapsed),
+    record.ended === "stopped" && t("stopped"),
+    !record.ended && record.left && t("about {time} left", { time: clock(record.left) }),
+    many((clip) => clip.state === "failed", (count) => t("{count} look broken", { count })),
+    many((clip) => clip.shown > 0, (count) => t("{count} sampled again", { count })),
+    many((clip) => clip.kept, (count) => t("{count} kept from before", { count })),
+  ];
+  return parts.filter(Boolean).join(" · ");
 }
 
-/** Whose lane it is; empty where there is one. */
-export function laneName(record, lane) {
-  if (record.lanes.length < 2) return "";
-  const number = record.lanes[lane].person;
+/** Whose lane it is, where there are several. */
+function laneName({ lanes }, lane) {
+  const number = lanes[lane].person;
+  if (lanes.length < 2) return "";
   return number ? t("person {number}", { number }) : t("speaker {number}", { number: lane + 1 });
 }
 
-/**
- * A clip in a few lines: which it is, how it is, what it was made from.
- * @param {object} record
- * @param {import("./timeline.mjs").Clip} clip
- * @param {boolean} marked whether it shall be sampled again
- * @returns {string[]}
- */
+/** A clip in lines: which it is, how it is, what it was made from, and whether it shall be sampled again. */
 export function toldOfClip(record, clip, marked) {
   const told = record.clips[clip.number];
   const place = [
     t("clip {number}", { number: clip.number + 1 }),
     laneName(record, clip.lane),
-    `${moment(clip.start, record.fps)} – ${moment(clip.stop, record.fps)}`,
+    span(clip.start, clip.stop, record.fps),
     t("shot {number}", { number: clip.shot + 1 }),
   ];
-  const lines = [place.filter(Boolean).join(" · ")];
-  if (!told) return [...lines, t("waits")];
-  lines.push(toldOfState(told));
-  lines.push(toldOfNoise(told, clip));
-  for (const [attempt, { reasons = [] }] of Object.entries(told.attempts)) {
-    if (reasons.length) {
-      lines.push(t("attempt {number}: {why}", { number: Number(attempt) + 1, why: reasons.join("; ") }));
-    }
-  }
-  if (marked) lines.push(t("marked: the next run samples it again, and keeps seed {seed} for the others", { seed: record.seed ?? "" }));
-  return lines;
+  const first = place.filter(Boolean).join(" · ");
+  if (!told) return [first, t("waits")];
+  const seed = record.seed ?? "";
+  const tries = Object.entries(told.attempts).map(([attempt, { reasons }]) => {
+    const why = reasons?.join("; ");
+    return why && t("attempt {number}: {why}", { number: Number(attempt) + 1, why });
+  });
+  const again = marked && t("marked: the next run samples it again, and keeps seed {seed} for the others", { seed });
+  return [first, toldOfState(told), toldOfNoise(told, clip), ...tries, again];
 }
 
 function toldOfState({ state, step, steps, attempts, shown, kept }) {
@@ -89,9 +86,11 @@ function toldOfState({ state, step, steps, attempts, shown, kept }) {
 
 function toldOfNoise({ attempts, seed, seconds, kept, redone }, { frames }) {
   const newest = Object.values(attempts).at(-1);
-  const parts = [t("seed {seed}", { seed: seed ?? newest?.seed ?? "?" })];
-  if (redone) parts.push(t("redone {count} ×", { count: redone }));
-  parts.push(t("{count} frames sampled", { count: frames }));
-  if (seconds !== undefined && !kept) parts.push(clock(seconds));
-  return parts.join(" · ");
+  const parts = [
+    t("seed {seed}", { seed: seed ?? newest?.seed ?? "?" }),
+    redone && t("redone {count} ×", { count: redone }),
+    t("{count} frames sampled", { count: frames }),
+    seconds !== undefined && !kept && clock(seconds),
+  ];
+  return parts.filter(Boolean).join(" · ");
 }

@@ -2,31 +2,31 @@
 
 import { colours } from "./theme.mjs";
 
-export const REFERENCE = "#3b8eea";
-export const AUDIO = "#e8833a";
+const [REFERENCE, AUDIO, EXPERT] = ["#3b8eea", "#e8833a", "#8f7ae5"];
+/** Columns of a record's rows, after the noise level. */
+const SCALES = [[1, REFERENCE], [2, AUDIO]];
 /** Pixels around the plot; of an expert's band. */
-const [LEFT, RIGHT, TOP, BOTTOM, BAND] = [30, 30, 8, 18, 15];
+const [SIDE, TOP, BOTTOM] = [30, 8, 18];
+export const BAND = 15;
 
-/** Where things are in a plot of some size. */
 export class Plot {
   constructor(record, width, height) {
     this.record = record;
-    this.left = LEFT;
-    this.width = Math.max(1, width - LEFT - RIGHT);
+    this.left = SIDE;
+    this.width = Math.max(1, width - 2 * SIDE);
     this.bands = record.experts.length * BAND;
     this.bottom = height - BOTTOM - this.bands;
     this.height = Math.max(1, this.bottom - TOP);
     const rows = [...record.line, ...record.steps];
-    this.most = [1, 2].map((column) => Math.max(1e-6, ...rows.map((row) => row[column])));
+    this.most = rows.reduce((most, row) => most.map((value, column) => Math.max(value, row[column])), [1, 1e-6, 1e-6]);
   }
 
   x(sigma) {
     return this.left + (1 - sigma) * this.width;
   }
 
-  /** @param {number} column 1: of the reference's scale; 2: of the audio's */
   y(value, column) {
-    return this.bottom - (value / this.most[column - 1]) * this.height * 0.94;
+    return this.bottom - (value / this.most[column]) * this.height * 0.94;
   }
 
   sigmaAt(x) {
@@ -34,22 +34,16 @@ export class Plot {
   }
 }
 
-/**
- * Draw a guidance.
- * @param {CanvasRenderingContext2D} context
- * @param {Plot} plot
- * @param {number[] | undefined} row the step or point that is pointed at
- */
+/** `row`: the step or point that is pointed at, if any. */
 export function drawGuidance(context, plot, row) {
-  const theme = colours();
+  const theme = colours(context);
   const { record } = plot;
-  context.font = "10px Inter, Arial, sans-serif";
-  context.lineWidth = 1;
+  Object.assign(context, { lineWidth: 1 });
   drawWindow(context, plot, theme);
   drawAxes(context, plot, theme);
-  for (const [column, colour] of [[1, REFERENCE], [2, AUDIO]]) {
+  for (const [column, colour] of SCALES) {
     drawLine(context, plot, column, colour);
-    for (const step of record.steps) dot(context, plot.x(step[0]), plot.y(step[column], column), 2, colour);
+    for (const step of record.steps) drawDot(context, plot, step, column, 2);
   }
   record.experts.forEach((expert, place) => drawExpert(context, plot, expert, place, theme));
   if (row) drawPointed(context, plot, row, theme);
@@ -58,8 +52,7 @@ export function drawGuidance(context, plot, row) {
 /** Where there is no guidance the ground is shaded. */
 function drawWindow(context, plot, theme) {
   const [start, end] = plot.record.window;
-  context.fillStyle = theme.line;
-  context.globalAlpha = 0.35;
+  Object.assign(context, { fillStyle: theme.line, globalAlpha: 0.35 });
   for (const [from, to] of [[1, start], [end, 0]]) {
     context.fillRect(plot.x(from), TOP, plot.x(to) - plot.x(from), plot.height);
   }
@@ -69,23 +62,20 @@ function drawWindow(context, plot, theme) {
 function drawAxes(context, plot, theme) {
   context.strokeStyle = theme.line;
   context.strokeRect(plot.left + 0.5, TOP + 0.5, plot.width, plot.height);
-  context.fillStyle = theme.faint;
-  context.textBaseline = "top";
-  context.textAlign = "center";
+  Object.assign(context, { fillStyle: theme.faint, textBaseline: "top", textAlign: "center" });
   for (const sigma of [1, 0.75, 0.5, 0.25, 0]) {
     context.fillText(String(sigma), plot.x(sigma), plot.bottom + plot.bands + 5);
   }
-  context.textBaseline = "middle";
-  for (const [column, colour, at, align] of [[1, REFERENCE, plot.left - 4, "right"], [2, AUDIO, plot.left + plot.width + 4, "left"]]) {
-    context.fillStyle = colour;
-    context.textAlign = align;
-    for (const value of [0, plot.most[column - 1]]) context.fillText(short(value), at, plot.y(value, column));
+  const sides = [[plot.left - 4, "right"], [plot.left + plot.width + 4, "left"]];
+  for (const [column, fillStyle] of SCALES) {
+    const [at, textAlign] = sides[column - 1];
+    Object.assign(context, { fillStyle, textAlign, textBaseline: "middle" });
+    for (const value of [0, plot.most[column]]) context.fillText(short(value), at, plot.y(value, column));
   }
 }
 
-function drawLine(context, plot, column, colour) {
-  context.strokeStyle = colour;
-  context.lineWidth = 1.5;
+function drawLine(context, plot, column, strokeStyle) {
+  Object.assign(context, { strokeStyle, lineWidth: 1.5 });
   context.beginPath();
   for (const row of plot.record.line) context.lineTo(plot.x(row[0]), plot.y(row[column], column));
   context.stroke();
@@ -96,19 +86,11 @@ function drawLine(context, plot, column, colour) {
 function drawExpert(context, plot, { name, lowest, highest }, place, theme) {
   const y = plot.bottom + place * BAND + 3;
   const [from, to] = [plot.x(highest), plot.x(lowest)];
-  context.fillStyle = "#8f7ae5";
-  context.globalAlpha = 0.55;
+  Object.assign(context, { fillStyle: EXPERT, globalAlpha: 0.55 });
   context.fillRect(from, y, Math.max(2, to - from), BAND - 4);
-  context.globalAlpha = 1;
-  context.fillStyle = theme.text;
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  context.save();
-  context.beginPath();
-  context.rect(plot.left, y - 2, plot.width, BAND);
-  context.clip();
-  context.fillText(name, Math.max(plot.left, from) + 4, y + (BAND - 4) / 2);
-  context.restore();
+  Object.assign(context, { fillStyle: theme.text, globalAlpha: 1, textAlign: "left", textBaseline: "middle" });
+  const left = Math.max(plot.left, from) + 4;
+  context.fillText(name, left, y + (BAND - 4) / 2, plot.left + plot.width - left);
 }
 
 function drawPointed(context, plot, row, theme) {
@@ -118,18 +100,16 @@ function drawPointed(context, plot, row, theme) {
   context.moveTo(x, TOP);
   context.lineTo(x, plot.bottom + plot.bands);
   context.stroke();
-  dot(context, x, plot.y(row[1], 1), 4, REFERENCE);
-  dot(context, x, plot.y(row[2], 2), 4, AUDIO);
+  for (const [column] of SCALES) drawDot(context, plot, row, column, 4);
 }
 
-function dot(context, x, y, radius, colour) {
-  context.fillStyle = colour;
+function drawDot(context, plot, row, column, radius) {
+  context.fillStyle = SCALES[column - 1][1];
   context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.arc(plot.x(row[0]), plot.y(row[column], column), radius, 0, 2 * Math.PI);
   context.fill();
 }
 
-/** A scale in few letters. */
 export function short(value) {
   return String(Math.round(value * 100) / 100);
 }

@@ -1,40 +1,29 @@
 // Records that grow while nodes work: the server tells changes, and here they are put together, for each execution.
 
 import { api } from "../../../scripts/api.js";
+import { keepIn } from "./dom.mjs";
 import { nodeOfExecution } from "./execution.mjs";
 
-/** Nodes whose records are remembered, for panels that come later: after undo, or when their workflow is shown again. */
+/** Nodes whose records are remembered for panels that come later: after undo, or when their workflow comes back. */
 const REMEMBERED = 16;
 const ENDS = ["execution_success", "execution_error", "execution_interrupted"];
 
 /**
- * One execution of a node, which has several where it executes for a list.
- * @typedef {{record: object, received: number}} Run `received`: when its newest change came, by performance.now()
+ * The records of one kind of event, whose detail has node, prompt, run, and `whole` or `change`. A node has several runs
+ * where it executes for a list: {record, received}, the latter when its newest change came, by performance.now().
  */
-
-/** The records of one kind of event, whose detail has node, prompt, run, and `whole` or `change`. */
 export class LiveRecords {
-  /** @type {Map<string, {prompt: string, runs: Run[]}>} */
   #nodes = new Map();
-  /** @type {Set<{node: object, callback: (runs: Run[]) => void}>} */
   #watchers = new Set();
 
-  /** @param {string} event "xdub.clips" */
   constructor(event) {
     api.addEventListener(event, ({ detail }) => this.#take(detail));
     for (const end of ENDS) api.addEventListener(end, ({ detail }) => this.#end(detail?.prompt_id));
   }
 
-  /**
-   * Call back with all runs of a node's newest prompt whenever one of them changes, and at once where some still work.
-   * @param {object} node
-   * @param {AbortSignal} signal
-   * @param {(runs: Run[]) => void} callback
-   */
+  /** Call back with all runs of a node's newest prompt whenever one changes, and at once where some still work. */
   watch(node, signal, callback) {
-    const watcher = { node, callback };
-    this.#watchers.add(watcher);
-    signal.addEventListener("abort", () => this.#watchers.delete(watcher), { once: true });
+    keepIn(this.#watchers, { node, callback }, signal);
     for (const [id, { runs }] of this.#nodes) {
       if (nodeOfExecution(id) === node && !allEnded(runs)) callback(runs);
     }
@@ -47,7 +36,9 @@ export class LiveRecords {
     else if (told.runs[run]) merge(told.runs[run].record, change);
     else return; // what came before was told to another tab
     told.runs[run].received = performance.now();
-    this.#remember(id, told);
+    this.#nodes.delete(id);
+    this.#nodes.set(id, told); // the newest one is the last
+    if (this.#nodes.size > REMEMBERED) this.#nodes.delete(this.#nodes.keys().next().value);
     this.#tell(id, told.runs);
   }
 
@@ -64,21 +55,14 @@ export class LiveRecords {
     const node = nodeOfExecution(id);
     for (const watcher of this.#watchers) if (watcher.node === node) watcher.callback(runs);
   }
-
-  #remember(id, told) {
-    this.#nodes.delete(id);
-    this.#nodes.set(id, told);
-    if (this.#nodes.size > REMEMBERED) this.#nodes.delete(this.#nodes.keys().next().value);
-  }
 }
 
-/** Whether nothing of these works any more. */
 export function allEnded(runs) {
   return runs.every((run) => !run || run.record.ended);
 }
 
-/** Put a change into a record as the server does: what is an object in both is merged, everything else replaced. */
-export function merge(record, change) {
+/** What is an object in both is merged, everything else replaced: as the server does it. */
+function merge(record, change) {
   for (const [name, value] of Object.entries(change)) {
     if (isObject(value) && isObject(record[name])) merge(record[name], value);
     else record[name] = value;

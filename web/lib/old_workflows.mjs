@@ -1,17 +1,10 @@
-// Workflows that were saved before some choices had inputs of their own, or before inputs stood in the order of use.
-// A workflow keeps widgets' values by their places alone, so those of such a node are put where they belong now.
+// Workflows that were saved before some choices had inputs of their own, or before inputs stood in the order of use: they
+// keep widgets' values by their places alone, which are put where they belong now.
 
 /**
- * @typedef {object} Layout
- * @property {string[]} before  the widgets as they stood
- * @property {(values: unknown[]) => boolean} isOld  whether a node's values stand so
- * @property {string} choice  the widget that has inputs of its own now
- * @property {Record<string, string[]>} own  those, by what is chosen
- * @property {string[]} now  the widgets as they stand; a choice's own come right after it
- * @property {Record<string, unknown>} added  values of those that there were not
+ * By node: its widgets `before`, and whether values stand so; the `choice` that has inputs of its `own` now, by what is
+ * chosen; its widgets `now`, a choice's own right after it; and the values of those that were `added`.
  */
-
-/** @type {Record<string, Layout>} */
 const LAYOUTS = {
   XDubFaceCrop: {
     before: ["face", "crop_size", "box", "detect_every", "as_released", "image_fps", "person"],
@@ -22,20 +15,16 @@ const LAYOUTS = {
     added: { person: "" },
   },
   XDubDub: {
-    before: [
-      ...["seed", "control_after_generate", "steps", "length", "quality", "as_released", "image_fps"],
-      ...["person", "silence", "extend", "fps", "retries", "resume"],
-    ],
+    before: (
+      "seed control_after_generate steps length quality as_released image_fps person silence extend fps retries resume"
+    ).split(" "),
     isOld: (values) => typeof values[0] === "number",
     choice: "length",
     own: { audio: ["extend"], longest: ["extend"] },
-    now: [
-      ...["person", "length", "silence", "seed", "control_after_generate", "steps", "redo", "fps", "quality"],
-      ...["retries", "resume", "image_fps", "as_released"],
-    ],
-    added: {
-      ...{ person: "", silence: "closed", extend: "bounce", redo: "", fps: "source", retries: 2, resume: true },
-    },
+    now: (
+      "person length silence seed control_after_generate steps redo fps quality retries resume image_fps as_released"
+    ).split(" "),
+    added: { person: "", silence: "closed", extend: "bounce", redo: "", fps: "source", retries: 2, resume: true },
   },
   XDubExpert: {
     before: ["expert", "strength", "noise_range", "from_noise", "to_noise"],
@@ -47,10 +36,7 @@ const LAYOUTS = {
   },
 };
 
-/**
- * Bring nodes of a workflow, as it is saved, to where their widgets stand now. Others stay as they are.
- * @param {object[]} nodes
- */
+/** Renew those of a saved workflow's nodes that are old. */
 export function renew(nodes) {
   for (const node of nodes) {
     const layout = LAYOUTS[node.type];
@@ -69,7 +55,7 @@ function renewValues(node, layout) {
   delete node.widgets_values_named;
 }
 
-/** An input that is a choice's own now bears its name; one that nothing is connected to comes anew where it is due. */
+/** An input that is a choice's own now bears its name; where nothing is connected to it, it comes anew. */
 function renewInputs(node, { before, choice, own }) {
   const chosen = node.widgets_values[before.indexOf(choice)];
   const movable = new Set(Object.values(own).flat());

@@ -1,10 +1,6 @@
 // Clips that shall be sampled again, as the input `redo` and the command line's --redo have them: 12,40-44.
 
-/**
- * How often each clip is named.
- * @param {string} text
- * @returns {Map<number, number>} of numbers from 1
- */
+/** How often each clip is named. @returns {Map<number, number>} of numbers from 1 */
 export function parseRedo(text) {
   const counts = new Map();
   for (const part of String(text ?? "").split(",")) {
@@ -16,25 +12,16 @@ export function parseRedo(text) {
   return counts;
 }
 
-/**
- * The shortest text that names them so often.
- * @param {Map<number, number>} counts
- */
+/** The shortest text that names them so often. @param {Map<number, number>} counts */
 export function formatRedo(counts) {
-  const parts = [];
+  const ranges = [];
   for (let times = 1; ; times++) {
-    const numbers = [...counts].filter(([, count]) => count >= times).map(([number]) => number);
-    if (!numbers.length) return parts.join(",");
-    parts.push(...ranges(numbers.sort((a, b) => a - b)));
+    const numbers = [...counts.keys()].filter((number) => counts.get(number) >= times).sort((a, b) => a - b);
+    if (!numbers.length) break;
+    for (const [place, number] of numbers.entries()) {
+      if (place && numbers[place - 1] === number - 1) ranges.at(-1)[1] = number;
+      else ranges.push([number, number]);
+    }
   }
-}
-
-function ranges(numbers) {
-  const found = [];
-  for (const number of numbers) {
-    const newest = found.at(-1);
-    if (newest?.[1] === number - 1) newest[1] = number;
-    else found.push([number, number]);
-  }
-  return found.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(",");
 }

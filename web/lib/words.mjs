@@ -1,23 +1,29 @@
-// The panels' words in the language of the front end. English stands where it is said; other languages have a table.
+// The panels' words in the language of the front end. English stands where it is said; other languages have a table,
+// `xdubPanels` of locales/<language>/main.json.
 
+import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
-import { zh } from "./words_zh.mjs";
 
-/** @type {Record<string, Record<string, string>>} */
-const TABLES = { zh };
+/** What all packs' locales/ say, by language; asked for once. */
+let asked;
+let said = {};
 
-/** The front end's language: "en", "zh", "zh-TW", ... */
-export function language() {
+function language() {
   return app.extensionManager?.setting?.get("Comfy.Locale") || "en";
 }
 
+/** Have the locales of the front end's language, which English needs none of. */
+export async function loadWords() {
+  if (language() === "en") return {};
+  said = await (asked ??= api.getCustomNodesI18n().catch(() => ({})));
+  return said[language()] ?? {};
+}
+
 /**
- * A text in the front end's language, its {names} filled in: t("clip {n} of {count}", { n: 3, count: 12 }).
- * The text must be a literal, so that the tests find it; what no table has is shown as it stands.
- * @param {string} text
- * @param {Record<string, string | number>} [values]
+ * A text in the front end's language, its {names} filled in: t("clip {n} of {count}", { n: 3, count: 12 }). It must be a
+ * literal, so that the tests find it.
  */
 export function t(text, values = {}) {
-  const said = TABLES[language()]?.[text] ?? text;
-  return said.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  const told = said[language()]?.xdubPanels?.[text] ?? text;
+  return told.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }

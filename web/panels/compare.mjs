@@ -1,10 +1,9 @@
-// Before/after: a player of the dub with the source wiped over it. Drag or the arrow keys move the wipe, F flips, comma and
-// full stop step from frame to frame, Z looks at the face.
+// Before/after: a player of the dub with the source wiped over it.
 
-import { BothVideo, faceAt, SOUNDS } from "../lib/both_video.mjs";
+import { BothVideo, faceAt } from "../lib/both_video.mjs";
+import { button, choice, keyboardPart, make, part, slider } from "../lib/dom.mjs";
 import { canvasIn } from "../lib/draw.mjs";
-import { loadedFacts } from "../lib/facts.mjs";
-import { playheadOf } from "../lib/playhead.mjs";
+import { loadedFacts, playheadOf } from "../lib/shared.mjs";
 import { t } from "../lib/words.mjs";
 
 /** Pixels of the pictures at least, and of the lines beneath. */
@@ -13,7 +12,6 @@ const SPEEDS = [0.25, 0.5, 1];
 const [FACE_MARGIN, MOST_ZOOM, ZOOM_STEP] = [0.75, 16, 1.25];
 const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
 
-/** @param {object} node @param {import("../lib/panel.mjs").Host} host */
 export function attach(node, host) {
   host.say(t("Run to compare the dub with its source here"));
   node.hideOutputImages = true; // ComfyUI's own player of the dub, which this one is instead of
@@ -27,71 +25,75 @@ export function attach(node, host) {
 class Comparison {
   /** The part of the picture left of it is the source's. */
   wipe = 0.5;
-  /** What is shown alone, if anything: 0 the source, 1 the dub. @type {0 | 1 | undefined} */
+  /** What is shown alone, if anything: 0 the source, 1 the dub. */
   alone;
   view = { ...WHOLE };
-  /** @type {number} which face is followed; -1: none */
+  /** Which face is followed; -1: none. */
   followed = -1;
 
   constructor(node, host, signal, url, facts) {
-    Object.assign(this, { node, host });
-    this.facts = facts;
-    this.url = url;
-    this.playhead = playheadOf(node);
+    Object.assign(this, { node, host, url, facts, playhead: playheadOf(node) });
     this.video = new BothVideo(url, facts, signal, {
       drawn: () => this.#drawn(),
       changed: () => this.#tell(),
       failed: () => this.#fail(),
     });
-    this.playhead.on("asked", signal, (time) => this.video.seek(time));
-    this.#build(signal);
+    const wanted = (event) => {
+      event.preventDefault();
+      this.video.seek(event.detail);
+    };
+    this.playhead.addEventListener("asked", wanted, { signal });
+    const stage = this.#stage();
+    this.slider = slider(t("Frame"), this.video.last, (frame) => this.video.goTo(frame));
+    host.element.replaceChildren(stage, this.slider, this.#controls());
+    Object.assign(this, canvasIn(stage, signal, (...given) => this.#draw(...given)));
     host.setHeight(STAGE + LINES);
     this.#tell();
   }
 
-  #build(signal) {
-    const part = (name) => Object.assign(document.createElement("div"), { className: name });
-    const [stage, controls] = [part("xdub-stage"), part("xdub-controls")];
-    Object.assign(stage, { tabIndex: 0, role: "application" });
-    stage.setAttribute(
-      "aria-label",
-      t("Before and after: arrow keys wipe, F flips, space plays, comma and full stop step, Z looks at the face"),
-    );
+  #stage() {
+    const name = t("Before and after: arrow keys wipe, F flips, space plays, comma and full stop step, Z looks at the face");
+    const stage = keyboardPart("stage", name, (key, event) => this.#onKey(key, event));
     stage.title = t("Left of the line: the source. Drag to wipe; Shift and drag to move a picture that is enlarged");
     stage.append(this.video.element);
-    this.stage = stage;
-    this.#buildControls(controls);
-    this.host.element.replaceChildren(stage, this.slider, controls);
-    Object.assign(this, canvasIn(stage, signal, (context, width, height) => this.#draw(context, width, height)));
-    this.#listen(stage);
+    let from;
+    const drag = (event) => {
+      const at = this.at(event);
+      this.#drag(at, from, event.shiftKey);
+      from = at;
+    };
+    stage.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      event.stopPropagation();
+      stage.focus({ preventScroll: true });
+      stage.setPointerCapture(event.pointerId);
+      from = this.at(event);
+      drag(event);
+    });
+    stage.addEventListener("pointermove", (event) => stage.hasPointerCapture(event.pointerId) && drag(event));
+    return stage;
   }
 
-  #buildControls(controls) {
-    this.slider = Object.assign(document.createElement("input"), { type: "range", min: 0, step: 1, value: 0 });
-    this.slider.max = this.video.last;
-    this.slider.className = "xdub-slider";
-    this.slider.setAttribute("aria-label", t("Frame"));
-    this.slider.addEventListener("input", () => this.video.goTo(Number(this.slider.value)));
-    this.slider.addEventListener("keydown", (event) => event.stopPropagation());
-    this.play = button("", "", () => this.video.toggle());
-    this.flip = button(t("flip"), t("Show the source, or the dub, alone (F)"), () => this.#flip());
-    this.time = Object.assign(document.createElement("span"), { className: "xdub-time" });
-    this.zoom = choice(t("What is looked at (Z, + and -)"), this.#zooms(), 1, (value) => this.#look(value));
+  #controls() {
     const speeds = SPEEDS.map((speed) => [speed, `${speed}×`]);
     const setSpeed = (value) => (this.video.element.playbackRate = Number(value));
-    const speed = choice(t("How fast it plays"), speeds, 1, setSpeed);
+    this.play = button("", "", () => this.video.toggle());
+    this.time = make("span", { class: "xdub-time" });
+    this.flip = button(t("flip"), t("Show the source, or the dub, alone (F)"), () => this.#flip());
+    this.zoom = choice(t("What is looked at (Z, + and -)"), this.#zooms(), 1, (value) => this.#look(value));
     this.loop = button("⟳", t("Begin again at the end (L)"), () => this.#toggleLoop());
-    controls.append(
+    return part(
+      "controls",
       this.play,
-      button("◀", t("One frame back (,)"), () => this.#step(-1)),
-      button("▶", t("One frame on (.)"), () => this.#step(1)),
+      button("◀", t("One frame back (,)"), () => this.video.step(-1)),
+      button("▶", t("One frame on (.)"), () => this.video.step(1)),
       this.time,
       this.flip,
       this.zoom,
-      speed,
+      choice(t("How fast it plays"), speeds, 1, setSpeed),
       this.loop,
+      this.facts.sounds ? choice(t("What is heard"), this.#sounds(), "dub", (value) => this.video.hear(value)) : "",
     );
-    if (this.facts.sounds) controls.append(choice(t("What is heard"), this.#sounds(), "dub", (value) => this.video.hear(value)));
   }
 
   #zooms() {
@@ -100,69 +102,49 @@ class Comparison {
   }
 
   #sounds() {
-    const names = { dub: t("dub's sound"), source: t("source's sound"), none: t("no sound") };
-    return SOUNDS.filter((sound) => sound !== "source" || this.facts.sounds > 1).map((sound) => [sound, names[sound]]);
-  }
-
-  #listen(stage) {
-    stage.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      event.stopPropagation();
-      stage.focus({ preventScroll: true });
-      stage.setPointerCapture(event.pointerId);
-      this.#drag(event);
-    });
-    stage.addEventListener("pointermove", (event) => {
-      if (stage.hasPointerCapture(event.pointerId)) this.#drag(event);
-    });
-    stage.addEventListener("keydown", (event) => this.#key(event));
+    const source = [["source", t("source's sound")]].slice(0, this.facts.sounds - 1);
+    return [["dub", t("dub's sound")], ...source, ["none", t("no sound")]];
   }
 
   /** Wipe to where the pointer is, or move what is seen. */
-  #drag({ clientX, movementX, movementY, shiftKey }) {
-    const box = this.canvas.getBoundingClientRect();
-    const { left, wide, scale } = this.#placed(box.width, box.height);
-    if (shiftKey) {
-      this.followed = -1;
-      this.view.x -= movementX / scale / this.facts.size[0];
-      this.view.y -= movementY / scale / this.facts.size[1];
-    } else {
-      this.alone = undefined;
-      this.wipe = clamped((clientX - box.left - left) / wide);
-    }
+  #drag([x, y], [fromX, fromY], moves) {
+    const { left, wide, scale } = this.#placed(this.canvas.clientWidth, this.canvas.clientHeight);
+    const [columns, lines] = this.facts.size;
+    if (!moves) return this.#wipeTo((x - left) / wide);
+    this.followed = -1;
+    this.view.x -= (x - fromX) / scale / columns;
+    this.view.y -= (y - fromY) / scale / lines;
     this.#tell();
   }
 
-  #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const far = event.shiftKey ? 0.1 : 0.02;
+  #onKey(key, { shiftKey }) {
+    const far = shiftKey ? 0.1 : 0.02;
+    const { options, selectedIndex } = this.zoom;
     const keys = {
-      ArrowLeft: () => this.#wipeBy(-far),
-      ArrowRight: () => this.#wipeBy(far),
+      ArrowLeft: () => this.#wipeTo(this.wipe - far),
+      ArrowRight: () => this.#wipeTo(this.wipe + far),
       " ": () => this.video.toggle(),
       k: () => this.video.toggle(),
-      ",": () => this.#step(-1),
-      ".": () => this.#step(1),
+      ",": () => this.video.step(-1),
+      ".": () => this.video.step(1),
       Home: () => this.video.goTo(0),
       End: () => this.video.goTo(this.video.last),
       f: () => this.#flip(),
       l: () => this.#toggleLoop(),
-      z: () => this.#nextZoom(),
-      "+": () => this.#enlarge(ZOOM_STEP),
-      "=": () => this.#enlarge(ZOOM_STEP),
-      "-": () => this.#enlarge(1 / ZOOM_STEP),
+      z: () => this.#look(options[(selectedIndex + 1) % options.length].value),
+      "+": () => this.#look(this.view.zoom * ZOOM_STEP),
+      "=": () => this.#look(this.view.zoom * ZOOM_STEP),
+      "-": () => this.#look(this.view.zoom / ZOOM_STEP),
       0: () => this.#look(1),
     };
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation(); // or they would be the editor's own
-    act();
+    const act = keys[key.length === 1 ? key.toLowerCase() : key];
+    act?.();
+    return Boolean(act);
   }
 
-  #wipeBy(share) {
+  #wipeTo(share) {
     this.alone = undefined;
-    this.wipe = clamped(this.wipe + share);
+    this.wipe = Math.min(1, Math.max(0, share));
     this.#tell();
   }
 
@@ -171,34 +153,18 @@ class Comparison {
     this.#tell();
   }
 
-  #step(frames) {
-    this.video.goTo(this.video.frame + frames);
-  }
-
   #toggleLoop() {
     this.video.element.loop = !this.video.element.loop;
     this.#tell();
   }
 
-  #nextZoom() {
-    this.zoom.selectedIndex = (this.zoom.selectedIndex + 1) % this.zoom.options.length;
-    this.#look(this.zoom.value);
-  }
-
   /** Look at the whole picture, into the middle of what is seen, or at a face. */
   #look(value) {
-    const face = /^face (\d+)$/.exec(value);
-    this.followed = face ? Number(face[1]) : -1;
-    if (!face) this.view = Number(value) === 1 ? { ...WHOLE } : { ...this.view, zoom: Number(value) };
-    this.zoom.value = String(value);
-    this.#tell();
-  }
-
-  #enlarge(factor) {
-    this.followed = -1;
-    this.view.zoom = Math.min(MOST_ZOOM, Math.max(1, this.view.zoom * factor));
-    if (this.view.zoom === 1) Object.assign(this.view, WHOLE);
-    this.zoom.value = String(this.view.zoom);
+    const [, face] = /^face (\d+)$/.exec(value) ?? [];
+    this.followed = Number(face ?? -1);
+    const zoom = Math.min(MOST_ZOOM, Math.max(1, value));
+    if (!face) this.view = zoom > 1 ? { ...this.view, zoom } : { ...WHOLE };
+    this.zoom.value = face ? value : zoom;
     this.#tell();
   }
 
@@ -214,23 +180,22 @@ class Comparison {
     this.play.textContent = video.isPlaying ? "❚❚" : "►";
     this.play.title = video.isPlaying ? t("Pause (space)") : t("Play (space)");
     this.play.setAttribute("aria-label", this.play.title);
-    this.flip.setAttribute("aria-pressed", String(this.alone !== undefined));
-    this.loop.setAttribute("aria-pressed", String(video.element.loop));
+    this.flip.setAttribute("aria-pressed", this.alone !== undefined);
+    this.loop.setAttribute("aria-pressed", video.element.loop);
     const time = `${video.timeOf(video.frame).toFixed(2)} s`;
     this.time.textContent = `${time} · ${video.frame}`;
     this.time.title = t("frame {frame} of {count}", { frame: video.frame, count: this.facts.frames });
-    this.slider.value = String(video.frame);
+    this.slider.value = video.frame;
     this.slider.setAttribute("aria-valuetext", time);
     if (video.isReady) this.redraw(); // until then the last picture stays
   }
 
   #fail() {
     this.node.hideOutputImages = false;
-    const line = Object.assign(document.createElement("p"), { className: "xdub-lines" });
-    const link = Object.assign(document.createElement("a"), { href: this.url, target: "_blank", rel: "noopener" });
-    link.textContent = t("open it in another program");
-    line.append(t("This browser cannot play the before/after video (H.264):"), " ", link);
-    this.host.element.replaceChildren(line);
+    const link = make("a", { href: this.url, target: "_blank", rel: "noopener" }, t("open it in another program"));
+    this.host.element.replaceChildren(
+      make("p", { class: "xdub-lines" }, t("This browser cannot play the before/after video (H.264):"), " ", link),
+    );
   }
 
   /** How a stage of this size shows the picture: the `seen` part of it, in its own pixels, and where. */
@@ -271,10 +236,6 @@ class Comparison {
   }
 }
 
-function clamped(share) {
-  return Math.min(1, Math.max(0, share));
-}
-
 function line(context, x, top, height) {
   context.fillStyle = "#000a";
   context.fillRect(x - 1.5, top, 3, height);
@@ -295,20 +256,4 @@ function caption(context, text, x, y, align) {
   context.fillRect(align === "left" ? x : x - width, y, width, 16);
   Object.assign(context, { fillStyle: "#fff", textAlign: align, textBaseline: "middle" });
   context.fillText(text, align === "left" ? x + 4 : x - 4, y + 8.5);
-}
-
-function button(text, title, act) {
-  const made = Object.assign(document.createElement("button"), { type: "button", textContent: text, title });
-  made.setAttribute("aria-label", title);
-  made.addEventListener("click", act);
-  return made;
-}
-
-function choice(title, options, chosen, act) {
-  const made = Object.assign(document.createElement("select"), { title });
-  made.setAttribute("aria-label", title);
-  for (const [value, text] of options) made.add(new Option(text, String(value), false, value === chosen));
-  made.addEventListener("change", () => act(made.value));
-  made.addEventListener("keydown", (event) => event.stopPropagation());
-  return made;
 }

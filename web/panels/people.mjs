@@ -1,38 +1,18 @@
 // People: everybody in the video, to look at and to choose from, in the People node and in Face Crop.
 
-import { make, onKeys } from "../lib/dom.mjs";
-import { viewUrl } from "../lib/execution.mjs";
-import { personColour, useStyles } from "../lib/theme.mjs";
+import { button, make, onKeys, part, placeByKey } from "../lib/dom.mjs";
+import { personColour } from "../lib/theme.mjs";
 import { after, setWidget, settable } from "../lib/widgets.mjs";
 import { t } from "../lib/words.mjs";
-import { Strip } from "./people_strip.mjs";
+import { inSheet, Strip } from "./people_strip.mjs";
 
 /** Pixels: of a person's row, of the strip, of what is around them; and how many rows are shown without scrolling. */
 const [ROW, STRIP, AROUND, MOST_ROWS] = [54, 200, 18, 4];
 const USE_IN = 58;
 
-/**
- * What nodes/comfy_bridge/people_shown.py writes. Frames are the model's, `fps` a second; `boxes` has for each frame of
- * the strip [place in `seen`, x0, y0, x1, y1] in parts of the picture; `seen` has [first frame, the one after] each.
- * @typedef {object} Shown
- * @property {number} fps
- * @property {number} count
- * @property {[number, number]} size
- * @property {number} columns
- * @property {number[]} frames
- * @property {number[][][]} boxes
- * @property {[number, number][][]} seen
- * @property {object | null} strip
- * @property {object | null} portraits
- * @property {{number: number, first: number, seconds: number, share: number, pixels: number, why_not: string | null}[]} people
- * @property {number} more
- * @property {number | null} chosen
- */
-
+/** nodes/comfy_bridge/people_shown.py writes what is `shown`. */
 export function attach(node, host) {
-  useStyles("people.css");
   host.say(t("Run to see who is in the video"));
-  /** @type {PeoplePanel | undefined} */
   let panel;
   const watched = new WeakSet();
   const follow = () => {
@@ -44,47 +24,35 @@ export function attach(node, host) {
   host.onOutput(({ xdub_people: records }) => {
     const shown = records?.at(-1);
     if (!shown || shown === panel?.shown) return;
-    panel?.leave();
     panel = new PeoplePanel(node, host, shown);
     follow();
   });
 }
 
 class PeoplePanel {
-  /** @type {number | null} whom the artist has chosen */
-  #chosen = null;
+  #chosen = null; // the number of the one whom the artist has chosen
   #rows;
 
-  /** @param {object} node @param {import("../lib/panel.mjs").Host} host @param {Shown} shown */
   constructor(node, host, shown) {
-    this.node = node;
-    this.shown = shown;
-    this.stay = new AbortController();
-    this.signal = AbortSignal.any([host.signal, this.stay.signal]);
-    this.strip = new Strip(shown, this.signal, (place) => this.#choose(shown.people[place]?.number));
-    this.useIn = make("div", { class: "xdub-use-in" });
+    Object.assign(this, { node, shown });
+    this.strip = new Strip(shown, host.signal, (place) => this.#choose(shown.people[place]?.number));
+    this.useIn = make("div", { class: "xdub-use-in xdub-controls" });
     this.#rows = shown.people.map((person, place) => this.#row(person, place));
-    const parts = shown.people.length ? [this.strip.element, this.#list(), this.#more(), this.useIn] : [this.strip.element];
-    host.element.replaceChildren(...parts);
+    const people = shown.people.length ? [this.#list(), this.#more(), this.useIn] : [];
+    host.element.replaceChildren(this.strip.element, ...people);
     host.setHeight(this.#height());
   }
 
-  /** Give way to another one. */
-  leave() {
-    this.stay.abort();
-  }
-
-  /** Show what the node's widget says, where it has one. */
   follow() {
-    if (this.#own()) this.#chosen = this.#inWidget();
+    const value = String(this.#own()?.value ?? "").trim();
+    if (this.#own()) this.#chosen = /^\d+$/.test(value) ? Number(value) : null;
     this.#update();
   }
 
   #list() {
     const named = { role: "listbox", "aria-label": t("People in the video"), "data-capture-wheel": "true" };
     const list = make("div", { class: "xdub-people", ...named }, ...this.#rows);
-    onKeys(list, this.signal, (key) => this.#onKey(key));
-    return list;
+    return onKeys(list, (key) => this.#onKey(key));
   }
 
   #height() {
@@ -98,11 +66,6 @@ class PeoplePanel {
     return settable(this.node, "person");
   }
 
-  #inWidget() {
-    const value = String(this.#own()?.value ?? "").trim();
-    return /^\d+$/.test(value) ? Number(value) : null;
-  }
-
   #choose(number) {
     if (number === undefined) return;
     const widget = this.#own();
@@ -112,9 +75,12 @@ class PeoplePanel {
     this.#update();
   }
 
-  /** Show a frame that has this person in it. */
   #show(number) {
-    this.strip.showPlace(this.shown.people.findIndex((person) => person.number === number));
+    this.strip.showPlace(this.#placeOf(number));
+  }
+
+  #placeOf(number) {
+    return this.shown.people.findIndex((person) => person.number === number);
   }
 
   #onKey(key) {
@@ -124,45 +90,26 @@ class PeoplePanel {
       if (key === "Enter") this.useIn.querySelector("button")?.focus();
       return true;
     }
-    const last = this.#rows.length - 1;
-    const to = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: last }[key];
-    if (to === undefined) return false;
-    this.#rows[Math.max(0, Math.min(last, to))].focus();
-    return true;
+    const to = placeByKey(key, at, this.#rows.length - 1);
+    this.#rows[to]?.focus();
+    return to !== undefined;
   }
 
-  #row(person, place) {
-    const row = make(
-      "div",
-      { class: "xdub-person", role: "option", "data-number": person.number, style: `--hue: ${personColour(person.number)}` },
-      make("div", { class: "xdub-portrait", style: this.#portrait(place) }, make("b", {}, String(person.number))),
-      make("div", { class: "xdub-about" }, this.#told(person), this.strip.bar(place)),
-    );
-    const { signal } = this;
-    row.addEventListener("click", () => this.#choose(person.number), { signal });
-    row.addEventListener("focus", () => this.#show(person.number), { signal });
-    return row;
+  #row({ number, ...person }, place) {
+    const { portraits, people, columns } = this.shown;
+    const [click, focus] = [() => this.#choose(number), () => this.#show(number)];
+    const told = part("about", this.#told(person), this.strip.bar(place));
+    const face = make("div", { class: "xdub-portrait", style: inSheet(portraits, place, columns, people.length) }, make("b", {}, String(number)));
+    const style = `--hue: ${personColour(number)}`;
+    return make("div", { class: "xdub-person", role: "option", "data-number": number, style, click, focus }, face, told);
   }
 
   #told({ first, seconds, share, pixels, why_not: why }) {
     const from = t("from {first} s", { first: first.toFixed(2) });
     const long = t("{seconds} s on screen ({share} %)", { seconds: seconds.toFixed(2), share: Math.round(100 * share) });
-    const lines = [make("span", {}, from), make("span", { class: "xdub-faint" }, long)];
-    if (why) lines[0].append(make("span", { class: "xdub-cannot" }, ` · ${notDubbed(why)}`));
+    const cannot = why ? [make("span", { class: "xdub-cannot" }, ` · ${notDubbed(why)}`)] : [];
+    const lines = [make("span", {}, from, ...cannot), make("span", { class: "xdub-faint" }, long)];
     return make("div", { class: "xdub-people-told", title: `${from}, ${long}, ${pixels} px` }, ...lines);
-  }
-
-  #portrait(place) {
-    const { portraits, people, columns: most } = this.shown;
-    if (!portraits) return "";
-    const columns = Math.min(most, people.length);
-    const rows = Math.ceil(people.length / columns);
-    const part = (at, count) => (count > 1 ? (100 * at) / (count - 1) : 0);
-    const [across, down] = [part(place % columns, columns), part(Math.floor(place / columns), rows)];
-    return (
-      `background-image: url("${viewUrl(portraits)}"); background-size: ${100 * columns}% ${100 * rows}%;` +
-      `background-position: ${across}% ${down}%`
-    );
   }
 
   #more() {
@@ -172,15 +119,15 @@ class PeoplePanel {
 
   #update() {
     const used = this.#own() ? this.shown.chosen : null;
-    const focusable = Math.max(0, this.shown.people.findIndex((person) => person.number === this.#chosen));
+    const chosen = this.#placeOf(this.#chosen);
     for (const [place, row] of this.#rows.entries()) {
       const { number } = this.shown.people[place];
-      row.setAttribute("aria-selected", String(number === this.#chosen));
-      row.tabIndex = place === focusable ? 0 : -1;
+      row.setAttribute("aria-selected", place === chosen);
+      row.tabIndex = place === Math.max(0, chosen) ? 0 : -1;
       row.classList.toggle("xdub-used", number === used);
       row.title = number === used ? t("This face was handed on by the last run") : "";
     }
-    this.strip.choose(this.shown.people.findIndex((person) => person.number === this.#chosen));
+    this.strip.choose(chosen);
     if (!this.#own()) this.useIn.replaceChildren(...this.#uses());
   }
 
@@ -198,21 +145,19 @@ class PeoplePanel {
     const done = String(widget.value).trim() === String(number);
     const title = t("{node} has person {value} now", { node: asking.title, value: widget.value || "–" });
     const called = `${done ? "✓ " : ""}${asking.title.replace(" (X-Dub)", "")} #${asking.id}`;
-    const button = make("button", { type: "button", "aria-pressed": String(done), title }, called);
     const use = () => {
       const now = settable(asking, "person"); // the node may have changed since
       if (now && asking.graph) setWidget(asking, now, String(number));
-      const place = [...this.useIn.children].indexOf(button);
+      const place = [...this.useIn.children].indexOf(made);
       this.#update();
       this.useIn.children[place]?.focus();
     };
-    button.addEventListener("click", use, { signal: this.signal });
-    onKeys(button, this.signal, (key) => key === "Enter" && (use(), true));
-    return button;
+    const made = button(called, title, use, { "aria-pressed": String(done), "aria-label": called });
+    return onKeys(made, (key) => key === "Enter" && (use(), true));
   }
 }
 
-/** Whether a node is of this pack, or a subgraph, which may have taken a person out of one. */
+/** Whether a node is of this pack, or a subgraph, which may have a person of one. */
 function isOurs(node) {
   return Boolean(node.comfyClass?.startsWith("XDub") || node.subgraph);
 }

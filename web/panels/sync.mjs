@@ -1,15 +1,14 @@
-// Sync: lips against sound in time, as xdub_core/report/lips.py has them. It follows the player; a click goes there.
+// Sync: lips against sound in time, as xdub_core/report/lips.py has them.
 
+import { keyboardPart, toldPart } from "../lib/dom.mjs";
 import { canvasIn } from "../lib/draw.mjs";
-import { loadedFacts } from "../lib/facts.mjs";
-import { playheadOf } from "../lib/playhead.mjs";
+import { loadedFacts, playheadOf } from "../lib/shared.mjs";
 import { colours, personColour } from "../lib/theme.mjs";
 import { t } from "../lib/words.mjs";
 
 /** Pixels of each person's curve, and of the words; seconds that are seen at once, at most. */
 const [LANE, WORDS, SPAN] = [56, 46, 20];
 
-/** @param {object} node @param {import("../lib/panel.mjs").Host} host */
 export function attach(node, host) {
   host.say(t("Run to see lips against sound here"));
   loadedFacts(host, (found, signal) => {
@@ -20,20 +19,17 @@ export function attach(node, host) {
 
 class Sync {
   constructor(node, host, signal, facts) {
-    Object.assign(this, { facts, playhead: playheadOf(node) });
-    const part = (name) => Object.assign(document.createElement("div"), { className: name });
-    const [plot, words] = [part("xdub-plot"), part("xdub-lines")];
-    Object.assign(plot, { tabIndex: 0, role: "application" });
-    plot.setAttribute("aria-label", t("Lips against sound: arrow keys go from frame to frame"));
+    Object.assign(this, { facts, playhead: playheadOf(node), words: toldPart() });
+    const name = t("Lips against sound: arrow keys go from frame to frame");
+    const plot = keyboardPart("plot", name, (key) => this.#onKey(key));
     plot.style.minHeight = `${LANE * facts.sync.length}px`;
     plot.style.cursor = "pointer";
-    words.setAttribute("aria-live", "polite");
-    this.words = words;
-    host.element.replaceChildren(plot, words);
-    Object.assign(this, canvasIn(plot, signal, (context, width, height) => this.#draw(context, width, height)));
-    plot.addEventListener("click", (event) => this.#click(event));
-    plot.addEventListener("keydown", (event) => this.#key(event));
-    this.playhead.on("moved", signal, () => this.#tell());
+    host.element.replaceChildren(plot, this.words);
+    Object.assign(this, canvasIn(plot, signal, (...given) => this.#draw(...given)));
+    plot.addEventListener("click", (event) => {
+      this.playhead.ask(this.#start + (this.at(event)[0] / this.canvas.clientWidth) * this.#span);
+    });
+    this.playhead.addEventListener("moved", () => this.#tell(), { signal });
     host.setHeight((LANE + WORDS) * facts.sync.length);
     this.#tell();
   }
@@ -42,36 +38,28 @@ class Sync {
     return Math.min(SPAN, this.facts.seconds);
   }
 
-  /** The first second that is seen. */
   get #start() {
     return Math.min(Math.max(0, this.playhead.time - this.#span / 2), this.facts.seconds - this.#span);
   }
 
-  #click({ clientX }) {
-    const box = this.canvas.getBoundingClientRect();
-    this.playhead.ask(this.#start + ((clientX - box.left) / box.width) * this.#span);
-  }
-
-  #key(event) {
-    const { time } = this.playhead;
-    const frame = 1 / this.facts.rate;
-    const steps = { ArrowLeft: -frame, ArrowRight: frame, PageUp: -SPAN / 2, PageDown: SPAN / 2, Home: -time };
-    const step = event.key === "End" ? this.facts.seconds - time : steps[event.key];
-    if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
+  #onKey(key) {
+    const [{ time }, { rate, seconds }] = [this.playhead, this.facts];
+    const frame = 1 / rate;
+    const [page, end] = [SPAN / 2, seconds - time];
+    const steps = { ArrowLeft: -frame, ArrowRight: frame, PageUp: -page, PageDown: page, Home: -time, End: end };
+    if (!(key in steps)) return false;
     // Into the middle of a frame, where rounding finds no other.
-    const frames = Math.round((time + step) * this.facts.rate) + 0.5;
-    this.playhead.ask(Math.min(Math.max(0, frames * frame), this.facts.seconds));
+    const frames = Math.round((time + steps[key]) * rate) + 0.5;
+    this.playhead.ask(Math.min(Math.max(0, frames * frame), seconds));
+    return true;
   }
 
   #tell() {
     const lines = this.facts.sync.map((curve) => {
-      const [said, number] = [toldOf(curve), Math.floor(this.playhead.time * curve.rate + 0.01)];
-      const at = (name) => curve[name][number]?.toFixed(2) ?? "–";
+      const at = (name) => curve[name][Math.floor(this.playhead.time * curve.rate + 0.01)]?.toFixed(2) ?? "–";
       const values = { lips: at("after"), before: at("before"), sound: at("loudness") };
       const now = t("now: lips {lips}, source's {before}, loudness {sound}", values);
-      return `${t("person {number}", { number: curve.person })}: ${said}\n${now}`;
+      return `${t("person {number}", { number: curve.person })}: ${toldOf(curve)}\n${now}`;
     });
     this.words.textContent = lines.join("\n");
     this.words.title = t(
@@ -81,7 +69,7 @@ class Sync {
   }
 
   #draw(context, width, height) {
-    const { text, faint, line } = colours();
+    const { text, faint, line } = colours(context);
     const [start, span] = [this.#start, this.#span];
     const lane = height / this.facts.sync.length;
     this.facts.sync.forEach((curve, index) => {
@@ -95,9 +83,8 @@ class Sync {
         let drawing = false;
         for (let number = first; number <= last; number++) {
           const value = values[number];
-          if (value == null) drawing = false;
-          else if (drawing) context.lineTo(x(number), y(value));
-          else context.moveTo(x(number), closed ? base : y(value));
+          if (value != null && drawing) context.lineTo(x(number), y(value));
+          else if (value != null) context.moveTo(x(number), closed ? base : y(value));
           drawing = value != null;
         }
         if (closed) context.lineTo(x(last), base);
@@ -105,12 +92,12 @@ class Sync {
       context.fillStyle = line;
       path(curve.loudness, true);
       context.fill();
-      Object.assign(context, { strokeStyle: faint, lineWidth: 1 });
-      path(curve.before);
-      context.stroke();
-      Object.assign(context, { strokeStyle: personColour(curve.person), lineWidth: 2 });
-      path(curve.after);
-      context.stroke();
+      const curves = [[curve.before, faint, 1], [curve.after, personColour(curve.person), 2]];
+      for (const [values, strokeStyle, lineWidth] of curves) {
+        Object.assign(context, { strokeStyle, lineWidth });
+        path(values);
+        context.stroke();
+      }
     });
     context.fillStyle = text;
     context.fillRect(((this.playhead.time - start) / span) * width - 0.5, 0, 1, height);
