@@ -44,6 +44,14 @@ def _beside(name: str):
     return module
 
 
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):  # xdist's workers print nothing
+        return
+    live = _beside("live")
+    inside = "XDUB_INSIDE_COMFYUI" in os.environ  # a part of a whole run, which minds the time
+    config.pluginmanager.register(live.Live(config, None if inside else live.seconds_given()))
+
+
 @pytest.fixture(scope="session")
 def goldens() -> Goldens:
     """The golden files computed by the released X-Dub: the larger set where it is there, else the project's own."""

@@ -18,7 +18,7 @@ from package import install
 
 PACK_FOLDER = "comfyui-x-dub"
 READY = "To see the GUI go to"
-SECONDS_TO_START, SECONDS_TO_RUN = 300, 500
+SECONDS_TO_START, SECONDS_TO_RUN = 240, 240
 
 
 class Server:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
 from pathlib import Path
 
 import comfy_home
@@ -14,44 +18,68 @@ from comfy_home import comfyui_and_python
 HERE = Path(__file__).resolve().parent
 FILES = sorted(path.stem for path in HERE.glob("test_*.py") if path != Path(__file__).resolve())
 TOLD = "THE NODES WERE NOT TESTED"
-pytestmark = pytest.mark.timeout(1200)
+SECONDS_AT_MOST, FAILURES_AT_MOST = 600, 10
+pytestmark = pytest.mark.timeout(SECONDS_AT_MOST + 60)
+
+
+@dataclass
+class Report:
+    """Test cases by file, as ComfyUI's Python reports them; `ended` is why some may be lacking."""
+
+    cases: dict[str, list[ElementTree.Element]]
+    ended: str | None
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> dict[str, list[ElementTree.Element]]:
-    """Test cases by file, as ComfyUI's Python reports them."""
+def report(tmp_path_factory) -> Report:
+    """All files' tests, run."""
     comfyui, python = comfyui_and_python(TOLD)
     result = tmp_path_factory.mktemp("comfyui") / "report.xml"
-    options = ["-c", os.devnull, "--rootdir", HERE, "--import-mode=importlib", "-p", "no:cacheprovider", "-q"]
-    run = subprocess.run(
-        [
-            python,
-            "-m",
-            "pytest",
-            *(HERE / f"{name}.py" for name in FILES),
-            *options,
-            "--confcutdir",
-            HERE.parent,
-            f"--junit-xml={result}",
-        ],
+    options = ["-c", os.devnull, "--rootdir", HERE, "--import-mode=importlib", "-p", "no:cacheprovider", "-v"]
+    options += ["--confcutdir", HERE.parent, f"--junit-xml={result}", f"--maxfail={FAILURES_AT_MOST}"]
+    output, ended = run_at_most(
+        SECONDS_AT_MOST,
+        [python, "-m", "pytest", *(HERE / f"{name}.py" for name in FILES), *options],
         cwd=comfyui,
         env={**os.environ, "XDUB_INSIDE_COMFYUI": str(comfyui), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
     )
     if not result.is_file():
-        pytest.fail(f"ComfyUI's Python could not run the tests:\n{run.stdout[-5000:]}\n{run.stderr[-5000:]}")
+        why = ended or "ComfyUI's Python could not run the tests"
+        pytest.fail(f"{why}:\n{output[-5000:]}", pytrace=False)
     cases: dict[str, list[ElementTree.Element]] = {name: [] for name in FILES}
     for case in ElementTree.parse(result).iter("testcase"):
         where = case.get("classname") or case.get("name", "")  # the latter for a file that cannot be imported
         cases[next(name for name in FILES if name in where.split("."))].append(case)
-    return cases
+    stopped = f"the tests of files before it were given up after {FAILURES_AT_MOST} failures"
+    return Report(cases, ended or (stopped if "stopping after" in output else None))
+
+
+def run_at_most(seconds: float, command: list, **options) -> tuple[str, str | None]:
+    """What a process prints; and, where it takes longer and is therefore ended, what it was at."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options
+    )
+    try:
+        return process.communicate(timeout=seconds)[0], None
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
+    try:  # as Ctrl+C: fixtures stop their servers, and what has failed is told
+        output = process.communicate(timeout=30)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output = process.communicate()[0]
+    at = re.findall(r"^\S+::\S+", output, re.MULTILINE)
+    return (
+        output,
+        f"the tests in ComfyUI took longer than {seconds:.0f} s; the last was {at[-1] if at else 'none'}",
+    )
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_in_comfyui(report, file):
-    cases = report[file]
-    assert cases, f"{file} has no tests"
+    cases = report.cases[file]
+    if not cases:
+        pytest.fail(f"not run: {report.ended}" if report.ended else f"{file} has no tests", pytrace=False)
     bad = [
         (case, problem) for case in cases for kind in ("failure", "error") for problem in case.findall(kind)
     ]
@@ -66,6 +94,13 @@ def test_in_comfyui(report, file):
     ]
     if len(skipped) == len(cases):
         pytest.skip(f"all of {file}: {skipped[0][1]}")
+
+
+def test_tests_that_take_too_long_are_ended_and_say_where():
+    script = "import time; print('test_x.py::test_a PASSED\\ntest_x.py::test_b ', flush=True); time.sleep(99)"
+    output, ended = run_at_most(3, [sys.executable, "-c", script])
+    assert "KeyboardInterrupt" in output or os.name == "nt"
+    assert ended == "the tests in ComfyUI took longer than 3 s; the last was test_x.py::test_b"
 
 
 @pytest.fixture

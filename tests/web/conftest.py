@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,57 @@ from comfy_server import Server  # noqa: E402
 from editor import VIEW, Editor  # noqa: E402
 
 TOLD = "THE EDITOR WAS NOT TESTED"
+SECONDS_A_TEST, SECONDS_THE_FIRST = 120, 360
+"""At most; the first one waits for the server, the browser and the page, too."""
+
+
+@dataclass
+class Patience:
+    """How long a broken editor is tried: each failure takes its time to fail, and the rest would fail, too."""
+
+    failures_at_most: int = 5
+    failed: list[str] = field(default_factory=list)
+    failed_last: bool = False
+    given_up: str | None = None
+
+    def note(self, failed: str) -> None:
+        """A test has failed."""
+        self.failed.append(failed)
+        self.failed_last = True
+        if len(self.failed) >= self.failures_at_most:
+            self.give_up(f"{len(self.failed)} tests failed: {', '.join(self.failed)}")
+
+    def give_up(self, why: str) -> None:
+        """All that follow fail at once."""
+        self.given_up = self.given_up or f"not tried, as {why}".partition("\n")[0]
+
+
+PATIENCE = pytest.StashKey[Patience]()
+
+
+def pytest_sessionstart(session):
+    session.stash[PATIENCE] = Patience()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    own = [item for item in items if item.path.is_relative_to(HERE)]
+    for place, item in enumerate(own):
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS_A_TEST if place else SECONDS_THE_FIRST))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.session.stash[PATIENCE].given_up:
+        pytest.fail(item.session.stash[PATIENCE].given_up, pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report, patience = (yield).get_result(), item.session.stash[PATIENCE]
+    if report.failed and not patience.given_up:
+        patience.note(item.name)
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -71,22 +123,18 @@ def vue(request):
     return request.param
 
 
-FAILED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item):
-    report = (yield).get_result()
-    if report.failed:
-        item.session.stash[FAILED] = True
-
-
 @pytest.fixture
 def editor(only_editor, vue, request):
     """The editor with an empty graph; the pack must leave the console alone."""
-    if request.session.stash.get(FAILED, False):
-        request.session.stash[FAILED] = False
-        only_editor.renew()
+    patience = request.session.stash[PATIENCE]
+    if patience.failed_last:
+        patience.failed_last = False
+        try:
+            only_editor.renew()
+            only_editor.open(vue)
+        except Exception as error:  # whatever it is: no test after this one would fare better
+            patience.give_up(f"the editor does not come back after a failure: {error}")
+            raise
     only_editor.open(vue)
     only_editor.pack_errors.clear()
     yield only_editor
