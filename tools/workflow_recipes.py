@@ -7,6 +7,7 @@ from dataclasses import replace
 from workflow_format import Link, Recipe, Step
 from workflow_layout import FINISH, LOAD, PREPARE, SAMPLE, Bend, Column, Group, Layout
 from workflow_steps import (
+    FEW_STEPS_LORA,
     GUIDANCE,
     MINI,
     dub,
@@ -378,5 +379,61 @@ RECIPES = (
             ),
         ),
         app=(("sample", "sample"), ("dub", "person"), ("voice", "person"), ("dub", "seed")),
+    ),
+    Recipe(
+        "9_few_steps",
+        "X-Dub: few steps",
+        "## Few steps\n\n**Untried on the real weights: a place to start.**\n\n1. Put a LoRA distilled for "
+        "Wan2.2-TI2V-5B into `models/loras` and choose it: FastWan's (Apache-2.0), or Turbo's (**CC BY-NC-SA 4.0**: "
+        "not for business).\n2. Choose a video and a recording, and press **Run**: 6 steps of 2 predictions, not 30 "
+        "of 3.\n3. Try strengths of 0.3 to 1, 4 to 8 steps, audio scales of 1 to 3. Lips that hardly move: more audio; "
+        f"waxy skin: less strength.\n\n{FILES}",
+        (
+            *source(),
+            *released(),
+            Step(
+                "lora",
+                "LoraLoaderModelOnly",
+                {"model": Link("model"), "lora_name": FEW_STEPS_LORA, "strength_model": 0.7},
+                "The LoRA for few steps",
+            ),
+            replace(
+                GUIDANCE,
+                inputs={**GUIDANCE.inputs, "reference_scale": 1.0, "audio_scale": 2.0, "dynamic": False},
+            ),
+            dub(
+                Link("video"),
+                Link("audio"),
+                Link("lora"),
+                steps=6,
+                guidance=Link("guidance"),
+            ),
+            save(Link("dub")),
+        ),
+        Layout(
+            (
+                Group("1  Load the footage", LOAD, (Column(0, 480, ("video", "audio")),)),
+                Group(
+                    "2  Load the model",
+                    LOAD,
+                    (Column(410, 124, ("model",)), Column(410, 280, ("vae", "encoders", "detector"))),
+                ),
+                Group(
+                    "4  The empty prompt: its text encoder is needed once",
+                    LOAD,
+                    (Column(0, 1248, ("clip",)), Column(410, 1248, ("prompt",))),
+                ),
+                Group("3  Few steps", PREPARE, (Column(800, 124, ("lora",)),)),
+                Group("5  Guidance", PREPARE, (Column(800, 684, ("guidance",), heights={"guidance": 540}),)),
+                Group("6  Dub", SAMPLE, (Column(1230, 314, ("dub",), 400),)),
+                Group("7  Save", FINISH, (Column(1720, 314, ("save",), 400),)),
+            ),
+            note=(0, 0, 300, 400),
+            bends=(
+                Bend("video", 0, (("dub", "video"),), (*corner(332, LANES[0]), (1160, LANES[0]))),
+                Bend("audio", 0, (("dub", "audio"),), (*corner(352, LANES[1]), (1150, LANES[1]))),
+                Bend("prompt", 0, (("dub", "empty_prompt"),), ((1130, 1262), (1190, 900))),
+            ),
+        ),
     ),
 )

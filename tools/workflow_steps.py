@@ -14,6 +14,7 @@ MODEL, VAE, UMT5 = (
     "wan2.2_vae.safetensors",
     "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
 )
+FEW_STEPS_LORA = "Wan2_2_5B_FastWanFullAttn_lora_rank_128_bf16.safetensors"
 WHISPER, WAV2VEC = "large-v2.pt", "wav2vec2-base-960h.safetensors"
 PEOPLE = "yolox_l_8x8_300e_coco_20211126_140236-d3bd2b23.pth"
 POSE = "rtmw-x_simcc-cocktail14_pt-ucoco_270e-384x288-f840f204_20231122.pth"

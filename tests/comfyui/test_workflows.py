@@ -189,6 +189,7 @@ def files_asked_for(prompt):
         "whisper",
         "person_detector",
         "expert",
+        "lora_name",
         "folder",
         "file",
         "audio",
@@ -243,6 +244,7 @@ def empty_files(server):
         "vae_name": "vae",
         "clip_name": "text_encoders",
         "expert": "loras",
+        "lora_name": "loras",
     }
     places |= {"whisper": "audio_encoders", "wav2vec2": "audio_encoders"}
     places |= {"person_detector": "detection", "pose": "detection"}
