@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from xdub_core.audio.windows import ROWS_PER_FRAME
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, TIMESTEPS, DiTConfig
-from xdub_core.model.dit import ClipConstants, XDubDiT
+from xdub_core.model.dit import BlockRunner, ClipConstants, XDubDiT
 from xdub_core.sampling.guidance import BranchWeights, Velocities
 from xdub_core.vae.grid import LatentGrid
 
@@ -96,12 +97,13 @@ class DiTDenoiser:
 
     `context`: the embedded empty prompt, [1, text tokens, text_dim]. With `batched`, the branches that count go
     through the model as one batch; without, one after the other: a third of the memory for activations, a little
-    slower.
+    slower. `run_block`: see `XDubDiT.output`, such as a `BlockOffload`; blocks then make their own keys and values.
     """
 
     model: XDubDiT
     context: Tensor
     batched: bool = True
+    run_block: BlockRunner | None = None
 
     @property
     def needs(self) -> LatentNeeds:
@@ -109,7 +111,14 @@ class DiTDenoiser:
 
     def for_clip(self, reference: Tensor, audio: Tensor, motion_latents: int) -> ClipDenoiser:
         return ThreeBranches(
-            self.model, self.model, self.context, reference, audio, motion_latents, batched=self.batched
+            self.model,
+            self.model if self.run_block is None else partial(self.model, run_block=self.run_block),
+            self.context,
+            reference,
+            audio,
+            motion_latents,
+            batched=self.batched,
+            by_block=self.run_block is not None,
         )
 
 
@@ -121,7 +130,7 @@ class ThreeBranches:
     their place in `Velocities`.
 
     What no step changes is kept by which branches of a group are given the audio: two that are not share it, and all
-    share the text's keys and values. `reference_stills`: see `XDubDiT.prepare`.
+    share the text's keys and values. `reference_stills`, `by_block`: see `XDubDiT.prepare`.
     """
 
     def __init__(
@@ -135,11 +144,13 @@ class ThreeBranches:
         *,
         reference_stills: int | None = None,
         batched: bool = True,
+        by_block: bool = False,
     ) -> None:
         weight = model.patch_embedding.weight
         self.model, self.predict = model, predict
         self.context, self.reference, self.audio = (x.to(weight) for x in (context, reference, audio))
         self.motion_latents, self.reference_stills, self.batched = motion_latents, reference_stills, batched
+        self.by_block = by_block
         self.prepared: dict[tuple[bool, ...], ClipConstants] = {}
 
     @torch.inference_mode()
@@ -165,6 +176,6 @@ class ThreeBranches:
             audio = torch.cat([self.audio * given for given in with_audio])
             text = next(iter(self.prepared.values())).text if self.prepared else None
             self.prepared[with_audio] = self.model.prepare(
-                self.context, audio, shape, self.reference_stills, text=text
+                self.context, audio, shape, self.reference_stills, text=text, by_block=self.by_block
             )
         return self.prepared[with_audio]
