@@ -141,3 +141,19 @@ def test_what_is_added_is_looked_at_before_any_work(tmp_path):
     save_expert(wrong, tmp_path / "expert.safetensors")
     with pytest.raises(CheckpointError, match="another model"):
         released.check_added(SMALL, [], [Lora(tmp_path / "expert.safetensors")])
+
+
+@pytest.mark.parametrize("options", [{"batched": False}, {"batched": True}])
+def test_blocks_that_rest_in_memory_change_no_bit(small_model, options):
+    _, sampled = small_model
+    assert torch.equal(sampled(resident=0, **options), sampled(**options))
+
+
+def test_eight_bits_are_near_and_go_with_loras_and_blocks_that_rest(small_model, tmp_path):
+    dit, sampled = small_model
+    bias = torch.randn(len(dit.blocks[0].ffn[0].bias))
+    save_file({"diffusion_model.blocks.0.ffn.0.diff_b": bias}, tmp_path / "lora.safetensors")
+    lora = [Lora(tmp_path / "lora.safetensors")]
+    exact, eight = sampled(loras=lora), sampled(loras=lora, float8=True)
+    assert 0 < (exact - eight).square().mean().sqrt() / exact.square().mean().sqrt() < 0.1
+    assert torch.equal(eight, sampled(loras=lora, float8=True, resident=1))

@@ -177,3 +177,42 @@ def test_a_containers_limit_counts(monkeypatch, tmp_path, stated, expected):
     monkeypatch.setattr(memory, "_MEMINFO", table)
     monkeypatch.setattr(memory, "_CONTROL_GROUP", tmp_path)
     assert memory.free_memory("cpu") == expected
+
+
+def test_what_does_not_fit_as_a_whole_comes_block_by_block(models, monkeypatch):
+    monkeypatch.setattr(released_memory, "free_memory", lambda device: 8_000_000_000)
+    placed = plan(models, device="cuda").placed()
+    assert (placed.batched, placed.resident) == (False, 5)
+    placed.check()
+    monkeypatch.setattr(released_memory, "free_memory", lambda device: 24_000_000_000)
+    assert plan(models, device="cuda").placed() == plan(models, device="cuda")
+    small = plan(models, device="cuda", budget=6_000_000_000).placed()  # less than is free
+    assert small.resident == 0
+    with pytest.raises(SettingsError, match=r"3\.0 GB are allowed: try a smaller --crop-size"):
+        plan(models, device="cuda", budget=3_000_000_000).placed().check()
+
+
+def test_on_a_cpu_nothing_is_moved(run, files, models, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(released_memory, "free_memory", lambda device: 1_000)
+    assert plan(models).placed() == plan(models)
+    told = {"12": "on a CPU there is nothing to move", "much": "a number of GB", "-3": "a number of GB"}
+    for memory, words in told.items():
+        outcome = run(
+            *(
+                "dub",
+                "--video",
+                files / "video.mp4",
+                "--audio",
+                files / "voice.wav",
+                "--out",
+                files / "out.mp4",
+            ),
+            *("--models-dir", models, "--device", "cpu", "--memory", memory),
+        )
+        assert outcome.code == 2 and words in outcome.err, outcome.err
+
+
+def test_the_table_of_cards_is_shown(run):  # noqa: F811
+    outcome = run("models", "memory", "8", "3")
+    assert outcome.code == 0, outcome.err
+    assert "5 of 30" in outcome.out and "needs 5." in outcome.out

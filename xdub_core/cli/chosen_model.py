@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -44,6 +45,8 @@ from xdub_core.released.untrained import untrained_features, untrained_model
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import UNGUIDED
 
+_log = logging.getLogger(__name__)
+
 
 class ModelPart(Enum):
     """A part of a model by what it does: finds faces, hears recordings, makes clips."""
@@ -65,6 +68,9 @@ class ChosenModel:
     mini: Mini | None = None
     loras: tuple[Lora, ...] = ()
     experts: tuple[Lora, ...] = ()
+    budget: int | None = None
+    float8: bool = False
+    resident: int | None = None
 
     @property
     def settings(self) -> DubSettings:
@@ -96,9 +102,22 @@ class ChosenModel:
         dit = dit or check_dit_file(find_file("model", self.models_dir))
         check_added(checkpoint_config(dit), self.loras, self.experts)
         dtype = self.dtype or chosen_dtype(dit, self.device)
-        changed = bool(self.loras)
-        Plan(self.models_dir, dit, settings, self.device, dtype, self.batched, changed).check()
-        return replace(self, dtype=dtype)
+        plan = Plan(
+            self.models_dir,
+            dit,
+            settings,
+            self.device,
+            dtype,
+            self.batched,
+            changed=bool(self.loras),
+            float8=self.float8,
+            budget=self.budget,
+        ).placed()
+        plan.check()
+        if plan.resident is not None:
+            blocks = checkpoint_config(dit).layers
+            _log.info("%d of the model's %d blocks stay on %s", plan.resident, blocks, self.device)
+        return replace(self, dtype=dtype, batched=plan.batched, resident=plan.resident)
 
     def with_detector(self) -> ChosenModel:
         """The model, when the files of its face detector are there. Raises MissingModelError."""
@@ -135,7 +154,8 @@ class ChosenModel:
     def changed_by(self) -> str:
         """What changes the model's numbers, with how much of it; empty where nothing does."""
         kinds = (("lora", self.loras), ("expert", self.experts))
-        return ", ".join(f"{kind} {each.strength}" for kind, added in kinds for each in added)
+        told = [f"{kind} {each.strength}" for kind, added in kinds for each in added]
+        return ", ".join([*told, *(["float8"] if self.float8 else [])])
 
     def load(
         self,
@@ -172,6 +192,8 @@ class ChosenModel:
             device=self.device,
             dtype=self.dtype or torch.float32,
             batched=self.batched,
+            resident=self.resident,
+            float8=self.float8,
             loras=self.loras,
             experts=self.experts,
             loading=_loading(Stage.MODEL, on_progress),
@@ -191,6 +213,8 @@ def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:
     CheckpointError for a mini that is not whole.
     """
     loras, experts = options.added
+    if options.budget is not None and torch.device(options.torch_device).type == "cpu":
+        raise SettingsError(f"--memory {options.memory}: on a CPU there is nothing to move; leave it out")
     model = ChosenModel(
         name=options.model,
         models_dir=models_folder(options.models_dir),
@@ -199,11 +223,15 @@ def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:
         batched=not options.low_memory,
         loras=loras,
         experts=experts,
+        budget=options.budget,
+        float8=options.float8,
     )
     folder = BUILT_IN if options.model == MINI else Path(options.model)
     if options.model != MINI and not is_mini(folder):
-        if options.model == UNTRAINED and (loras or experts):
-            raise SettingsError(f"--lora and --expert change a model; '{UNTRAINED}' is none: leave them out")
+        if options.model == UNTRAINED and (loras or experts or options.float8):
+            raise SettingsError(
+                f"--lora, --expert and --float8 change a model; '{UNTRAINED}' is none: leave them out"
+            )
         return model
     _check_mini_options(options, detector)
     return replace(model, mini=load_mini(folder, batched=model.batched))
@@ -221,6 +249,8 @@ def _check_mini_options(options: ModelOptions, detector: Detector) -> None:
             )
     if options.lora or options.expert:
         raise SettingsError("--lora and --expert: a mini has its own experts already; leave them out")
+    if options.float8:
+        raise SettingsError("--float8: a mini is small, and runs in float32; leave it out")
 
 
 def _loading(stage: Stage, on_progress: ProgressCallback) -> Loading:

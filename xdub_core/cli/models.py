@@ -12,6 +12,7 @@ from rich.table import Table
 
 from xdub_core.cli.console import answer
 from xdub_core.cli.options.model import ModelsDir
+from xdub_core.model.config import RELEASED
 from xdub_core.released.download import check_disk_space, download, plan_download
 from xdub_core.released.manifest import (
     FILES,
@@ -23,6 +24,7 @@ from xdub_core.released.manifest import (
     human_size,
     models_folder,
 )
+from xdub_core.released.placement import DeviceSizes
 
 _STYLES = {
     FileState.THERE: "green",
@@ -72,6 +74,45 @@ def list_models(folder: Path) -> None:
 def _shown_path(status: FileStatus, folder: Path) -> str:
     """Where a file was found, in place of where a download would put it."""
     return status.file.path if status.path is None else status.path.relative_to(folder).as_posix()
+
+
+@models_app.command("memory")
+def show_memory(
+    cards: Annotated[
+        list[float] | None, typer.Argument(help="GB of the GPU that may be used. \\[default: 24 12 8 6]")
+    ] = None,
+    crop_size: Annotated[int, typer.Option(help="Pixels of the face crop.")] = 512,
+) -> None:
+    """Show how the released model is laid out on GPUs of little memory: computed from sizes, measured on none."""
+    table = Table(
+        title=f"X-Dub in bfloat16 and with --float8, crops of {crop_size} pixels", title_justify="left"
+    )
+    for column in ("--memory", "weights", "branches", "blocks on the GPU", "takes at most", "in the RAM"):
+        table.add_column(column, justify="right" if column == "--memory" else "left")
+    for gigabytes in cards or (24.0, 12.0, 8.0, 6.0):
+        for float8 in (False, True):
+            table.add_row(
+                f"{gigabytes:g} GB", *_layout(DeviceSizes(RELEASED, crop_size, float8=float8), gigabytes)
+            )
+    answer.print(table)
+
+
+def _layout(sizes: DeviceSizes, gigabytes: float) -> tuple[str, ...]:
+    """A row of the table: how it is laid out within so many GB."""
+    weights = "float8" if sizes.float8 else "bfloat16"
+    placement = sizes.placed(round(gigabytes * 1e9))
+    if placement is None:
+        least = min(map(sizes.needed, sizes.placements()))
+        return weights, f"[red]needs {human_size(least)}[/]", "", "", ""
+    layers = sizes.config.layers
+    resident = layers if placement.resident is None else placement.resident
+    return (
+        weights,
+        "as one batch" if placement.batched else "one by one",
+        f"all {layers}" if placement.resident is None else f"{resident} of {layers}",
+        human_size(sizes.needed(placement)),
+        human_size((layers - resident) * sizes.block),
+    )
 
 
 @models_app.command("download")

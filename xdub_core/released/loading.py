@@ -26,6 +26,8 @@ from xdub_core.face.rtmw_detector import RTMWDetector, RTMWSettings, load_rtmw_d
 from xdub_core.model.config import DiTConfig
 from xdub_core.model.dit import XDubDiT
 from xdub_core.model.dit_file import check_dit_file, checkpoint_config, load_dit
+from xdub_core.model.float8 import store_in_float8
+from xdub_core.model.offload import BlockOffload
 from xdub_core.released.empty_prompt import EMPTY_PROMPT_FILE, empty_prompt_context
 from xdub_core.released.manifest import (
     download_command,
@@ -136,6 +138,8 @@ def released_model(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
     batched: bool = True,
+    resident: int | None = None,
+    float8: bool = False,
     loras: Sequence[Lora] = (),
     experts: Sequence[Lora] = (),
     loading: Loading = _untold,
@@ -143,7 +147,9 @@ def released_model(
     """The Wan2.2 VAE, and the DiT (from `checkpoint`, or the models folder's) as soon as a clip is sampled.
 
     The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
-    `loras` are added to the DiT's weights; `experts` act beside them at their own noise levels. `loading` gets the name
+    `resident`: how many of the DiT's blocks stay on the device, the others coming from the computer's memory one by one
+    (None: all stay). `float8`: keep the matrices of its blocks in 8 bits. `loras` are added to the DiT's weights;
+    `experts` act beside them at their own noise levels. `loading` gets the name
     of each part. Raises CheckpointError for a file that is no DiT, at once.
     """
     path = checkpoint or find_file("model", models_dir)
@@ -154,12 +160,17 @@ def released_model(
         text = find_file("text", models_dir)
         context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=config.text_dim)
         loading("X-Dub")
-        dit = load_dit(path, device=device, dtype=dtype)
+        dit = load_dit(path, device=device if resident is None and not float8 else "cpu", dtype=dtype)
         for lora in loras:
             add_lora(dit, lora)
+        if float8:
+            store_in_float8(dit.blocks)
+        offload = None if resident is None else BlockOffload(dit, device, resident)
+        if offload is None:
+            dit.to(device)
         attached = [Adapters(_strong(expert)).attach(dit).to(device) for expert in experts]
         loading(None)
-        denoiser = DiTDenoiser(dit, context.to(device), batched)
+        denoiser = DiTDenoiser(dit, context.to(device), batched, offload)
         return ExpertDenoiser(denoiser, attached) if attached else denoiser
 
     loading("the Wan2.2 VAE")

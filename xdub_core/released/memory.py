@@ -6,33 +6,27 @@ was not measured on a device, it is what a CPU takes. Nothing is added for safet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from xdub_core.dub.settings import DubSettings
 from xdub_core.errors import SettingsError
-from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT
 from xdub_core.model.dit_file import checkpoint_config
-from xdub_core.released.empty_prompt import CONTEXT_ROWS
 from xdub_core.released.free_memory import free_memory
 from xdub_core.released.manifest import find_file, human_size
-from xdub_core.vae.grid import WAN_GRID
+from xdub_core.released.placement import (
+    CACHED_PER_PIXEL,
+    DECODED_PER_PIXEL,
+    STREAMS,
+    DeviceSizes,
+    Placement,
+)
 from xdub_core.weights.identify import FileDescription, describe_file
 
 LARGE = 1_000_000_000
 """On a CPU, a model of more parameters runs on the mapped file's own numbers, and not on a copy in float32."""
-BRANCHES = 3
-TOKENS_HELD = 7
-"""How many tensors the size of all tokens exist at once in the DiT (benchmarks/dit_forward.py: 6.7 to 10)."""
-CACHED_PER_PIXEL = 1784
-"""Numbers that the Wan2.2 VAE's decoder keeps per pixel of the crop, for each stream (counted on the meta device)."""
-DECODED_PER_PIXEL = 2000
-"""Numbers that exist at once per pixel of the crop while a latent is decoded, beside what is kept (counted there)."""
-STREAMS = 2
-"""Of the generated crops and of the source's; while a clip is sampled, both rest in the CPU's memory."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the released model is run: what its memory depends on; `changed`: its weights are not the file's own."""
+    """How the released model is run: what its memory depends on.
+
+    `changed`: its weights are not the file's own. `resident`: how many of the DiT's blocks stay on the device, and
+    `float8`: whether their matrices are kept in 8 bits; see `placement`. `budget`: bytes that it may take of the device
+    (None: what is free).
+    """
 
     models_dir: Path
     dit: FileDescription
@@ -54,6 +53,47 @@ class Plan:
     dtype: torch.dtype
     batched: bool
     changed: bool = False
+    resident: int | None = None
+    float8: bool = False
+    budget: int | None = None
+
+    def placed(self) -> Plan:
+        """The plan with the quickest placement that fits its budget, or of which nothing is known; else the smallest.
+
+        On a CPU nothing is moved: there is nowhere else.
+        """
+        limit = None if self._on_cpu else self._limit
+        if limit is None:
+            return self
+        ways = (
+            replace(self, batched=way.batched, resident=way.resident)
+            for way in self._sizes.placements(self.batched)
+        )
+        found = self
+        for found in ways:
+            if _total(found.parts) <= limit:
+                break
+        return found
+
+    @property
+    def _limit(self) -> int | None:
+        """Bytes that it may take."""
+        return free_memory(self.device) if self.budget is None else self.budget
+
+    @property
+    def _sizes(self) -> DeviceSizes:
+        settings = self.settings
+        return DeviceSizes(
+            checkpoint_config(self.dit),
+            settings.crop_size,
+            settings.geometry.latents,
+            self.dtype.itemsize,
+            self.float8,
+        )
+
+    @property
+    def _placement(self) -> Placement:
+        return Placement(self.batched, self.resident)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -62,19 +102,19 @@ class Plan:
 
     def check(self) -> None:
         """Raise SettingsError, with the numbers and what helps, unless the device has that much free."""
-        parts, free = self.parts, free_memory(self.device)
+        parts, free = self.parts, self._limit
         if free is None or _total(parts) <= free:
             return
         listed = ", ".join(f"{part.name} {human_size(part.bytes)}" for part in parts if part.bytes)
         raise SettingsError(
             f"this dub needs about {human_size(_total(parts))} of memory on {self.device} ({listed}), where "
-            f"{human_size(max(0, free))} are free: {self._advice()}"
+            f"{human_size(max(0, free))} are {'free' if self.budget is None else 'allowed'}: {self._advice()}"
         )
 
     def _advice(self) -> str:
         helpful = [
             ("--dtype bfloat16", self.dtype is torch.float32),
-            ("--low-memory", self.batched),
+            ("--low-memory", self.batched and self._on_cpu),
             ("a smaller --crop-size", self.settings.crop_size > 256),
             ("--device cpu", not self._on_cpu),
         ]
@@ -92,14 +132,22 @@ class Plan:
         vae = describe_file(find_file("vae", self.models_dir))
         vae_dtype = chosen_vae_dtype(vae, self.device, self.dtype)
         sampling, pixels = sampling_bytes(self), vae_dtype.itemsize * self.settings.crop_size**2
-        owned = self._owned(self.dit, self.dtype)
         decoding, kept = DECODED_PER_PIXEL * pixels, STREAMS * CACHED_PER_PIXEL * pixels
         working = max(sampling, decoding) + kept if self._on_cpu else max(sampling, decoding + kept)
         return (
-            Part("the model", self.dtype.itemsize * self.dit.parameters if self.changed else owned),
+            Part("the model", self._model()),
             Part("its VAE", self._owned(vae, vae_dtype)),
             Part("what is computed with them", working),
         )
+
+    def _model(self) -> int:
+        if self._on_cpu and not self.float8:
+            return (
+                self.dtype.itemsize * self.dit.parameters
+                if self.changed
+                else self._owned(self.dit, self.dtype)
+            )
+        return self._sizes.model(self._placement)
 
     @property
     def _on_cpu(self) -> bool:
@@ -122,13 +170,7 @@ _NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 def sampling_bytes(plan: Plan) -> int:
     """What sampling a clip takes besides weights: tokens, and the keys and values of text and audio."""
-    config, settings = checkpoint_config(plan.dit), plan.settings
-    frames, side = settings.geometry.latents, settings.crop_size // WAN_GRID.spatial
-    tokens = 2 * frames * side**2 // prod(config.patch)
-    branches = BRANCHES if plan.batched else 1
-    attended = CONTEXT_ROWS + (branches if plan.batched else 2) * frames * AUDIO_TOKENS_PER_LATENT
-    numbers = TOKENS_HELD * branches * tokens + 2 * config.layers * attended
-    return plan.dtype.itemsize * config.dim * numbers
+    return plan._sizes.sampling(plan._placement)
 
 
 def chosen_dtype(dit: FileDescription, device: str) -> torch.dtype:

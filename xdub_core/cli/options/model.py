@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -63,6 +64,21 @@ class ModelOptions:
             "--low-memory", help="Run guidance's three branches one by one: less memory, a little slower."
         ),
     ] = False
+    memory: Annotated[
+        str,
+        _option(
+            metavar="auto|GB",
+            help="How much of the GPU's memory to use: all that is free, or so many GB. What does not fit rests in the "
+            "computer's memory and comes block by block; `models memory` shows what that means.",
+        ),
+    ] = "auto"
+    float8: Annotated[
+        bool,
+        _option(
+            "--float8",
+            help="Keep the released model's large weights in 8 bits: half the memory, and not quite the same numbers.",
+        ),
+    ] = False
     lora: Annotated[
         list[str] | None,
         _option(
@@ -79,6 +95,19 @@ class ModelOptions:
             "several times.",
         ),
     ] = None
+
+    @property
+    def budget(self) -> int | None:
+        """Bytes of the device that may be used; None: what is free. Raises SettingsError for what is no number."""
+        if self.memory == "auto":
+            return None
+        try:
+            gigabytes = float(self.memory)
+        except ValueError:
+            gigabytes = math.nan
+        if not 0 < gigabytes < math.inf:
+            raise SettingsError(f"--memory {self.memory}: give auto, or a number of GB such as 12")
+        return round(gigabytes * 1e9)
 
     @property
     def added(self) -> tuple[tuple[Lora, ...], tuple[Lora, ...]]:
