@@ -196,19 +196,9 @@ def test_on_a_cpu_nothing_is_moved(run, files, models, monkeypatch):  # noqa: F8
     monkeypatch.setattr(released_memory, "free_memory", lambda device: 1_000)
     assert plan(models).placed() == plan(models)
     told = {"12": "on a CPU there is nothing to move", "much": "a number of GB", "-3": "a number of GB"}
-    for memory, words in told.items():
-        outcome = run(
-            *(
-                "dub",
-                "--video",
-                files / "video.mp4",
-                "--audio",
-                files / "voice.wav",
-                "--out",
-                files / "out.mp4",
-            ),
-            *("--models-dir", models, "--device", "cpu", "--memory", memory),
-        )
+    given = ("--video", files / "video.mp4", "--audio", files / "voice.wav", "--out", files / "out.mp4")
+    for limit, words in told.items():
+        outcome = run("dub", *given, "--models-dir", models, "--device", "cpu", "--memory", limit)
         assert outcome.code == 2 and words in outcome.err, outcome.err
 
 
