@@ -8,12 +8,14 @@ order of injection, which leaves the wrong forward behind where two injections s
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import comfy.lora
 import comfy.lora_convert
+import comfy.model_management as management
 import comfy.utils
 from comfy.patcher_extension import PatcherInjection, WrappersMP
 from comfy.weight_adapter import WeightAdapterBase
@@ -50,7 +52,8 @@ class GatedHook(BypassForwardHook):
     """Core's hook of one layer, silent while its expert does not act."""
 
     def __init__(self, module: Any, name: str, expert: GatedExpert) -> None:
-        super().__init__(module, expert.adapters[name], expert.strength)
+        # A copy: on each device of several the adapter's factors lie there.
+        super().__init__(module, copy(expert.adapters[name]), expert.strength)
         self.expert = expert
         self.stored = self.adapter.weights
 
@@ -71,21 +74,24 @@ class GatedHook(BypassForwardHook):
 
 @dataclass
 class ExpertStack:
-    """All experts of one MODEL."""
+    """All experts of one MODEL; its `hooks`, by the network that they are in: core may have one on each device."""
 
     experts: tuple[GatedExpert, ...]
-    hooks: list[GatedHook] = field(default_factory=list)
+    hooks: dict[int, list[GatedHook]] = field(default_factory=dict)
 
     def inject(self, patcher: Any) -> None:
+        hooks = self.hooks.setdefault(id(patcher.model), [])
         for expert in self.experts:
             for name in expert.adapters:
                 hook = GatedHook(patcher.get_model_object(name), name, expert)
-                hook.inject()
-                self.hooks.append(hook)
+                with management.cuda_device_context(patcher.load_device):  # core takes the current GPU
+                    hook.inject()
+                hooks.append(hook)
 
-    def eject(self, patcher: Any) -> None:  # noqa: ARG002 (core's signature)
-        while self.hooks:
-            self.hooks.pop().eject()
+    def eject(self, patcher: Any) -> None:
+        hooks = self.hooks.pop(id(patcher.model), [])
+        while hooks:
+            hooks.pop().eject()
 
     def predict_noise(
         self, predict: Callable[..., Tensor], x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any
