@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ import large_faces
 import memory_over_time
 import paste_oracle
 import peak_memory
+import two_trees
 import unchanged
 
 from xdub_core.media.output.writer import VideoWriter
@@ -52,6 +54,12 @@ def test_the_per_token_forward_computes_the_same_as_ours():
 def test_forward_is_measured():
     measured = dit_forward.measure(SMALL, per_token=False, repeats=1)
     assert measured.seconds > 0
+
+
+def test_a_tree_against_itself_computes_the_same():
+    both = two_trees.compare(BENCHMARKS.parent, asdict(SMALL), repeats=1)
+    assert both.error == 0
+    assert min(*both.before, *both.now) > 0
 
 
 def test_stages_of_composing_are_timed():
