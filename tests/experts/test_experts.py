@@ -34,7 +34,7 @@ TINY = DiTConfig(
 )  # fmt: skip
 SHAPE = (1, 4, 3, 4, 4)
 EVERYWHERE = r"(text_embedding\.\d|audio_embedding\..*|blocks\.\d\..*)"
-UNCACHED = r"blocks\.\d\.(self_attn\.(q|k|v|o)|(cross|audio)_attn\.(q|o)|ffn\.\d)"
+UNCACHED = r"blocks\.\d\.(self_attn\.(q|k|v|o)|(cross_attn\.q|audio_attn\.(q|o))|ffn\.\d)"
 
 
 def tiny_model():

@@ -11,7 +11,7 @@ from tests.golden import golden_dit, relative_error
 from tests.model.conftest import SMALL
 from xdub_core.errors import SamplingError
 from xdub_core.model import dit as dit_module
-from xdub_core.model.attention import torch_attention
+from xdub_core.model.attention import FirstOrRest, KeysValues, OneToken, torch_attention
 from xdub_core.model.config import RELEASED, config_from_shapes
 from xdub_core.model.dit import Residual, XDubDiT, modulate, timestep_sinusoid
 
@@ -138,11 +138,79 @@ def test_operations_are_injected():
     assert Operations.made == sum(isinstance(module, nn.Linear) for module in model.modules())
 
 
-def test_feed_forward_in_chunks_changes_nothing(small_dit, monkeypatch):
+def with_gradients(model, data, timestep=500.0, motion_latents=0):
+    """All tokens at once and nothing in place, as training computes it."""
+    with torch.enable_grad():
+        constants = model.prepare(data["context"], data["audio"], data["latents"].shape)
+        timesteps = torch.full((len(data["latents"]),), timestep)
+        return model(data["latents"], data["reference"], timesteps, constants, motion_latents).detach()
+
+
+@pytest.mark.parametrize("part_tokens", [1, 8, 1024])
+def test_tokens_in_parts_come_out_as_all_at_once(small_dit, monkeypatch, part_tokens):
+    monkeypatch.setattr(dit_module, "PART_TOKENS", part_tokens)
+    data = inputs(small_dit.config, batch=2, frames=4)
+    for motion in (0, 1, 4):
+        assert torch.allclose(
+            velocity(small_dit, data, 500.0, motion),
+            with_gradients(small_dit, data, 500.0, motion),
+            atol=1e-6,
+        )
+
+
+@pytest.mark.parametrize("tokens", [7, 10240])
+def test_all_tokens_at_once_as_a_gpu_takes_them_come_out_the_same(small_dit, monkeypatch, tokens):
+    data = inputs(small_dit.config, batch=2)
+    expected = velocity(small_dit, data, 500.0, 1)
+    monkeypatch.setattr(dit_module, "FEED_FORWARD_TOKENS", tokens)
+    monkeypatch.setattr(dit_module.Layout, "parts", dit_module.Layout.whole)
+    assert torch.allclose(velocity(small_dit, data, 500.0, 1), expected, atol=1e-6)
+
+
+def test_a_block_leaves_its_input_alone(small_dit):
+    """A host's patches compare it with the output."""
     data = inputs(small_dit.config)
-    whole = velocity(small_dit, data)
-    monkeypatch.setattr(dit_module, "FEED_FORWARD_CHUNKS", 3)
-    assert torch.allclose(velocity(small_dit, data), whole, atol=1e-6)
+    constants = small_dit.prepare(data["context"], data["audio"], data["latents"].shape)
+
+    def run(number, block, x):
+        before = x.clone()
+        made = block(x)
+        assert torch.equal(x, before)
+        return made
+
+    with torch.no_grad():
+        small_dit(data["latents"], data["reference"], torch.tensor([500.0]), constants, 1, run)
+
+
+@pytest.mark.parametrize("others", [0, 2, 511])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_equal_tokens_of_the_prompt_count_as_one_with_a_weight(small_dit, others, dtype):
+    """As far as rounding goes: in bfloat16 no farther from float32 than what does not merge them."""
+    data = inputs(small_dit.config, batch=2)
+    data["context"] = torch.cat([data["context"][:, :1], torch.zeros(1, others, SMALL.text_dim)], dim=1)
+    exact = with_gradients(small_dit, data)
+    typed = {name: value.to(dtype) for name, value in data.items()}
+    small_dit.to(dtype)
+    with torch.no_grad():
+        merged, plain = (
+            small_dit.prepare(typed["context"], typed["audio"], typed["latents"].shape, merge_text=merge)
+            for merge in (True, False)
+        )
+        made, unmerged = (
+            small_dit(typed["latents"], typed["reference"], torch.full((2,), 500.0), constants)
+            for constants in (merged, plain)
+        )
+    assert type(merged.text[0]) is (FirstOrRest if others else OneToken)
+    assert type(plain.text[0]) is KeysValues
+    bound = 1e-6 if dtype == torch.float32 else 1.5 * relative_error(unmerged.float(), exact)
+    assert relative_error(made.float(), exact) < bound
+
+
+def test_prompts_of_different_tokens_are_not_merged(small_dit):
+    data = inputs(small_dit.config)
+    with torch.no_grad():
+        constants = small_dit.prepare(data["context"], data["audio"], data["latents"].shape)
+    assert type(constants.text[0]) is KeysValues
 
 
 def test_no_layer_is_given_tokens_with_gaps_between_them(small_dit):
@@ -166,7 +234,8 @@ def test_keys_and_values_may_be_shared_or_made_by_each_block(small_dit):
     shared = small_dit.prepare(*arguments, text=kept.text)
     by_block = small_dit.prepare(*arguments, by_block=True)
     assert shared.text is kept.text
-    assert len({tokens.data_ptr() for tokens in by_block.text}) == 1
+    assert len({kept.tokens.data_ptr() for kept in by_block.text}) == 1
+    assert not any(kept.made for kept in by_block.text)
     with torch.no_grad():
         expected, *others = (
             small_dit(data["latents"], data["reference"], torch.tensor([500.0, 100.0]), constants)
@@ -174,6 +243,7 @@ def test_keys_and_values_may_be_shared_or_made_by_each_block(small_dit):
         )
     for other in others:
         assert torch.equal(other, expected)
+    assert all(kept.made for kept in (*by_block.text, *by_block.audio))
 
 
 def test_gradients_flow_to_every_parameter(small_dit):

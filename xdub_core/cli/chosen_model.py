@@ -65,6 +65,8 @@ class ChosenModel:
     device: str
     dtype: torch.dtype | None
     batched: bool
+    merge_text: bool = True
+    """Whether equal tokens of the prompt count as one with a weight: rounded otherwise than the release."""
     mini: Mini | None = None
     loras: tuple[Lora, ...] = ()
     experts: tuple[Lora, ...] = ()
@@ -90,6 +92,8 @@ class ChosenModel:
         """
         if self.mini is not None:
             check_sizes(settings, self.mini.model)
+            if settings.as_released:
+                return replace(self, mini=load_mini(self.mini_folder, batched=self.batched, merge_text=False))
             return self
         if settings.crop_size % RELEASED_CROP_STEP:
             raise SettingsError(f"--crop-size {settings.crop_size}: use a multiple of {RELEASED_CROP_STEP}")
@@ -117,7 +121,13 @@ class ChosenModel:
         if plan.resident is not None:
             blocks = checkpoint_config(dit).layers
             _log.info("%d of the model's %d blocks stay on %s", plan.resident, blocks, self.device)
-        return replace(self, dtype=dtype, batched=plan.batched, resident=plan.resident)
+        return replace(
+            self,
+            dtype=dtype,
+            batched=plan.batched,
+            resident=plan.resident,
+            merge_text=not settings.as_released,
+        )
 
     def with_detector(self) -> ChosenModel:
         """The model, when the files of its face detector are there. Raises MissingModelError."""
@@ -135,11 +145,15 @@ class ChosenModel:
             return OpenMMLabDetector(people, pose, device=self.device, settings=settings)
         return released_detector(self.models_dir, device=self.device, settings=settings)
 
+    @property
+    def mini_folder(self) -> Path:
+        """Where a mini's files are."""
+        return BUILT_IN if self.name == MINI else Path(self.name)
+
     def files(self, part: ModelPart) -> list[Path]:
         """The files that a part of the model is in, which are there: see `checked`."""
         if self.mini is not None:
-            folder = BUILT_IN if self.name == MINI else Path(self.name)
-            return [folder / CARD, *sorted(folder.glob("*.safetensors"))]
+            return [self.mini_folder / CARD, *sorted(self.mini_folder.glob("*.safetensors"))]
         if part is ModelPart.SEES:
             return [find_file(key, self.models_dir) for key in DETECTOR_FILES]
         if self.name == UNTRAINED:
@@ -194,6 +208,7 @@ class ChosenModel:
             batched=self.batched,
             resident=self.resident,
             float8=self.float8,
+            merge_text=self.merge_text,
             loras=self.loras,
             experts=self.experts,
             loading=_loading(Stage.MODEL, on_progress),

@@ -18,9 +18,9 @@ from xdub_core.sampling.denoiser import ALL, ClipDenoiser, Denoiser, LatentNeeds
 from xdub_core.sampling.guidance import BranchWeights, Velocities
 
 _CLIP_CONSTANT_LAYERS = re.compile(
-    r"(text_embedding|audio_embedding)\..*|blocks\.\d+\.(cross_attn|audio_attn)\.(k|v)"
+    r"(text_embedding|audio_embedding)\..*|blocks\.\d+\.(cross_attn\.(k|v|o)|audio_attn\.(k|v))"
 )
-"""Layers that run once a clip, in `XDubDiT.prepare`."""
+"""Layers that `XDubDiT.prepare` runs once a clip (the output of the attention to text, where its tokens are merged)."""
 
 
 @dataclass(frozen=True)

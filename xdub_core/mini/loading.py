@@ -44,7 +44,11 @@ class Mini:
 
 
 def load_mini(
-    folder: Path = BUILT_IN, *, batched: bool = True, experts: Collection[ExpertName] = EXPERTS
+    folder: Path = BUILT_IN,
+    *,
+    batched: bool = True,
+    merge_text: bool = True,
+    experts: Collection[ExpertName] = EXPERTS,
 ) -> Mini:
     """The mini in `folder`, on the CPU in float32, with those of the named `experts` that are there.
 
@@ -58,7 +62,7 @@ def load_mini(
         for name in EXPERTS
         if name in experts and (folder / EXPERT_FILES[name]).is_file()
     ]
-    denoiser = DiTDenoiser(dit, torch.zeros(1, 1, dit.config.text_dim), batched)
+    denoiser = DiTDenoiser(dit, torch.zeros(1, 1, dit.config.text_dim), batched, merge_text)
     return Mini(
         card,
         DubModel(MiniVAE(networks.vae), ExpertDenoiser(denoiser, attached)),

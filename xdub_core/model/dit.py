@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -29,8 +30,11 @@ from xdub_core.model.attention import (
     Attended,
     AttentionFunction,
     CrossAttention,
+    Kept,
     KeysValues,
+    Known,
     SelfAttention,
+    equal_others,
     torch_attention,
 )
 from xdub_core.model.audio_projection import AudioProjection
@@ -40,10 +44,21 @@ from xdub_core.model.rope import RotaryTables, rotary_tables
 BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
 """(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it."""
 
+ActivatedLinear = Callable[[nn.Module, Tensor], Tensor]
+"""(a Linear layer, its fresh input) -> what the layer makes of the input's GELU (tanh)."""
+
 HAVE_FLOAT64 = ("cpu", "cuda", "meta")
 """Types of devices that surely compute in float64; Apple's and some of Intel's refuse it."""
-FEED_FORWARD_CHUNKS = 8
-"""Without gradients, the feed-forward goes through the tokens in this many parts: its hidden layer is the widest."""
+FEED_FORWARD_TOKENS = 10240
+"""Without gradients, the feed-forward takes so many tokens at once: its hidden layer is the widest."""
+PART_TOKENS = 1024
+"""Without gradients, a CPU takes so many tokens (more where a latent frame has more) through all of a block but its
+self-attention before it goes on to the next ones, so that what it makes of them stays in its cache."""
+
+
+def gelu_linear(layer: nn.Module, fresh: Tensor) -> Tensor:
+    """The default `ActivatedLinear`: overwrites its input."""
+    return layer(torch.ops.aten.gelu_(fresh, approximate="tanh"))
 
 
 @dataclass(frozen=True)
@@ -92,18 +107,66 @@ class Residual(NamedTuple):
         return (self.noised - difference.float()) / self.level - self.base
 
 
-class Modulation(NamedTuple):
-    """AdaLN vectors [batch, 2, 6 or 2, dim]: row 0 for the first `clean_tokens` tokens, row 1 for the others."""
+class Part(NamedTuple):
+    """Some of the tokens: those of `members` of the batch from `start` to `stop`. Of these, the first `reference` are
+    the reference's, and the first `clean` have timestep 0."""
 
-    vectors: Tensor
-    clean_tokens: int
+    members: slice
+    start: int
+    stop: int
+    reference: int
+    clean: int
+
+    def of(self, tokens: Tensor, first: int = 0) -> Tensor:
+        """The part of `tokens` [batch, tokens, dim], which begin at token `first`."""
+        return tokens[self.members, self.start - first : self.stop - first]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens are: `batch` times `tokens`, of which the first `reference` are the reference's and the first
+    `clean` have timestep 0; `frame` of them are a latent frame."""
+
+    batch: int
+    tokens: int
+    reference: int
+    clean: int
+    frame: int
+
+    def whole(self, first: int = 0) -> tuple[Part, ...]:
+        """All tokens from `first` on as one part."""
+        return (
+            Part(slice(None), first, self.tokens, max(self.reference - first, 0), max(self.clean - first, 0)),
+        )
+
+    def parts(self, first: int = 0) -> tuple[Part, ...]:
+        """The tokens from `first` on in parts of whole frames, each of one kind and of one member."""
+        step = max(PART_TOKENS // self.frame, 1) * self.frame
+        bounds = sorted({first, self.reference, self.clean, self.tokens} - set(range(first)))
+        cuts = [
+            (start, min(start + step, end))
+            for begin, end in pairwise(bounds)
+            for start in range(begin, end, step)
+        ]
+        return tuple(
+            Part(
+                slice(member, member + 1),
+                start,
+                stop,
+                (stop - start) * (stop <= self.reference),
+                (stop - start) * (stop <= self.clean),
+            )
+            for member in range(self.batch)
+            for start, stop in cuts
+        )
 
 
 class XDubDiT(nn.Module):
     """The DiT. Parameter names are the released checkpoint's.
 
     `operations` is a module of layer classes (`torch.nn`, or ComfyUI's casting or quantising ones); `attention`
-    replaces PyTorch's attention; `device` and `dtype` are those of the parameters ("meta" costs nothing).
+    replaces PyTorch's attention, `activated` the feed-forward's second half; `device` and `dtype` are those of the
+    parameters ("meta" costs nothing).
     """
 
     def __init__(
@@ -112,6 +175,7 @@ class XDubDiT(nn.Module):
         *,
         operations: Any = nn,
         attention: AttentionFunction = torch_attention,
+        activated: ActivatedLinear = gelu_linear,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -137,7 +201,7 @@ class XDubDiT(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), operations.Linear(dim, 6 * dim, **factory))
         self.audio_embedding = AudioProjection(config, operations, attention, **factory)
         self.blocks = nn.ModuleList(
-            Block(config, operations, attention, **factory) for _ in range(config.layers)
+            Block(config, operations, attention, activated, **factory) for _ in range(config.layers)
         )
         self.head = Head(config, operations, **factory)
 
@@ -150,6 +214,7 @@ class XDubDiT(nn.Module):
         *,
         text: tuple[Attended, ...] | None = None,
         by_block: bool = False,
+        merge_text: bool = True,
     ) -> ClipConstants:
         """Compute once a clip what no step changes.
 
@@ -160,8 +225,9 @@ class XDubDiT(nn.Module):
 
         `text`: that of other constants made from the same context, to share their keys and values (190 MB of the
         released model's in bfloat16) instead of computing them again. With `by_block`, no block's keys and values are
-        computed here: each makes its own whenever it runs and lets them go, which is the least memory, and right for
-        a host whose weights come to the device block by block.
+        computed here: each makes and keeps its own when it first runs, which is right for a host whose weights come to
+        the device block by block; a compiled block makes them whenever it runs. With `merge_text`, equal tokens of the
+        prompt count as one with a weight (see `FirstOrRest`), unless gradients are wanted: the same but for rounding.
 
         Raises SamplingError when the sizes do not fit the model or each other.
         """
@@ -171,7 +237,9 @@ class XDubDiT(nn.Module):
             frames = reference_stills // self.config.patch[0]
         positions = None if reference_stills is None else range(-frames, 0)
         if text is None:
-            text = self._attended("cross_attn", self.text_embedding(context), by_block)
+            others = equal_others(context) if merge_text else None
+            text_tokens = self.text_embedding(context[:, :2] if others else context)
+            text = self._attended("cross_attn", text_tokens, by_block, others)
         audio_tokens = self.audio_embedding(audio).flatten(0, 1)  # [batch * latent frames, 8, dim]
         return ClipConstants(
             grid=grid,
@@ -181,11 +249,15 @@ class XDubDiT(nn.Module):
             audio=self._attended("audio_attn", audio_tokens, by_block),
         )
 
-    def _attended(self, attention: str, tokens: Tensor, by_block: bool) -> tuple[Attended, ...]:
+    def _attended(
+        self, attention: str, tokens: Tensor, by_block: bool, others: int | None = None
+    ) -> tuple[Attended, ...]:
         """What every block's cross-attention of that name attends to."""
-        if by_block:
+        if by_block and torch.compiler.is_compiling():
             return (tokens,) * len(self.blocks)
-        return tuple(getattr(block, attention).keys_values(tokens) for block in self.blocks)
+        if by_block:
+            return tuple(Kept(tokens, others) for _ in self.blocks)
+        return tuple(getattr(block, attention).made_of(tokens, others) for block in self.blocks)
 
     def forward(
         self,
@@ -234,12 +306,11 @@ class XDubDiT(nn.Module):
         `run_block` runs each block, if given: a host may replace or patch blocks there.
         """
         _, height, width = constants.grid
-        reference_tokens = constants.reference_tokens
-        clean_tokens = reference_tokens + motion_latents * height * width
-
         x = self.patch_embedding(sequence).flatten(2).transpose(1, 2)
+        reference, frame = constants.reference_tokens, height * width
+        layout = Layout(len(x), x.shape[1], reference, reference + motion_latents * frame, frame)
         embedding = self._timestep_embedding(timestep, x)  # [batch, 2, dim]
-        modulation = Modulation(self.time_projection(embedding).unflatten(-1, (6, -1)), clean_tokens)
+        modulation = self.time_projection(embedding).unflatten(-1, (6, -1))  # [batch, 2, 6, dim]
         blocks = zip(self._blocks(), constants.text, constants.audio, strict=True)
         for number, (block, text, audio) in enumerate(blocks):
             run = partial(
@@ -248,15 +319,16 @@ class XDubDiT(nn.Module):
                 tables=constants.tables,
                 text=text,
                 audio=audio,
-                reference_tokens=reference_tokens,
+                layout=layout,
             )
             if run_block is not None:
                 x = run_block(number, run, x)
             elif self.checkpoint_blocks and torch.is_grad_enabled():
                 x = checkpoint(run, x, use_reentrant=False)
             else:
-                x = run(x)
-        target = self.head(x[:, reference_tokens:], embedding, clean_tokens - reference_tokens)
+                x = run(x, target_only=number == len(self.blocks) - 1)
+        target = x[:, x.shape[1] - (layout.tokens - reference) :]
+        target = self.head(target, embedding, layout.clean - reference)
         return unpatchify(target, constants.grid, self.config)
 
     def _blocks(self) -> Iterator[Block]:
@@ -292,9 +364,15 @@ class Block(nn.Module):
     """Self-attention, text and audio cross-attention on the target half, feed-forward."""
 
     def __init__(
-        self, config: DiTConfig, operations: Any, attention: AttentionFunction, **factory: Any
+        self,
+        config: DiTConfig,
+        operations: Any,
+        attention: AttentionFunction,
+        activated: ActivatedLinear,
+        **factory: Any,
     ) -> None:
         super().__init__()
+        self.activated = activated
         dim, eps = config.dim, config.eps
         shared = (dim, config.heads, eps, operations, attention)
         self.modulation = _modulation(6, dim, **factory)
@@ -314,49 +392,112 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        modulation: Modulation,
+        modulation: Tensor,
         tables: RotaryTables,
         text: Attended,
         audio: Attended | None,
-        reference_tokens: int,
+        layout: Layout,
+        *,
+        target_only: bool = False,
     ) -> Tensor:
-        """`x`: [batch, tokens, dim], the reference's tokens first; without `audio`, it is not listened to."""
-        vectors = self.modulation.to(x).unsqueeze(1) + modulation.vectors  # [batch, 2, 6, dim]
-        shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = vectors.unbind(2)
-        clean = modulation.clean_tokens
+        """`x`: [batch, tokens, dim], the reference's tokens first -> the same, or the target's with `target_only`.
 
-        attended = self.self_attn(modulate(self.norm1(x), shift_attn, scale_attn, clean), tables)
-        x = x + gate(attended, gate_attn, clean)
-        del attended
-        reference, target = x.split([reference_tokens, x.shape[1] - reference_tokens], dim=1)
-        target = target + self.cross_attn(self.norm3(target), text)
-        if audio is not None:
-            target = target + self.attend_to_audio(self.norm4(target), audio)
-        x = torch.cat([reference, target], dim=1)
-        del reference, target
-        fed = self.feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, clean))
-        return x + gate(fed, gate_ffn, clean)
+        `modulation`: of clean and of noised tokens, [batch, 2, 6, dim]; without `audio`, it is not listened to.
+        """
+        vectors = self.modulation.to(x).unsqueeze(1) + modulation
+        text = self.cross_attn.known(text)
+        audio = None if audio is None else self.audio_attn.known(audio)
+        first = layout.reference if target_only else 0
+        in_parts = self._in_parts(x)
+        parts, wanted = (
+            (layout.parts(), layout.parts(first)) if in_parts else (layout.whole(), layout.whole(first))
+        )
+        q, k, v = together(parts, partial(self.before_attention, x, vectors, tables))
+        attended = self.self_attn.attention(q[:, first:], k, v, self.self_attn.heads)
+        del q, k, v
+        after = partial(self.after_attention, x, attended, first, vectors, text, audio, layout)
+        return together(wanted, after)[0]
+
+    def _in_parts(self, x: Tensor) -> bool:
+        """Whether the tokens come part by part: not where that would widen packed weights once a part."""
+        if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        return self.ffn[0].weight.dtype == x.dtype
+
+    def before_attention(
+        self, x: Tensor, vectors: Tensor, tables: RotaryTables, part: Part
+    ) -> tuple[Tensor, ...]:
+        """Queries, keys and values of a part of the tokens `x`; `vectors`: [batch, 2, 6, dim]."""
+        shift, scale = vectors[part.members, :, :2].unbind(2)
+        normed = modulate(self.norm1(part.of(x)), shift, scale, part.clean)
+        return self.self_attn.queries_keys_values(normed, tables.of(slice(part.start, part.stop)))
+
+    def after_attention(
+        self,
+        x: Tensor,
+        attended: Tensor,
+        first: int,
+        vectors: Tensor,
+        text: Known,
+        audio: Known | None,
+        layout: Layout,
+        part: Part,
+    ) -> tuple[Tensor]:
+        """What becomes of a part of the tokens `x`, once all from `first` on have `attended` to all."""
+        gate_attn, shift_ffn, scale_ffn, gate_ffn = vectors[part.members, :, 2:].unbind(2)
+        own = part.of(attended, first).contiguous()
+        x = added(gate(self.self_attn.o(own), gate_attn, part.clean), part.of(x))
+        del own
+        if part.reference < x.shape[1]:
+            reference, target = x[:, : part.reference], x[:, part.reference :]
+            read = text.of(part.members) if isinstance(text, KeysValues) and len(text.keys) > 1 else text
+            target = added(target, self.cross_attn(self.norm3(target), read))
+            if audio is not None:
+                heard = audio_of(audio, part, layout)
+                target = added(target, self.attend_to_audio(self.norm4(target), heard))
+            if torch.is_grad_enabled():  # without, they lie in x
+                x = torch.cat([reference, target], dim=1)
+        fed = self.feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, part.clean))
+        return (added(gate(fed, gate_ffn, part.clean), x),)
 
     def attend_to_audio(self, target: Tensor, audio: Attended) -> Tensor:
         """Each latent frame's tokens attend to the audio tokens of that frame only."""
-        frames = len(audio.keys if isinstance(audio, KeysValues) else audio) // len(target)
+        known = self.audio_attn.known(audio)
+        assert isinstance(known, KeysValues)  # audio is never merged
+        frames = len(known.keys) // len(target)
         by_frame = target.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch * frames, rows * columns, dim]
-        return self.audio_attn(by_frame, audio).unflatten(0, (len(target), frames)).flatten(1, 2)
+        return self.audio_attn(by_frame, known).unflatten(0, (len(target), frames)).flatten(1, 2)
 
     def feed_forward(self, x: Tensor) -> Tensor:
-        """The feed-forward of all tokens [batch, tokens, dim]; part by part where no gradients are wanted.
+        """The feed-forward of all tokens [batch, tokens, dim]; some after the others where no gradients are wanted.
 
-        Parts are cut from the tokens of the whole batch, one after the other in memory: of a part with gaps, PyTorch
-        makes a batched product, for which it copies the weights once per member of the batch.
+        Cut from the tokens of the whole batch, one after the other in memory: of a piece with gaps, PyTorch makes a
+        batched product, for which it copies the weights once per member of the batch.
         """
         if torch.is_grad_enabled():
             return self.ffn(x)
         tokens = x.flatten(0, 1)
+        if len(tokens) <= FEED_FORWARD_TOKENS:
+            return self._fed(tokens).view_as(x)
         out = torch.empty_like(tokens)
-        parts = zip(tokens.chunk(FEED_FORWARD_CHUNKS), out.chunk(FEED_FORWARD_CHUNKS), strict=True)
-        for part, result in parts:
-            result.copy_(self.ffn(part))
+        pieces = (tokens.split(FEED_FORWARD_TOKENS), out.split(FEED_FORWARD_TOKENS))
+        for piece, result in zip(*pieces, strict=True):
+            result.copy_(self._fed(piece))
         return out.view_as(x)
+
+    def _fed(self, tokens: Tensor) -> Tensor:
+        widen, _, narrow = self.ffn
+        return self.activated(narrow, widen(tokens))
+
+
+def audio_of(audio: Known, part: Part, layout: Layout) -> KeysValues:
+    """The keys and values of a part's frames; all are there frame by frame, for each member of the batch."""
+    assert isinstance(audio, KeysValues)
+    if part.members == slice(None):
+        return audio
+    frames = len(audio.keys) // layout.batch
+    before = part.members.start * frames - layout.reference // layout.frame
+    return audio.of(slice(before + part.start // layout.frame, before + part.stop // layout.frame))
 
 
 class Head(nn.Module):
@@ -394,6 +535,25 @@ def gate(x: Tensor, gates: Tensor, clean_tokens: int) -> Tensor:
     for row, tokens in enumerate((slice(clean_tokens), slice(clean_tokens, None))):
         x[:, tokens].mul_(gates[:, row, None])
     return x
+
+
+def added(fresh: Tensor, x: Tensor) -> Tensor:
+    """`fresh` + `x`, in place on `fresh` where no gradients are wanted."""
+    return fresh + x if torch.is_grad_enabled() else fresh.add_(x)
+
+
+def together(parts: tuple[Part, ...], function: Callable[[Part], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """What `function` makes of the parts of [batch, tokens, dim], put together."""
+    if len(parts) == 1:
+        return function(parts[0])
+    first, last = parts[0].start, parts[-1]
+    wholes: tuple[Tensor, ...] = ()
+    for part in parts:
+        made = function(part)
+        wholes = wholes or tuple(x.new_empty(last.members.stop, last.stop - first, x.shape[2]) for x in made)
+        for whole, piece in zip(wholes, made, strict=True):
+            part.of(whole, first).copy_(piece)
+    return wholes
 
 
 def timestep_sinusoid(timestep: Tensor, dim: int) -> Tensor:

@@ -16,6 +16,10 @@ class RotaryTables(NamedTuple):
     cos: Tensor
     sin: Tensor
 
+    def of(self, tokens: slice) -> RotaryTables:
+        """Those of some of the tokens."""
+        return RotaryTables(self.cos[tokens], self.sin[tokens])
+
 
 def rotary_tables(
     grid: tuple[int, int, int],
@@ -45,8 +49,28 @@ def rotary_tables(
     return RotaryTables(angles.cos().float().to(device), angles.sin().float().to(device))
 
 
+IN_PLACE = ("cpu", "cuda")
+"""Types of devices that surely multiply complex numbers in place."""
+WHOLE_REGISTERS = 16
+"""Widths that are multiples of this leave no rest, which a CPU would multiply and add with one rounding, not two."""
+
+
 def rotate(x: Tensor, tables: RotaryTables) -> Tensor:
-    """Rotate neighbouring channel pairs. `x`: [batch, tokens, heads, head_dim]; computed in float32."""
+    """Rotate neighbouring channel pairs. `x`: [batch, tokens, heads, head_dim]; computed in float32.
+
+    Without gradients a fresh `x` of up to 32 bits is overwritten where the device can: as complex numbers, whose
+    product is the same sums to the last bit, in one pass instead of eight. Compilers know no complex numbers.
+    """
+    fits = x.dtype.itemsize <= 4 and x.shape[-1] % WHOLE_REGISTERS == 0 and x.is_contiguous()
+    in_place = fits and x.device.type in IN_PLACE
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or not in_place:
+        return _rotated(x, tables)
+    wide = x.float()  # itself, where it is float32
+    torch.view_as_complex(wide.unflatten(-1, (-1, 2))).mul_(torch.complex(*tables))
+    return x if wide is x else x.copy_(wide)
+
+
+def _rotated(x: Tensor, tables: RotaryTables) -> Tensor:
     pairs = x.unflatten(-1, (-1, 2))
     even, odd = pairs[..., 0], pairs[..., 1]
     rotated = torch.empty_like(pairs)

@@ -140,6 +140,7 @@ def released_model(
     batched: bool = True,
     resident: int | None = None,
     float8: bool = False,
+    merge_text: bool = True,
     loras: Sequence[Lora] = (),
     experts: Sequence[Lora] = (),
     loading: Loading = _untold,
@@ -170,7 +171,7 @@ def released_model(
             dit.to(device)
         attached = [Adapters(_strong(expert)).attach(dit).to(device) for expert in experts]
         loading(None)
-        denoiser = DiTDenoiser(dit, context.to(device), batched, offload)
+        denoiser = DiTDenoiser(dit, context.to(device), batched, offload, merge_text)
         return ExpertDenoiser(denoiser, attached) if attached else denoiser
 
     loading("the Wan2.2 VAE")

@@ -98,12 +98,14 @@ class DiTDenoiser:
     `context`: the embedded empty prompt, [1, text tokens, text_dim]. With `batched`, the branches that count go
     through the model as one batch; without, one after the other: a third of the memory for activations, a little
     slower. `run_block`: see `XDubDiT.output`, such as a `BlockOffload`; blocks then make their own keys and values.
+    `merge_text`: see `XDubDiT.prepare`; without, the sums are rounded as the release's are.
     """
 
     model: XDubDiT
     context: Tensor
     batched: bool = True
     run_block: BlockRunner | None = None
+    merge_text: bool = True
 
     @property
     def needs(self) -> LatentNeeds:
@@ -119,6 +121,7 @@ class DiTDenoiser:
             motion_latents,
             batched=self.batched,
             by_block=self.run_block is not None,
+            merge_text=self.merge_text,
         )
 
 
@@ -145,12 +148,14 @@ class ThreeBranches:
         reference_stills: int | None = None,
         batched: bool = True,
         by_block: bool = False,
+        merge_text: bool = True,
     ) -> None:
         weight = model.patch_embedding.weight
         self.model, self.predict = model, predict
         self.context, self.reference, self.audio = (x.to(weight) for x in (context, reference, audio))
         self.motion_latents, self.reference_stills, self.batched = motion_latents, reference_stills, batched
         self.by_block = by_block
+        self.merge_text = merge_text
         self.prepared: dict[tuple[bool, ...], ClipConstants] = {}
 
     @torch.inference_mode()
@@ -176,6 +181,12 @@ class ThreeBranches:
             audio = torch.cat([self.audio * given for given in with_audio])
             text = next(iter(self.prepared.values())).text if self.prepared else None
             self.prepared[with_audio] = self.model.prepare(
-                self.context, audio, shape, self.reference_stills, text=text, by_block=self.by_block
+                self.context,
+                audio,
+                shape,
+                self.reference_stills,
+                text=text,
+                by_block=self.by_block,
+                merge_text=self.merge_text,
             )
         return self.prepared[with_audio]
