@@ -62,7 +62,7 @@ def load_mini(
         for name in EXPERTS
         if name in experts and (folder / EXPERT_FILES[name]).is_file()
     ]
-    denoiser = DiTDenoiser(dit, torch.zeros(1, 1, dit.config.text_dim), batched, merge_text)
+    denoiser = DiTDenoiser(dit, torch.zeros(1, 1, dit.config.text_dim), batched, merge_text=merge_text)
     return Mini(
         card,
         DubModel(MiniVAE(networks.vae), ExpertDenoiser(denoiser, attached)),

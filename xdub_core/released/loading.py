@@ -171,7 +171,7 @@ def released_model(
             dit.to(device)
         attached = [Adapters(_strong(expert)).attach(dit).to(device) for expert in experts]
         loading(None)
-        denoiser = DiTDenoiser(dit, context.to(device), batched, offload, merge_text)
+        denoiser = DiTDenoiser(dit, context.to(device), batched, offload, merge_text=merge_text)
         return ExpertDenoiser(denoiser, attached) if attached else denoiser
 
     loading("the Wan2.2 VAE")
