@@ -10,6 +10,7 @@ from .audio_features import AudioFeatures
 from .color_match import ColorMatch
 from .comfy_bridge.host import old_prompts
 from .comfy_bridge.model.xdub_model import register
+from .dub_it import DubIt
 from .dub_it_conditioning import DubItConditioning
 from .dub_it_decode import DubItDecode
 from .dub_it_isolation import DubItIsolation
@@ -58,6 +59,7 @@ NODES: list[type[io.ComfyNode]] = [
     AddVoice,
     DubVideo,
     ShowReport,
+    DubIt,
     DubItPrompt,
     DubItConditioning,
     DubItIsolation,

@@ -14,9 +14,11 @@ from typing import Any
 import comfy.ldm.lightricks.av_model
 import comfy.ldm.lightricks.vae.audio_vae
 import comfy.ldm.lightricks.vae.causal_video_autoencoder
+import comfy.model_patcher
 import comfy.ops
 import comfy.sd
 import torch
+from comfy.ldm.lightricks.latent_upsampler import LatentUpsampler
 from comfy.patcher_extension import copy_nested_dicts
 from comfy_api.latest import InputImpl, Types
 from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
@@ -291,3 +293,28 @@ def predict(
         denoise_mask=mask,
         ref_audio=reference,
     )
+
+
+class Words:
+    """What is used of a CLIP: a text becomes embeddings that are its own. `heard`: all texts."""
+
+    def __init__(self, version: str) -> None:
+        self.version, self.heard = version, list[str]()
+
+    def tokenize(self, text: str) -> str:
+        """The text."""
+        self.heard.append(text)
+        return text
+
+    def encode_from_tokens_scheduled(self, text: str) -> list[Any]:
+        """CONDITIONING."""
+        return [[conditioning(self.version, seed=sum(text.encode()))[0][0], {}]]
+
+
+def upscaler(seed: int = 6) -> Any:
+    """A LATENT_UPSCALE_MODEL of twice the size, as core's loader makes it of a file."""
+    config = {"in_channels": 128, "mid_channels": 32, "num_blocks_per_stage": 1, "dims": 3}
+    made = LatentUpsampler.from_config(config, operations=comfy.ops.disable_weight_init).float()
+    made.load_state_dict(random_state(made, seed))
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.CoreModelPatcher(made, load_device=cpu, offload_device=cpu)

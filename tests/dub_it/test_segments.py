@@ -63,6 +63,11 @@ def test_without_a_pause_there_are_as_few_segments_as_can_be():
     assert len(plan) == 3 - (250 <= 2 * 129 - 9)
 
 
+def test_where_all_cuts_are_alike_segments_are_even():
+    lengths = [segment.frames for segment in plan_segments(400, Fraction(25), [(0.0, 16.0)], longest=257)]
+    assert max(lengths) - min(lengths) <= 16
+
+
 def test_silence_is_measured_from_the_nearest_speech():
     speech = [(1.0, 2.0), (4.0, 5.0)]
     told = [silence_around(second, speech) for second in (0.0, 1.5, 2.5, 3.5, 6.0)]

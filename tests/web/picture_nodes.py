@@ -170,6 +170,7 @@ def dub_it(editor: Editor) -> None:
     editor.set(editor.ids("XDubItPrompt")[0], "dialogue", "Buenas noches, y bienvenidos.")
     conditioning, isolation = editor.ids("XDubItConditioning")[0], editor.ids("XDubItIsolation")[0]
     editor.connect(conditioning, 0, isolation, "model")
+    editor.set(editor.add("XDubIt", 0, 700), "dialogue", "Buenas noches, y bienvenidos.")
 
 
 SCENES: dict[Callable[[Editor], None], list[str]] = {
@@ -185,7 +186,7 @@ SCENES: dict[Callable[[Editor], None], list[str]] = {
         *("XDubLoadAudioEncoders", "XDubLoadFaceDetector", "XDubLoadTextEncoder", "XDubEmptyPrompt"),
         "XDubFaceFromLandmarks",
     ],
-    dub_it: ["XDubItPrompt", "XDubItConditioning", "XDubItIsolation", "XDubItDecode"],
+    dub_it: ["XDubIt", "XDubItPrompt", "XDubItConditioning", "XDubItIsolation", "XDubItDecode"],
 }
 
 

@@ -49,8 +49,9 @@ def plan_segments(
     """The segments of a video, in order, each beginning within the one before.
 
     `speech`: where somebody speaks, in order. As few overlaps as can be lie in it; of those plans the one with fewest
-    segments is taken, and of those the one whose overlaps are farthest from speech. `longest`: frames of a segment at
-    most, 8 k + 1. Raises MediaError for a video that is too short, SettingsError for a `longest` that cannot be.
+    segments is taken, of those the one whose overlaps are farthest from speech, and of those the most even one.
+    `longest`: frames of a segment at most, 8 k + 1. Raises MediaError for a video that is too short, SettingsError for
+    a `longest` that cannot be.
     """
     check_frames(frames)
     overlap = overlap_frames(fps)
@@ -74,18 +75,20 @@ def overlap_frames(fps: Fraction) -> int:
 def _best_starts(frames: int, fps: Fraction, speech: Sequence[Span], longest: int, least: int) -> list[int]:
     """Where segments begin, by dynamic programming over every eighth frame: cost and way of the best plan from each."""
     overlap = overlap_frames(fps)
-    best: dict[int, tuple[tuple[int, int, float], int]] = {}
+    best: dict[int, tuple[tuple[int, int, float, int], int]] = {}
     for start in range((frames - 1) // FRAMES_PER_LATENT * FRAMES_PER_LATENT, -1, -FRAMES_PER_LATENT):
         if least <= frames - start <= longest:
-            best[start] = (0, 1, 0.0), 0
+            best[start] = (0, 1, 0.0, (frames - start) ** 2), 0
             continue
         ways = []
         nearest = start + -(-(least - overlap) // FRAMES_PER_LATENT) * FRAMES_PER_LATENT
         for following in range(nearest, start + longest - overlap + 1, FRAMES_PER_LATENT):
             if following in best:
                 distance = silence_around((following + overlap / 2) / float(fps), speech)
-                spoken, count, far = best[following][0]
-                ways.append(((spoken + (distance <= 0), count + 1, far - min(distance, 1.0)), following))
+                spoken, count, far, uneven = best[following][0]
+                far -= min(max(distance, 0.0), 1.0)
+                uneven += (following + overlap - start) ** 2
+                ways.append(((spoken + (distance <= 0), count + 1, far, uneven), following))
         if ways:
             best[start] = min(ways)
     starts = [0]

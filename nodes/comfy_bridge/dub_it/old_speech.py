@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from xdub_core.audio.voice_activity import Span, speech_spans
@@ -11,7 +12,7 @@ from ..host.warnings import show_text, warn
 from ..media.sound import open_sound
 
 
-def speech_of(audio: dict[str, Any]) -> tuple[Span, ...]:
+def speech_of(audio: Mapping[str, Any]) -> tuple[Span, ...]:
     """Where somebody speaks in an AUDIO."""
     recording = open_sound(audio)
     try:
@@ -20,7 +21,7 @@ def speech_of(audio: dict[str, Any]) -> tuple[Span, ...]:
         recording.close()
 
 
-def tell_of_length(dialogue: str, language: str, audio: dict[str, Any] | None) -> float:
+def tell_of_length(dialogue: str, language: str, audio: Mapping[str, Any] | None) -> float:
     """About how many seconds the new line takes; with the old sound, whether that is unlike it is told."""
     seconds = speaking_seconds(dialogue, language)
     if audio is not None:

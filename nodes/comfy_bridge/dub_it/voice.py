@@ -26,6 +26,16 @@ def voice_tokens(audio: Mapping[str, Any] | None, audio_vae: Any, latents: int, 
 
     `whole`: silence follows a sound that is shorter; else it has fewer tokens. Raises MediaError where there is none.
     """
+    sound = heard(audio)
+    rate = audio_vae.audio_sample_rate
+    sound = resample(sound, int(audio["sample_rate"]), rate)  # type: ignore[index]
+    if not whole:
+        latents = min(latents, max(1, sound.shape[1] * LATENTS_PER_SECOND // rate))
+    return tokens_of(encoded(sound, audio_vae, latents))
+
+
+def heard(audio: Mapping[str, Any] | None) -> Tensor:
+    """An AUDIO as [1 or 2, samples]. Raises MediaError where there is nothing to take a voice from."""
     sound = waveform(audio).float()
     if len(sound) > 2:
         sound = torch.from_numpy(mix_to_mono(sound.cpu().numpy()))[None]
@@ -34,11 +44,7 @@ def voice_tokens(audio: Mapping[str, Any] | None, audio_vae: Any, latents: int, 
             "the sound is silent, and a voice is to be taken from it: connect a recording of it to voice_audio, or set "
             "voice to free"
         )
-    rate = audio_vae.audio_sample_rate
-    sound = resample(sound, int(audio["sample_rate"]), rate)  # type: ignore[index]
-    if not whole:
-        latents = min(latents, max(1, sound.shape[1] * LATENTS_PER_SECOND // rate))
-    return tokens_of(encoded(sound, audio_vae, latents))
+    return sound
 
 
 def encoded(sound: Tensor, audio_vae: Any, latents: int) -> Tensor:
