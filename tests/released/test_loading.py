@@ -157,3 +157,10 @@ def test_eight_bits_are_near_and_go_with_loras_and_blocks_that_rest(small_model,
     exact, eight = sampled(loras=lora), sampled(loras=lora, float8=True)
     assert 0 < (exact - eight).square().mean().sqrt() / exact.square().mean().sqrt() < 0.1
     assert torch.equal(eight, sampled(loras=lora, float8=True, resident=1))
+
+
+def test_branches_on_several_devices_are_those_of_one(small_model):
+    _, sampled = small_model
+    one = sampled(batched=False)
+    assert torch.equal(sampled(batched=False, others=("cpu:1",)), one)
+    assert torch.equal(sampled(batched=False, others=("cpu:1", "cpu:2"), resident=0), one)

@@ -73,6 +73,7 @@ class ChosenModel:
     budget: int | None = None
     float8: bool = False
     resident: int | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def settings(self) -> DubSettings:
@@ -121,6 +122,8 @@ class ChosenModel:
         if plan.resident is not None:
             blocks = checkpoint_config(dit).layers
             _log.info("%d of the model's %d blocks stay on %s", plan.resident, blocks, self.device)
+        for other in self.others:
+            replace(plan, device=other).check()
         return replace(
             self,
             dtype=dtype,
@@ -206,6 +209,7 @@ class ChosenModel:
             device=self.device,
             dtype=self.dtype or torch.float32,
             batched=self.batched,
+            others=self.others,
             resident=self.resident,
             float8=self.float8,
             merge_text=self.merge_text,
@@ -239,6 +243,7 @@ def choose_model(options: ModelOptions, detector: Detector) -> ChosenModel:
         loras=loras,
         experts=experts,
         budget=options.budget,
+        others=options.other_devices,
         float8=options.float8,
     )
     folder = BUILT_IN if options.model == MINI else Path(options.model)

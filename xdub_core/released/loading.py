@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from xdub_core.audio.encoded import EncodedAudio, SpooledFeatures, spooled_features
 from xdub_core.audio.features import AudioFeatures
@@ -39,6 +40,7 @@ from xdub_core.released.manifest import (
 )
 from xdub_core.released.memory import chosen_vae_dtype
 from xdub_core.sampling.denoiser import Denoiser, DenoiserOnDemand, DiTDenoiser, dit_needs
+from xdub_core.sampling.devices import BranchesOnDevices
 from xdub_core.vae.wan import load_wan_vae, wan_network_class
 from xdub_core.weights.identify import describe_file
 
@@ -136,6 +138,7 @@ def released_model(
     checkpoint: Path | None = None,
     *,
     device: torch.device | str = "cpu",
+    others: Sequence[str] = (),
     dtype: torch.dtype = torch.bfloat16,
     batched: bool = True,
     resident: int | None = None,
@@ -148,6 +151,7 @@ def released_model(
     """The Wan2.2 VAE, and the DiT (from `checkpoint`, or the models folder's) as soon as a clip is sampled.
 
     The empty prompt's embedding is computed once from the text encoder and then kept in the models folder (16 kB).
+    `others`: more devices, each of which gets the DiT too and predicts its share of guidance's branches.
     `resident`: how many of the DiT's blocks stay on the device, the others coming from the computer's memory one by one
     (None: all stay). `float8`: keep the matrices of its blocks in 8 bits. `loras` are added to the DiT's weights;
     `experts` act beside them at their own noise levels. `loading` gets the name
@@ -156,23 +160,27 @@ def released_model(
     path = checkpoint or find_file("model", models_dir)
     config = checkpoint_config(check_dit_file(path))
 
+    def on(place: torch.device | str, context: Tensor) -> Denoiser:
+        dit = load_dit(path, device=place if resident is None and not float8 else "cpu", dtype=dtype)
+        for lora in loras:
+            add_lora(dit, lora)
+        if float8:
+            store_in_float8(dit.blocks)
+        offload = None if resident is None else BlockOffload(dit, place, resident)
+        if offload is None:
+            dit.to(place)
+        attached = [Adapters(_strong(expert)).attach(dit).to(place) for expert in experts]
+        denoiser = DiTDenoiser(dit, context.to(place), batched, offload, merge_text=merge_text)
+        return ExpertDenoiser(denoiser, attached) if attached else denoiser
+
     def load() -> Denoiser:
         loading("the empty prompt")
         text = find_file("text", models_dir)
         context = empty_prompt_context(models_dir / EMPTY_PROMPT_FILE, text, width=config.text_dim)
         loading("X-Dub")
-        dit = load_dit(path, device=device if resident is None and not float8 else "cpu", dtype=dtype)
-        for lora in loras:
-            add_lora(dit, lora)
-        if float8:
-            store_in_float8(dit.blocks)
-        offload = None if resident is None else BlockOffload(dit, device, resident)
-        if offload is None:
-            dit.to(device)
-        attached = [Adapters(_strong(expert)).attach(dit).to(device) for expert in experts]
+        denoisers = [on(place, context) for place in (device, *others)]
         loading(None)
-        denoiser = DiTDenoiser(dit, context.to(device), batched, offload, merge_text=merge_text)
-        return ExpertDenoiser(denoiser, attached) if attached else denoiser
+        return BranchesOnDevices(denoisers) if others else denoisers[0]
 
     loading("the Wan2.2 VAE")
     vae = find_file("vae", models_dir)

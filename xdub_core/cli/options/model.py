@@ -15,6 +15,7 @@ import typer
 from xdub_core.errors import SettingsError
 from xdub_core.experts.lora import Lora
 from xdub_core.released.manifest import MODELS_VARIABLE
+from xdub_core.released.placement import BRANCHES
 
 _option = partial(typer.Option, rich_help_panel="Model")
 
@@ -50,7 +51,11 @@ class ModelOptions:
     ] = RELEASED
     models_dir: ModelsDir = None
     device: Annotated[
-        str, _option(help=f"auto, cpu, cuda, cuda:1, mps... '{MINI}' runs on the CPU alone.")
+        str,
+        _option(
+            help="auto, cpu, cuda, cuda:1, mps...; or several, as cuda:0,cuda:1: each takes some of guidance's three "
+            f"branches. '{MINI}' runs on the CPU alone."
+        ),
     ] = "auto"
     dtype: Annotated[
         DType,
@@ -117,16 +122,31 @@ class ModelOptions:
 
     @property
     def torch_device(self) -> str:
-        """The device, with auto settled. Raises SettingsError where PyTorch cannot use it."""
+        """The device, of several the first, with auto settled. Raises SettingsError where PyTorch cannot use it."""
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.empty(1, device=self.device)
-        except (RuntimeError, AssertionError, NotImplementedError):
+        return self._devices[0]
+
+    @property
+    def other_devices(self) -> tuple[str, ...]:
+        """Those beside the first of several, at most two. Raises SettingsError as `torch_device` does."""
+        return () if self.device == "auto" else self._devices[1:]
+
+    @property
+    def _devices(self) -> tuple[str, ...]:
+        devices = tuple(name.strip() for name in self.device.split(","))
+        if len(devices) > BRANCHES or len(set(devices)) < len(devices):
             raise SettingsError(
-                f"--device {self.device}: PyTorch cannot use it here; try --device cpu"
-            ) from None
-        return self.device
+                f"--device {self.device}: give up to {BRANCHES} different devices, one for each of guidance's branches"
+            )
+        for device in devices:
+            try:
+                torch.empty(1, device=device)
+            except (RuntimeError, AssertionError, NotImplementedError):
+                raise SettingsError(
+                    f"--device {device}: PyTorch cannot use it here; try --device cpu"
+                ) from None
+        return devices
 
     @property
     def torch_dtype(self) -> torch.dtype | None:
