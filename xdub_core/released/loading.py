@@ -154,8 +154,9 @@ def released_model(
     `others`: more devices, each of which gets the DiT too and predicts its share of guidance's branches.
     `resident`: how many of the DiT's blocks stay on the device, the others coming from the computer's memory one by one
     (None: all stay). `float8`: keep the matrices of its blocks in 8 bits. `loras` are added to the DiT's weights;
-    `experts` act beside them at their own noise levels. `loading` gets the name
-    of each part. Raises CheckpointError for a file that is no DiT, at once.
+    `experts` act beside them at their own noise levels. `loading` gets the name of each part.
+
+    Raises CheckpointError for a file that is no DiT, at once.
     """
     path = checkpoint or find_file("model", models_dir)
     config = checkpoint_config(check_dit_file(path))

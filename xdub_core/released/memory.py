@@ -60,9 +60,9 @@ class Plan:
     def placed(self) -> Plan:
         """The plan with the quickest placement that fits its budget, or of which nothing is known; else the smallest.
 
-        On a CPU nothing is moved: there is nowhere else.
+        On a CPU nothing is moved, nor where a GPU shares its memory (MPS): there is nowhere else.
         """
-        limit = None if self._on_cpu else self._limit
+        limit = None if torch.device(self.device).type in ("cpu", "mps") else self._limit
         if limit is None:
             return self
         ways = (
