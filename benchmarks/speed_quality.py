@@ -5,10 +5,11 @@
     python benchmarks/speed_quality.py --table                  # of what is measured already
 
 Sampled as released: 30 Euler steps at shift 5, dynamic guidance of three predictions. Every dub is a line of
-`FOLDER/measured.jsonl`; what is in there is not made again, so that it can be ended and go on at any time. Columns:
+`FOLDER/measured.jsonl`; what is in there is not made again, so that it can be ended and go on at any time (with other
+steps or frames, in another folder). Columns:
 
 predictions   of each clip of 13 frames
-seconds       of sampling each, on this machine
+seconds       of CPU that sampling each takes, on this machine
 crops dB      PSNR of the generated crops to those of the exact dub: mean over the cases, and the least
 sync gap      share of the exact dub's sync, above the undubbed video's, that is kept
 correlation   of the mouth's opening with the new speech's true one
@@ -36,6 +37,7 @@ from xdub_core.audio.features import TensorFeatures
 from xdub_core.dub.settings import DubSettings
 from xdub_core.evaluation.held_out import dub_frames
 from xdub_core.evaluation.measure import DubCase, measure
+from xdub_core.evaluation.mini_cases import dub_cases
 from xdub_core.evaluation.mini_judges import mini_judges
 from xdub_core.evaluation.mini_report import MiniEvaluation
 from xdub_core.evaluation.mouth import within_clip_correlation
@@ -93,9 +95,9 @@ class Watched:
         return 0
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:  # noqa: ARG002
-        began = time.perf_counter()
+        began = time.process_time()
         made = sample_clip(self.mini.model.denoiser, clip, self.settings, on_step, self._count)
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.process_time() - began
         self.latents.append(made)
         return made
 
@@ -139,6 +141,13 @@ def likeness(crops: Tensor, exact: Tensor) -> float:
     return 10 * float(np.log10(255**2 / off)) if off else 99.0
 
 
+def shortened(case: DubCase, frames: int) -> DubCase:
+    """The first frames of a case."""
+    of_frames = ("source", "truth", "mouth", "mask", "source_opening", "target_opening")
+    cut = {name: getattr(case, name)[:frames] for name in of_frames}
+    return replace(case, features=case.features[: 2 * frames], **cut)
+
+
 def line_of(case: DubCase, number: int, speed: str, dubbed: Tensor, judges: Any, **taken: Any) -> Line:
     """The measures of a dub."""
     found = measure(case, dubbed, judges)
@@ -163,6 +172,7 @@ class Trial:
     count: int = 20
     first: int = 0
     steps: int = 30
+    frames: int = 61
 
     @property
     def file(self) -> Path:
@@ -179,7 +189,9 @@ class Trial:
         torch.set_num_threads(1)
         evaluation = MiniEvaluation(BUILT_IN, self.folder, self.count, self.first)
         mini, judges = load_mini(BUILT_IN), mini_judges(evaluation.networks)
-        for number, case in enumerate(evaluation.cases, self.first):
+        for number in range(self.first, self.first + self.count):
+            [whole] = dub_cases(evaluation.heads, evaluation.networks.phonemes, [number])
+            case = shortened(whole, self.frames)
             done = {line.speed for line in self.measured() if line.case == number}
             if UNDUBBED not in done:
                 nothing: dict[str, Any] = {"predictions": 0, "seconds": 0, "crops": None}
@@ -189,7 +201,7 @@ class Trial:
                     self._add(self._dubbed(case, number, speed, mini, judges))
 
     def _dubbed(self, case: DubCase, number: int, speed: str, mini: Mini, judges: Any) -> Line:
-        model, kept = Watched(mini), self.folder / f"exact_{number}_{self.steps}.npy"
+        model, kept = Watched(mini), self.folder / f"exact_{number}.npy"
         settings = settings_at(mini, speed, self.steps)
         dubbed = dub_frames(case.source, TensorFeatures(case.features), model, settings)  # type: ignore[arg-type]
         crops, clips = crops_of(model.vae, model.latents), len(model.latents)
@@ -243,6 +255,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20, help="how many")
     parser.add_argument("--first", type=int, default=0, help="number of the first")
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--frames", type=int, default=61, help="of each case, 24 to 61")
     parser.add_argument("--speeds", nargs="*", default=list(SPEEDS), choices=list(SPEEDS))
     parser.add_argument(
         "--folder", type=Path, default=Path("speed_quality"), help="what is measured, and the heads"
@@ -250,10 +263,10 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="measure nothing, show what is there")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    trial = Trial(chosen.folder, chosen.cases, chosen.first, chosen.steps)
+    trial = Trial(chosen.folder, chosen.cases, chosen.first, chosen.steps, chosen.frames)
     if not chosen.table:
         trial.run(chosen.speeds)
-    Console(width=140).print(table_of(trial.measured(), f"{chosen.steps} steps"))
+    Console(width=140).print(table_of(trial.measured(), f"{chosen.steps} steps, {chosen.frames} frames"))
 
 
 if __name__ == "__main__":

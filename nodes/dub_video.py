@@ -52,6 +52,7 @@ def _advanced() -> list[io.Input]:
             "Do everything as the release does, to compare. Off is calmer, sharper and drifts less.",
             optional=True,
         ),
+        inputs.speed(),
     ]
 
 
@@ -127,6 +128,7 @@ class DubVideo(io.ComfyNode):
         extend: str | None = None,
         fps: str | None = None,
         redo: str | None = None,
+        speed: str | None = None,
         face_detector: Any = UNCONNECTED,
         face_track: Any = UNCONNECTED,
     ) -> bool | str:
@@ -139,6 +141,7 @@ class DubVideo(io.ComfyNode):
             inputs.check_choice("extend", extend, EXTENSIONS),
             inputs.check_choice("fps", fps, RATES),
             inputs.check_redo(redo),
+            inputs.check_choice("speed", speed, inputs.SPEEDS),
         )
 
     @classmethod
@@ -167,6 +170,7 @@ class DubVideo(io.ComfyNode):
         retries: int = 2,
         resume: bool = True,
         redo: str = "",
+        speed: str = inputs.SPEEDS[0],
         **_others: Any,
     ) -> io.NodeOutput:
         from xdub_core.dub.length import FrameRate, Length
@@ -197,6 +201,7 @@ class DubVideo(io.ComfyNode):
             retries=retries,
             resume=resume,
             redo=inputs.clips_to_redo(redo),
+            speed=speed,
         )
         sounds = [voice.audio for voice in speaking]
         with watched() as watcher, LiveClips() as live:

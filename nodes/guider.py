@@ -36,6 +36,7 @@ class DubGuider(io.ComfyNode):
                     "from. The first clip has none.",
                 ),
                 inputs.border(),
+                inputs.speed(),
             ],
             outputs=[
                 io.Guider.Output(display_name="guider", tooltip="For SamplerCustomAdvanced."),
@@ -56,8 +57,11 @@ class DubGuider(io.ComfyNode):
         guidance: Any = None,
         empty_prompt: Any = None,
         frames_before: Tensor | None = None,
+        speed: str = inputs.SPEEDS[0],
     ) -> io.NodeOutput:
         import torch
+
+        from xdub_core.sampling.reuse import reuse_named
 
         from .comfy_bridge.empty_prompt import context_for
         from .comfy_bridge.guider import ClipGuider, clip_inputs
@@ -68,5 +72,6 @@ class DubGuider(io.ComfyNode):
         if clip == 1:
             warn_of_real_crops(model, reference)
         guidance = guidance or own_settings(model).sampler.guidance
-        guider = ClipGuider(model, guidance, given, context_for(model, empty_prompt), border)
+        context, reuse = context_for(model, empty_prompt), reuse_named(speed)
+        guider = ClipGuider(model, guidance, given, context, border, reuse)
         return io.NodeOutput(guider, {"samples": torch.zeros_like(given.reference)})

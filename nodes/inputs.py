@@ -18,6 +18,7 @@ LENGTHS = ["audio", "source", "shortest", "longest"]
 
 EXTENSIONS = ["bounce", "loop", "hold", "slow"]
 SILENCES = ["closed", "source", "model"]
+SPEEDS = ["exact", "balanced", "fast"]
 
 
 class Choice(io.DynamicCombo.Input):
@@ -224,6 +225,19 @@ def conditioning() -> tuple[io.Input, io.Input]:
             optional=True,
             tooltip="From Empty Prompt (X-Dub). Without it, the kept one is used; the built-in model needs none.",
         ),
+    )
+
+
+def speed() -> io.Input:
+    """One of `SPEEDS`, as the command line's `--speed`."""
+    return io.Combo.Input(
+        "speed",
+        options=SPEEDS,
+        default=SPEEDS[0],
+        optional=True,
+        tooltip="exact: every prediction of the model is made. balanced: about half of them, fast: about a quarter; "
+        "earlier ones stand in for the rest, which changes the picture a little. With 8 steps or fewer there is little "
+        "to save.",
     )
 
 

@@ -59,6 +59,7 @@ class DubSampler(io.ComfyNode):
                     "Hand frames on from clip to clip in 8 bits, as the release does. Off drifts less.",
                 ),
                 inputs.redo(),
+                inputs.speed(),
             ],
             has_intermediate_output=True,
             outputs=[
@@ -90,10 +91,12 @@ class DubSampler(io.ComfyNode):
         sampler: Any = None,
         sigmas: Tensor | None = None,
         redo: str = "",
+        speed: str = inputs.SPEEDS[0],
     ) -> io.NodeOutput:
         from xdub_core.dub.crops import crop_finisher
         from xdub_core.dub.observer import Observers
         from xdub_core.dub.redo import redo_counts
+        from xdub_core.sampling.reuse import reuse_named
 
         from .comfy_bridge.clip_sampler import ComfyClipSampler
         from .comfy_bridge.clips import LiveClips, lane_of
@@ -105,12 +108,15 @@ class DubSampler(io.ComfyNode):
 
         whole = own_settings(model)
         own, retries = whole.sampler, 0 if as_released else whole.retries
-        settings = replace(own, guidance=guidance or own.guidance, seed=seed, border=border)
+        settings = replace(
+            own, guidance=guidance or own.guidance, seed=seed, border=border, reuse=reuse_named(speed)
+        )
         context, finish = context_for(model, empty_prompt), crop_finisher(match_colors, as_released)
         again = redo_counts(inputs.clips_to_redo(redo), reference.clips, f"redo {redo}")
-        used = GuidanceUsed(settings.guidance, settings.sigmas if sigmas is None else sigmas, model)
+        levels = settings.sigmas if sigmas is None else sigmas
+        used = GuidanceUsed(settings.guidance, levels, model, settings.reuse)
         clip_sampler = ComfyClipSampler(
-            model, context, settings, sampler, sigmas, seed_per_clip, on_asked=used.asked, redo=again
+            model, context, settings, sampler, sigmas, seed_per_clip, on_predicted=used.predicted, redo=again
         )
         with LiveClips() as live:
             live.seed = seed

@@ -23,15 +23,13 @@ from xdub_core.sampling.clip_sampling import (
     clip_noise,
 )
 from xdub_core.sampling.denoiser import LatentNeeds, dit_needs
+from xdub_core.sampling.prediction_memory import OnPredicted
 from xdub_core.vae.protocol import VideoVAE
 
 from .guider import ClipGuider
 
 SHOW = Callable[[Tensor], None]
 """Called after each step with the predicted clean latents, normalised, [1, C, f, h, w]."""
-
-ASKED = Callable[[float], None]
-"""Called with each noise level at which the model is asked."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class ComfyClipSampler:
     sigmas: Tensor | None = None
     seed_per_clip: bool = False
     show: SHOW | None = None
-    on_asked: ASKED | None = None
+    on_predicted: OnPredicted | None = None
     redo: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -71,7 +69,15 @@ class ComfyClipSampler:
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:
         """Sample clip `number` of the dub; see `ClipSampler`."""
         settings, seed = self.settings, self.seed(number, clip.attempt)
-        guider = ClipGuider(self.model, settings.guidance, clip, self.context, settings.border, self.on_asked)
+        guider = ClipGuider(
+            self.model,
+            settings.guidance,
+            clip,
+            self.context,
+            settings.border,
+            settings.reuse,
+            self.on_predicted,
+        )
 
         def callback(step: int, prediction: Tensor, latents: Tensor, steps: int) -> None:
             if self.show is not None:
@@ -105,7 +111,7 @@ class ComfyDubbingModel:
     vae: VideoVAE
     context: Tensor
     show: SHOW | None = None
-    on_asked: ASKED | None = None
+    on_predicted: OnPredicted | None = None
     redo: Mapping[int, int] = field(default_factory=dict)
     """See `ComfyClipSampler`."""
     device: str = "cpu"
@@ -119,5 +125,5 @@ class ComfyDubbingModel:
     def sampler(self, settings: SamplerSettings) -> ClipSampler:
         """See `DubbingModel`."""
         return ComfyClipSampler(
-            self.model, self.context, settings, show=self.show, on_asked=self.on_asked, redo=self.redo
+            self.model, self.context, settings, show=self.show, on_predicted=self.on_predicted, redo=self.redo
         )

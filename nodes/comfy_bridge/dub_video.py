@@ -31,6 +31,7 @@ from xdub_core.progress import ProgressCallback
 from xdub_core.report.people import Named
 from xdub_core.report.watcher import DubWatcher
 from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.reuse import reuse_named
 
 from .audio_features import speech_features
 from .clip_sampler import ComfyDubbingModel
@@ -63,6 +64,7 @@ class DubChoices:
 
     `image_fps`: of a source that comes as images. `retries`: see `DubSettings`. `resume`: whether faces, features and
     clips are kept. `redo`: numbers of clips, from 1 on, that are sampled again, each as often as it is in there.
+    `speed`: the name of one of `SPEEDS`.
     """
 
     seed: int
@@ -78,6 +80,7 @@ class DubChoices:
     retries: int = 2
     resume: bool = True
     redo: tuple[range, ...] = ()
+    speed: str = "exact"
 
     @property
     def keeps_clock(self) -> bool:
@@ -131,8 +134,9 @@ def dubbed_video(
     sound.
     """
     settings, shown = dub_settings(models.model, choices), NodeProgress()
-    used = GuidanceUsed(settings.sampler.guidance, settings.sampler.sigmas, models.model)
-    dubbing = replace(dubbing_model(models, shown), on_asked=used.asked)
+    sampling = settings.sampler
+    used = GuidanceUsed(sampling.guidance, sampling.sigmas, models.model, sampling.reuse)
+    dubbing = replace(dubbing_model(models, shown), on_predicted=used.predicted)
     progress = watcher.timed(shown)
     geometry = check_sizes(settings, dubbing)
     # A face that is tracked already was tracked through frames that Face Crop chose.
@@ -238,6 +242,7 @@ def dub_settings(model: Any, choices: DubChoices) -> DubSettings:
         seed=choices.seed,
         steps=choices.steps or own.sampler.steps,
         guidance=choices.guidance or own.sampler.guidance,
+        reuse=reuse_named(choices.speed),
     )
     size = choices.crop_size or own.crop_size
     return replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +12,7 @@ from xdub_core.dub.clip_record import ClipRecord
 from xdub_core.dub.observer import DubObserver
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.guidance_steps import GuidanceAt, guidance_at, guidance_line
+from xdub_core.sampling.reuse import EXACT, Reuse, predictions_planned
 
 from .expert import experts_of
 from .host.events import LiveRecord, Record, current_listener
@@ -22,11 +23,13 @@ OUTPUT = "xdub_guidance"
 """Of the node's ui: a list with the record of each execution."""
 
 
-def guidance_record(guidance: Guidance, sigmas: Iterable[float] = (), model: Any = None) -> Record:
+def guidance_record(
+    guidance: Guidance, sigmas: Sequence[float] = (), model: Any = None, reuse: Reuse = EXACT
+) -> Record:
     """The record of a guidance, and of a MODEL's experts.
 
     line      [noise level, reference scale, audio scale, predictions] from noise level 1 to 0
-    steps     the same at each level at which the sampler asks the model, in its order
+    steps     the same at each level that the sampler asks for, in its order; the predictions are those that are made
     used      whether these are the levels of a clip that was sampled; else of the sampler's schedule
     window    [start, end] of the guidance
     experts   name, strength, and the noise levels lowest and highest of each
@@ -35,7 +38,7 @@ def guidance_record(guidance: Guidance, sigmas: Iterable[float] = (), model: Any
     experts = () if model is None else experts_of(model)
     return {
         "line": _rows(guidance_line(guidance)),
-        "steps": _rows(guidance_at(guidance, sigmas)),
+        "steps": _rows(guidance_at(guidance, sigmas, predictions_planned(guidance, reuse, sigmas))),
         "used": False,
         "window": [guidance.start, guidance.end],
         "experts": [
@@ -54,23 +57,24 @@ def shown_guidance(guidance: Guidance) -> dict[str, list[Any]]:
 class GuidanceUsed(DubObserver):
     """Notes the noise levels at which the model is asked for the first clip that is sampled, and shows the guidance.
 
-    `sigmas`: the sampler's schedule, [steps + 1], the last of which ends it.
+    `sigmas`: the sampler's schedule, [steps + 1], the last of which ends it; `reuse`: which predictions need not be
+    made.
     """
 
-    def __init__(self, guidance: Guidance, sigmas: Tensor, model: Any) -> None:
-        self._guidance, self._asked, self._noting = guidance, list[float](), True
+    def __init__(self, guidance: Guidance, sigmas: Tensor, model: Any, reuse: Reuse = EXACT) -> None:
+        self._guidance, self._asked, self._noting = guidance, list[tuple[float, int]](), True
         self._live = LiveRecord(EVENT, current_listener())
-        self._live.change(guidance_record(guidance, sigmas[:-1].tolist(), model), at_once=True)
+        self._live.change(guidance_record(guidance, sigmas[:-1].tolist(), model, reuse), at_once=True)
 
     @property
     def output(self) -> dict[str, list[Any]]:
         """For the node's ui."""
         return {OUTPUT: [self._live.whole]}
 
-    def asked(self, sigma: float) -> None:
-        """The model is asked at this noise level."""
+    def predicted(self, sigma: float, predictions: int) -> None:
+        """The sampler asks for this noise level, and so many predictions are made there."""
         if self._noting:
-            self._asked.append(sigma)
+            self._asked.append((sigma, predictions))
 
     def begins(self, clip: Clip, attempt: int, seed: int) -> None:  # noqa: ARG002
         if self._noting:
@@ -79,7 +83,8 @@ class GuidanceUsed(DubObserver):
     def made(self, record: ClipRecord) -> None:  # noqa: ARG002
         if self._noting and self._asked:
             self._noting = False
-            steps = _rows(guidance_at(self._guidance, self._asked))
+            sigmas, made = zip(*self._asked, strict=True)
+            steps = _rows(guidance_at(self._guidance, sigmas, made))
             self._live.change({"steps": steps, "used": True}, at_once=True)
 
 

@@ -1,7 +1,8 @@
 """One clip's guider: three predictions in a batch, dynamic scales, what is known of the clip kept.
 
 It works with any SAMPLER and any SIGMAS. In core's terms a prediction is the clean latents and not the velocity; the
-guidance, a weighted sum whose weights sum to 1, is the same for both.
+guidance, a weighted sum whose weights sum to 1, is the same for both. What stands in for predictions that are not made
+are velocities, as in the engine.
 """
 
 from __future__ import annotations
@@ -20,10 +21,19 @@ from xdub_core.audio.windows import audio_windows
 from xdub_core.errors import SamplingError, SettingsError
 from xdub_core.sampling.clip_sampling import ClipInputs
 from xdub_core.sampling.denoiser import dit_needs
-from xdub_core.sampling.guidance import Guidance, Velocities
+from xdub_core.sampling.guidance import BranchWeights, Guidance, Velocities
 from xdub_core.sampling.known_latents import KnownLatents
+from xdub_core.sampling.prediction_memory import OnPredicted, PredictionMemory
+from xdub_core.sampling.reuse import EXACT, Reuse
 
-from .model.guidance_patches import Step, is_patched, patched_guidance, warn_of_idle_patches
+from .model.guidance_patches import (
+    Step,
+    is_patched,
+    patched_guidance,
+    remembered,
+    warn_of_idle_patches,
+    without_lazy_cache,
+)
 from .model.xdub_model import AUDIO, REFERENCE, require_xdub
 from .types import ReferenceLatents, SpeechFeatures
 
@@ -45,7 +55,8 @@ class ClipGuider(CFGGuider):
     """The GUIDER of one clip.
 
     `context`: the embedded empty prompt [1, rows, width]; `clip`: its conditions, latents normalised; `border`: width
-    of the locked border in latent pixels; `on_asked` is told each noise level at which the model is asked.
+    of the locked border in latent pixels; `reuse`: which predictions need not be made; `on_predicted` is told each
+    noise level that the sampler asks for, and how many predictions are made there.
     Raises SettingsError for a model that is not X-Dub.
     """
 
@@ -56,16 +67,19 @@ class ClipGuider(CFGGuider):
         clip: ClipInputs,
         context: Tensor,
         border: int = 1,
-        on_asked: Callable[[float], None] | None = None,
+        reuse: Reuse = EXACT,
+        on_predicted: OnPredicted | None = None,
     ) -> None:
         require_xdub(model)
         warn_of_idle_patches(model)
-        super().__init__(model)
+        super().__init__(without_lazy_cache(model))
         self.guidance = guidance
         self.clip = clip
         self.border = border
-        self.on_asked = on_asked
+        self.reuse = reuse
+        self.on_predicted = on_predicted
         self._known: KnownLatents | None = None
+        self._memory = PredictionMemory(guidance, reuse, on_predicted)
         self.inner_set_conds(branch_conditioning(context, clip.reference, clip.audio))
 
     def sample(
@@ -85,11 +99,13 @@ class ClipGuider(CFGGuider):
                 f"{list(self.clip.reference.shape)}: connect the latent output of the X-Dub Guider"
             )
         latent_image, denoise_mask = self._with_motion(latent_image, denoise_mask)
+        self._memory = PredictionMemory(self.guidance, self.reuse, self.on_predicted)
         try:
             sigmas = sigmas.clone()  # UniPC overwrites the last, which the next clip needs
             return super().sample(noise, latent_image, sampler, sigmas, denoise_mask, *args, **kwargs)
         finally:
             self._known = None
+            self._memory.forget()
             for name in ("conds", "inner_model", "loaded_models"):
                 self.__dict__.pop(name, None)
 
@@ -114,11 +130,10 @@ class ClipGuider(CFGGuider):
         management.throw_exception_if_processing_interrupted()
         options = model_options or {}
         sigma = float(timestep.flatten()[0])
-        if self.on_asked is not None:
-            self.on_asked(sigma)
         seen = x if self._known is None else self._known.noised(x, sigma)
         step = Step(self.inner_model, self.conds, seen, timestep, options)
-        denoised = (patched_guidance if is_patched(options) else plain_guidance)(step, self.guidance)
+        guided = patched_guidance if is_patched(options) else plain_guidance
+        denoised = guided(step, self._memory)
         return denoised if self._known is None else self._known.clean(denoised)
 
     def _with_motion(self, latents: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -158,13 +173,17 @@ class ClipGuider(CFGGuider):
         return replace(self._known, motion=self.clip.motion).clean(samples)
 
 
-def plain_guidance(step: Step, guidance: Guidance) -> Tensor:
-    """The guided prediction of the clean latents. Predictions that do not count are not made."""
-    sigma = float(step.timestep.flatten()[0])
-    weights = reversed(guidance.weights(sigma))
-    conds = [step.conds[name] if weight else None for name, weight in zip(BRANCHES, weights, strict=True)]
-    predictions = calc_cond_batch(step.model, conds, step.x, step.timestep, step.options)
-    return guidance.combine(Velocities(*reversed(predictions)), sigma)
+def plain_guidance(step: Step, memory: PredictionMemory) -> Tensor:
+    """The guided prediction of the clean latents. Predictions that do not count, or are kept, are not made."""
+    sigma, guidance = step.sigma, memory.guidance
+
+    def predict(weights: BranchWeights) -> Velocities:
+        conds = [
+            step.conds[name] if weight else None for name, weight in zip(BRANCHES, weights[::-1], strict=True)
+        ]
+        return Velocities(*reversed(calc_cond_batch(step.model, conds, step.x, step.timestep, step.options)))
+
+    return guidance.combine(remembered(memory, step, predict), sigma)
 
 
 def noise_within(latents: Tensor, reference: Tensor, sigma: float) -> Tensor:

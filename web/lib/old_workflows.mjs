@@ -22,9 +22,13 @@ const LAYOUTS = {
     choice: "length",
     own: { audio: ["extend"], longest: ["extend"] },
     now: (
-      "person length silence seed control_after_generate steps redo fps quality retries resume image_fps as_released"
+      "person length silence seed control_after_generate steps redo fps quality retries resume image_fps " +
+      "as_released speed"
     ).split(" "),
-    added: { person: "", silence: "closed", extend: "bounce", redo: "", fps: "source", retries: 2, resume: true },
+    added: {
+      ...{ person: "", silence: "closed", extend: "bounce", redo: "", fps: "source", retries: 2, resume: true },
+      speed: "exact",
+    },
   },
   XDubExpert: {
     before: ["expert", "strength", "noise_range", "from_noise", "to_noise"],

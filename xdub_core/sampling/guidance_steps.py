@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.reuse import EXACT, predictions_planned
 
 _BESIDE = 1e-5
 """How near to the window's edges, on their outer sides, the scales are looked at: they jump there."""
@@ -15,7 +16,8 @@ _BESIDE = 1e-5
 
 @dataclass(frozen=True)
 class GuidanceAt:
-    """The scales of reference and audio at a noise level, and how many predictions (1 to 3) they take."""
+    """The scales of reference and audio at a noise level, and how many predictions are made there: 1 to 3, or fewer
+    where earlier ones stand in (`reuse`)."""
 
     sigma: float
     reference: float
@@ -23,16 +25,21 @@ class GuidanceAt:
     predictions: int
 
 
-def guidance_at(guidance: Guidance, sigmas: Iterable[float]) -> tuple[GuidanceAt, ...]:
-    """The guidance at each noise level."""
+def guidance_at(
+    guidance: Guidance, sigmas: Iterable[float], predictions: Sequence[int] | None = None
+) -> tuple[GuidanceAt, ...]:
+    """The guidance at each noise level; `predictions`: how many were made there, if not all that count."""
+    sigmas = tuple(sigmas)
+    if predictions is None:
+        predictions = predictions_planned(guidance, EXACT, sigmas)
     return tuple(
         GuidanceAt(
             sigma,
             guidance.reference(sigma),
             guidance.audio(sigma),
-            sum(weight != 0 for weight in guidance.weights(sigma)),
+            made,
         )
-        for sigma in sigmas
+        for sigma, made in zip(sigmas, predictions, strict=True)
     )
 
 

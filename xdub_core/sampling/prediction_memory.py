@@ -40,9 +40,14 @@ class PredictionMemory:
         self._path: tuple[Tensor, Found] | None = None
         """The latents of the last predictions, and the guided velocity there."""
 
-    def velocities(self, x: Tensor, sigma: float, predict: Predict) -> Velocities:
-        """The three of the latents `x` at noise level `sigma`, as `predict` makes them or as they are kept."""
-        weights = self.guidance.weights(sigma)
+    def velocities(
+        self, x: Tensor, sigma: float, predict: Predict, weights: BranchWeights | None = None
+    ) -> Velocities:
+        """The three of the latents `x` at noise level `sigma`, as `predict` makes them or as they are kept.
+
+        `weights`: what each counts for, if not what it does for the guidance.
+        """
+        weights = self.guidance.weights(sigma) if weights is None else weights
         if self.reuse.exact:
             self._tell(sigma, sum(weight != 0 for weight in weights))
             return predict(weights)

@@ -59,6 +59,10 @@ class ComfyDiT(XDubDiT):
         wrappers = comfy.patcher_extension.get_all_wrappers(
             comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options
         )
+        if (
+            wrappers
+        ):  # EasyCache writes into the latents it is given, and in float32 they are the sampler's own
+            x = x.clone()
         return comfy.patcher_extension.WrapperExecutor.new_class_executor(
             self._predict, self, wrappers
         ).execute(x, timestep, context, reference, audio, motion_latents, options)

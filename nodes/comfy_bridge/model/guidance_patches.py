@@ -13,14 +13,16 @@ come before it, just as in core.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from comfy.patcher_extension import WrappersMP
 from comfy.samplers import calc_cond_batch
 from torch import Tensor
 
-from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.guidance import BranchWeights, Velocities
+from xdub_core.sampling.prediction_memory import Predict, PredictionMemory
 
 from ..host.warnings import warn
 
@@ -46,8 +48,17 @@ IDLE = {
 }
 """Core's nodes whose patches have no meaning for X-Dub, and why: they are left out."""
 
+LAZY_CACHE = "lazycache"
+"""Core's name for what the node LazyCache wraps around sampling."""
+IDLE_CACHE = {
+    "LazyCache": "it keeps a guided result, border and scales of another step included; use speed, or EasyCache"
+}
+
 NAMED = "xdub_idle_patches_named"
 """Attachment of a MODEL: the nodes that the artist has been warned of."""
+
+_LITTLE = 1e-9
+"""The weight of a prediction that nodes are given, but the guidance by itself makes nothing of."""
 
 Conds = Mapping[str, Any]
 """CONDITIONING of the branches, as core processed it, by core's names."""
@@ -62,6 +73,11 @@ class Step:
     x: Tensor
     timestep: Tensor
     options: dict[str, Any]
+
+    @property
+    def sigma(self) -> float:
+        """The noise level."""
+        return float(self.timestep.flatten()[0])
 
     @property
     def common(self) -> dict[str, Any]:
@@ -80,14 +96,34 @@ def is_patched(options: Mapping[str, Any]) -> bool:
     return any(next(_functions(options, kind), None) is not None for kind in KINDS)
 
 
-def patched_guidance(step: Step, guidance: Guidance) -> Tensor:
+def remembered(
+    memory: PredictionMemory, step: Step, predict: Predict, weights: BranchWeights | None = None
+) -> Velocities:
+    """Predictions of the clean latents: those that `predict` makes, and what a memory of velocities has for the others.
+
+    Where every prediction is made, they are what `predict` gives.
+    """
+    if memory.reuse.exact:
+        return memory.velocities(step.x, step.sigma, predict, weights)
+
+    def velocities(due: BranchWeights) -> Velocities:
+        return Velocities(*((step.x - clean) / step.sigma for clean in predict(due)))
+
+    found = memory.velocities(step.x, step.sigma, velocities, weights)
+    return Velocities(*(step.x - step.sigma * velocity for velocity in found))
+
+
+def patched_guidance(step: Step, memory: PredictionMemory) -> Tensor:
     """The guided prediction of the clean latents, with what nodes do to it; see the module's docstring."""
-    sigma = float(step.timestep.flatten()[0])
+    guidance, sigma = memory.guidance, step.sigma
     r, a = guidance.reference(sigma), guidance.audio(sigma)
     forced = bool(step.options.get("disable_cfg1_optimization"))
     guided = a != 0 and (forced or not math.isclose(a, 1))
     positive, middle = step.conds["positive"], step.conds["middle"] if guided or a != 1 or r != 1 else None
-    both, ref, none = _predictions(step, [positive, middle, step.conds["negative"] if r != 1 else None])
+    wanted = [positive, middle, step.conds["negative"] if r != 1 else None]
+    none, ref, both = remembered(
+        memory, step, _predicting(step, wanted), _counting(guidance.weights(sigma), wanted)
+    )
     shown = {
         "cond": positive,
         "uncond": middle,
@@ -106,11 +142,27 @@ def patched_guidance(step: Step, guidance: Guidance) -> Tensor:
 def warn_of_idle_patches(model: Any) -> None:
     """Name the nodes whose patches in a MODEL do nothing for X-Dub, in one line, and each of them once."""
     named = model.get_attachment(NAMED) or frozenset()
-    idle = {node: reason for node, reason in _idle_patches(model.model_options).items() if node not in named}
+    found = _idle_patches(model.model_options) | (IDLE_CACHE if has_lazy_cache(model) else {})
+    idle = {node: reason for node, reason in found.items() if node not in named}
     if idle:
         model.set_attachments(NAMED, named | idle.keys())
         named_with_reason = "; ".join(f"{node} ({reason})" for node, reason in idle.items())
         warn(f"these nodes do nothing to X-Dub and may be taken out: {named_with_reason}")
+
+
+def has_lazy_cache(model: Any) -> bool:
+    """Whether a MODEL comes from the node LazyCache."""
+    return bool(model.get_wrappers(WrappersMP.PREDICT_NOISE, LAZY_CACHE))
+
+
+def without_lazy_cache(model: Any) -> Any:
+    """The MODEL without what LazyCache wraps around it."""
+    if not has_lazy_cache(model):
+        return model
+    model = model.clone()
+    for kind in (WrappersMP.PREDICT_NOISE, WrappersMP.OUTER_SAMPLE):
+        model.remove_wrappers_with_key(kind, LAZY_CACHE)
+    return model
 
 
 def _idle_patches(options: Mapping[str, Any]) -> dict[str, str]:
@@ -124,6 +176,27 @@ def _idle_patches(options: Mapping[str, Any]) -> dict[str, str]:
         other += found.values() if kind != "dit" else []
     idle = {_node_of(function): "it changes layers that other models have" for function in other}
     return idle | {node: IDLE[node] for node in guiding if node in IDLE}
+
+
+def _counting(weights: BranchWeights, wanted: Sequence[Any]) -> BranchWeights:
+    """What each prediction counts for: at least a little, where nodes are given it."""
+    none, ref, both = (
+        0.0 if cond is None else weight or _LITTLE for weight, cond in zip(weights, wanted[::-1], strict=True)
+    )
+    return none, ref, both
+
+
+def _predicting(step: Step, wanted: Sequence[Any]) -> Predict:
+    """Makes those of the `wanted` predictions that count; all, where a node makes them."""
+    every = next(_functions(step.options, PREDICT), None) is not None
+
+    def predict(weights: BranchWeights) -> Velocities:
+        conds = [
+            cond if weight or every else None for cond, weight in zip(wanted, weights[::-1], strict=True)
+        ]
+        return Velocities(*reversed(_predictions(step, conds)))
+
+    return predict
 
 
 def _predictions(step: Step, conds: list[Any]) -> list[Tensor]:
