@@ -114,14 +114,15 @@ _VOCODER |= {
 }
 
 
-def transformer(version: str, layers: int = 2, seed: int = 0) -> Any:
-    """A MODEL of that version."""
+def transformer(version: str, layers: int = 2, seed: int = 0, dtype: torch.dtype | None = None) -> Any:
+    """A MODEL of that version; `dtype`: of its weights, as Load Diffusion Model's weight_dtype has it."""
     config = _COMMON | _OF_VERSION[version] | {"num_layers": layers}
     made = comfy.ldm.lightricks.av_model.LTXAVModel(
         **config, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
     )
     metadata = {"config": json.dumps({"transformer": config})}
-    return comfy.sd.load_diffusion_model_state_dict(random_state(made, seed), metadata=metadata)
+    options = {} if dtype is None else {"dtype": dtype}
+    return comfy.sd.load_diffusion_model_state_dict(random_state(made, seed), options, metadata)
 
 
 def video_vae(seed: int = 1) -> Any:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
+import folder_paths
 import ltx
 import pytest
 import torch
@@ -15,8 +17,10 @@ from comfy_extras.nodes_lt import (
     LTXVReferenceAudio,
 )
 from comfy_extras.nodes_lt_audio import LTXVEmptyLatentAudio
+from safetensors.torch import save_file
 
-from xdub_core.dub_it.layouts import LAYOUT_KEY, LAYOUTS, LTX_2_3, PAPER, PAPER_RELEASE
+from nodes import LoraLoaderModelOnly
+from xdub_core.dub_it.layouts import LAYOUT_KEY, LAYOUTS, LTX_2_3, PAPER, PAPER_RELEASE, VERSION_KEY
 from xdub_core.errors import CheckpointError, MediaError, SettingsError
 
 pytestmark = pytest.mark.usefixtures("inference")
@@ -206,6 +210,29 @@ def test_sound_of_any_channels_and_rate_is_heard(context, channels):
     video = ltx.source(rate=0)
     sound = {"waveform": torch.rand(1, channels, 33_000) - 0.5, "sample_rate": 48_000}
     assert context(PAPER, video, voice=sound).positive[0][1]["ref_audio"]["tokens"].shape == (1, 17, 128)
+
+
+def test_a_lora_s_file_is_taken_at_its_word_through_core_s_own_loader(context):
+    """On the attention between the streams: isolation is of the layer with its LoRA."""
+    model, seed = ltx.transformer("2.0", layers=1), torch.Generator().manual_seed(8)
+    layer = "transformer_blocks.0.audio_to_video_attn.to_out.0"
+    rows, columns = model.model.diffusion_model.get_submodule(layer).weight.shape
+    pair = {
+        f"diffusion_model.{layer}.lora_A.weight": torch.randn(4, columns, generator=seed),
+        f"diffusion_model.{layer}.lora_B.weight": torch.randn(rows, 4, generator=seed),
+    }
+    folder = Path(folder_paths.get_folder_paths("loras")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(pair, folder / "dub.safetensors", {LAYOUT_KEY: "paper", VERSION_KEY: "2.0"})
+    with_lora = LoraLoaderModelOnly().load_lora_model_only(model, "dub.safetensors", 1.0)[0]
+    with pytest.raises(SettingsError, match=r"trained in the layout 'paper'"):
+        context(PAPER_RELEASE, model=with_lora)
+    plain, changed = (
+        ltx.sample(made.model, made.positive, made.negative, made.latent)["samples"].unbind()[0]
+        for made in (context(PAPER, model=each) for each in (model, with_lora))
+    )
+    assert (plain[:, :, :3] - changed[:, :, :3]).abs().max() > 1e-3
+    assert torch.allclose(plain[:, :, 3:], changed[:, :, 3:], atol=1e-5)
 
 
 def test_what_does_not_fit_is_told_in_one_line(context, dub_it, vaes, mini):

@@ -20,9 +20,9 @@ def isolation(pack):
     return pack("comfy_bridge.dub_it.isolation")
 
 
-def one_block(version, silenced=True):
+def one_block(version, silenced=True, dtype=None):
     """A MODEL of one block; `silenced`: its self-attentions say nothing, so that streams meet in no other place."""
-    model = ltx.transformer(version, layers=1)
+    model = ltx.transformer(version, layers=1, dtype=dtype)
     block = model.model.diffusion_model.transformer_blocks[0]
     for attention in (block.attn1, block.audio_attn1) if silenced else ():
         for parameter in attention.to_out.parameters():
@@ -53,6 +53,15 @@ def test_no_reference_crosses_to_the_other_stream(version, isolation):
     isolated = isolation.with_isolation(model, first_frame=False)
     assert reach(isolated, version, shown, "reference")[0] == 0.0
     assert reach(isolated, version, shown, "guide")[1] == 0.0
+
+
+def test_weights_in_8_bits_are_isolated_as_well(version, isolation):
+    model, shown = one_block(version, dtype=torch.float8_e4m3fn), ltx.scene()
+    assert model.model.diffusion_model.transformer_blocks[0].attn2.to_q.weight.dtype == torch.float8_e4m3fn
+    isolated = isolation.with_isolation(model, first_frame=False)
+    assert reach(isolated, version, shown, "reference")[0] == 0.0
+    assert reach(isolated, version, shown, "guide")[1] == 0.0
+    assert reach(model, version, shown, "reference")[0] > 1e-3
 
 
 def test_without_isolation_both_cross(version):
