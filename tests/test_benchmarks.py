@@ -1,8 +1,10 @@
 """The benchmarks measure what they say."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +22,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import compose_speed
 import dit_forward
 import engine
+import gpu
 import jitter
 import large_faces
 import memory_over_time
@@ -94,6 +97,41 @@ def test_a_changed_frame_is_told(tmp_path):
     assert unchanged.difference(before, None) == "missing now"
 
 
+def test_the_gpu_program_runs_to_its_end_without_video_and_picture_packages(tmp_path):
+    """PyAV, OpenCV and rich may lack on a machine with a GPU; and a row that fails leaves the others."""
+    for package in ("av", "cv2", "rich"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError('not on this machine')\n")
+    results = tmp_path / "results"
+    ran = subprocess.run(
+        [sys.executable, BENCHMARKS / "gpu.py", "--tiny", "--device", "cpu", "--out", results],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    (written,) = results.glob("*.json")
+    rows = {row["what"]: row for row in json.loads(written.read_text())["rows"]}
+    lacking = {name for name, row in rows.items() if row["seconds"] is None}
+    assert {name for name in lacking if not name.startswith(("VAE", "within"))} == {"model"}
+    assert "differs from exact" in rows["one branch, modulation per token, as the release"]["note"]
+    assert written.with_suffix(".md").read_text().count("\n| ") == len(rows) + 2
+
+
+def test_a_row_of_the_gpu_program_that_fails_says_why_and_one_without_time_says_so(capsys):
+    bench = gpu.Bench(torch.device("cpu"), torch.float32, gpu.TINY, time.monotonic() + 60)
+
+    def out_of_memory(row):
+        raise torch.OutOfMemoryError("tried to allocate 12 GiB\nand more")
+
+    bench.row("large", out_of_memory)
+    bench.deadline = 0
+    bench.row("late", out_of_memory)
+    assert [row.note for row in bench.rows] == [
+        "failed: OutOfMemoryError: tried to allocate 12 GiB",
+        "not measured: no time was left",
+    ]
+
+
 def test_the_full_size_case_is_the_released_model():
     case = engine.FULL_SIZE
     assert (case.dim, case.heads, case.layers, case.tokens) == (3072, 24, 30, 10240)
@@ -101,7 +139,7 @@ def test_the_full_size_case_is_the_released_model():
 
 PROGRAMS = (
     *("engine", "dit_forward", "compose_speed", "paste_oracle", "audio_memory", "memory_over_time", "jitter"),
-    *("large_faces", "full_size", "unchanged", "import_time", "kill_resume"),
+    *("large_faces", "full_size", "gpu", "unchanged", "import_time", "kill_resume"),
 )
 
 
