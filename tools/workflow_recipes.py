@@ -81,7 +81,7 @@ def every_step_layout(
                     Column(614, 520, ("look", "features"), 236, heights={"look": 200}),
                 ),
             ),
-            Group("3  Reference", PREPARE, (Column(900, 140, ("reference",), 235),)),
+            Group("3  Reference", PREPARE, (Column(900, 120, ("reference",), 235),)),
             *settings,
             Group(
                 "5  Sample",
@@ -106,15 +106,15 @@ def every_step_layout(
                 (("paste", "reference"),),
                 ((1190, 440), (1470, 462), (1775, 462), (2032, 472)),
             ),
-            Bend("features", 0, (("reference", "audio_features"),), ((858, 770), (858, 440))),
+            Bend("features", 0, (("reference", "audio_features"),), ((858, 770), (858, 460))),
             Bend(
                 "features",
                 0,
                 (("sampler", "audio_features"),),
-                ((858, 770), (858, 440), (890, 390), (1150, 390)),
+                ((858, 770), (858, 460), (896, 406), (1150, 396)),
             ),
-            Bend("euler", 0, (("sampler", "sampler"),), ((1180, 960),)),
-            Bend("sigmas", 0, (("sampler", "sigmas"),), ((1200, 960),)),
+            Bend("euler", 0, (("sampler", "sampler"),), ((1194, 1020),)),
+            Bend("sigmas", 0, (("sampler", "sigmas"),), ((1210, 1030),)),
             Bend("stitch", 0, (("decode", "samples"),), ((1758, 660), (1728, 696), (1528, 696), (1495, 724))),
             Bend("paste", 0, (("save", "video"),), ((2373, 830), (2345, 862), (2125, 862), (2095, 890))),
         ),
@@ -164,15 +164,15 @@ RECIPES = (
             ),
         ),
         every_step_layout(
-            (Column(0, 140, ("sample",), 260), Column(0, 580, ("mini",), 260)),
+            (Column(0, 140, ("sample",), 260), Column(0, 610, ("mini",), 260)),
             (
                 Group("1  Load the model", LOAD, (Column(580, 1080, ("again",), 270),)),
                 Group("4  Settings", SAMPLE, (Column(900, 1010, ("euler", "sigmas"), 235),)),
             ),
             (
                 Bend("sample", 0, (("paste", "source"),), (*corner(283, 0), (2075, 0))),
-                Bend("mini", 1, (("reference", "vae"),), ((590, 445),)),
-                Bend("again", 0, (("sampler", "model"),), ((865, 1060), (868, 430), (892, 366), (1150, 366))),
+                Bend("mini", 1, (("reference", "vae"),), ((560, 690), (600, 470))),
+                Bend("again", 0, (("sampler", "model"),), ((865, 1060), (868, 445), (886, 380), (1150, 376))),
                 Bend(
                     "again", 4, (("sampler", "guidance"),), ((878, 1140), (878, 690), (905, 640), (1150, 634))
                 ),
@@ -182,12 +182,12 @@ RECIPES = (
                     (("decode", "vae"),),
                     ((866, 1395), (900, 1430), (1250, 1430), (1290, 1040), (1490, 1000)),
                 ),
-                Bend("sample", 1, (("features", "audio"),), ((288, 480),)),
+                Bend("sample", 1, (("features", "audio"),), ((288, 660),)),
                 Bend(
                     "sample",
                     1,
                     (("paste", "audio"),),
-                    ((288, 480), (308, 1415), (335, 1455), (1260, 1455), (1310, 1065), (2045, 1045)),
+                    ((288, 660), (308, 1415), (335, 1455), (1260, 1455), (1310, 1065), (2045, 1045)),
                 ),
             ),
         ),
@@ -233,24 +233,24 @@ RECIPES = (
             (
                 Group("1  Load the model", LOAD, (Column(620, 1080, ("clip", "model"), 230),)),
                 Group(
-                    "4  Settings", SAMPLE, (Column(900, 484, ("guidance", "prompt", "euler", "sigmas"), 235),)
+                    "4  Settings", SAMPLE, (Column(900, 461, ("guidance", "prompt", "euler", "sigmas"), 235, gap=11),)
                 ),
             ),
             (
                 Bend("video", 0, (("paste", "source"),), (*corner(283, 0), (2075, 0))),
-                Bend("model", 0, (("sampler", "model"),), ((868, 1180), (868, 430), (892, 366), (1150, 366))),
+                Bend("model", 0, (("sampler", "model"),), ((868, 1180), (868, 445), (886, 380), (1150, 376))),
                 Bend(
                     "audio",
                     0,
                     (("paste", "audio"),),
-                    ((308, 1415), (335, 1455), (1260, 1455), (1310, 1065), (2045, 1045)),
+                    ((308, 1495), (335, 1532), (1260, 1532), (1310, 1065), (2045, 1045)),
                 ),
-                Bend("vae", 0, (("reference", "vae"),), ((590, 445),)),
+                Bend("vae", 0, (("reference", "vae"),), ((560, 690), (600, 470))),
                 Bend(
                     "vae",
                     0,
                     (("decode", "vae"),),
-                    ((288, 1395), (320, 1430), (1250, 1430), (1290, 1040), (1490, 1000)),
+                    ((288, 1480), (320, 1515), (1250, 1515), (1290, 1040), (1490, 1000)),
                 ),
             ),
         ),
@@ -335,7 +335,7 @@ RECIPES = (
                     "folder",
                     2,
                     (("save", "filename_prefix"),),
-                    ((780, 869), (1160, 869), (1240, 1035), (1680, 1035), (1715, 600)),
+                    ((780, 869), (1160, 869), (1240, 1085), (1680, 1085), (1715, 600)),
                 ),
             ),
         ),
