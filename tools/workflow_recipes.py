@@ -111,7 +111,7 @@ def every_step_layout(
                 "features",
                 0,
                 (("sampler", "audio_features"),),
-                ((858, 770), (858, 460), (896, 406), (1150, 396)),
+                ((858, 770), (858, 460), (896, 394), (1150, 388)),
             ),
             Bend("euler", 0, (("sampler", "sampler"),), ((1194, 1020),)),
             Bend("sigmas", 0, (("sampler", "sigmas"),), ((1210, 1030),)),
