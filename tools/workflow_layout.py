@@ -23,7 +23,7 @@ HEIGHTS = {
     "KSamplerSelect": 62,
     "LoadAudio": 162,
     "LoadVideo": 330,
-    "LoraLoaderModelOnly": 86,
+    "LoraLoaderModelOnly": 114,
     "PreviewImage": 240,
     "SaveVideo": 340,
     "UNETLoader": 86,

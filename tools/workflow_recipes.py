@@ -424,7 +424,7 @@ RECIPES = (
                     (Column(0, 1248, ("clip",)), Column(410, 1248, ("prompt",))),
                 ),
                 Group("3  Few steps", PREPARE, (Column(800, 124, ("lora",)),)),
-                Group("5  Guidance", PREPARE, (Column(800, 684, ("guidance",), heights={"guidance": 540}),)),
+                Group("5  Guidance", PREPARE, (Column(800, 734, ("guidance",)),)),
                 Group("6  Dub", SAMPLE, (Column(1230, 314, ("dub",), 400),)),
                 Group("7  Save", FINISH, (Column(1720, 314, ("save",), 400),)),
             ),
@@ -432,7 +432,7 @@ RECIPES = (
             bends=(
                 Bend("video", 0, (("dub", "video"),), (*corner(332, LANES[0]), (1160, LANES[0]))),
                 Bend("audio", 0, (("dub", "audio"),), (*corner(352, LANES[1]), (1150, LANES[1]))),
-                Bend("prompt", 0, (("dub", "empty_prompt"),), ((1130, 1262), (1190, 900))),
+                Bend("prompt", 0, (("dub", "empty_prompt"),), ((790, 1355), (1120, 1355), (1190, 900))),
             ),
         ),
     ),

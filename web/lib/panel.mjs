@@ -86,11 +86,12 @@ class Host {
     this.height = Math.ceil(pixels);
     this.element.style.minHeight = `${this.height}px`;
     const { node } = this;
+    node.graph?.setDirtyCanvas(true, true);
+    if (LiteGraph.vueNodesMode) return; // it grows by itself there; computeSize() would count what is not shown
     const [width, height] = node.computeSize();
     if (node.size[0] < width || node.size[1] < height) {
       node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
     }
-    node.graph?.setDirtyCanvas(true, true);
   }
 
   /** Empty the panel, and show one line: what to do, or what is wrong. */
