@@ -233,7 +233,9 @@ RECIPES = (
             (
                 Group("1  Load the model", LOAD, (Column(620, 1080, ("clip", "model"), 230),)),
                 Group(
-                    "4  Settings", SAMPLE, (Column(900, 461, ("guidance", "prompt", "euler", "sigmas"), 235, gap=11),)
+                    "4  Settings",
+                    SAMPLE,
+                    (Column(900, 461, ("guidance", "prompt", "euler", "sigmas"), 235, gap=11),),
                 ),
             ),
             (

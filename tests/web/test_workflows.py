@@ -49,7 +49,9 @@ def test_a_workflow_is_drawn_as_its_file_says(editor, opened):
     drawn = {node["id"]: node for node in editor.js(DRAWN)}
     for number, node in canvas.nodes.items():
         shown = drawn[number]
-        assert all(drawn <= given + 1 for drawn, given in zip(shown["size"], node["size"], strict=True)), node["type"]
+        assert all(drawn <= given + 1 for drawn, given in zip(shown["size"], node["size"], strict=True)), (
+            node["type"]
+        )
         if shown["box"]:
             width, height = shown["box"]
             assert width <= node["size"][0] + 1 and height <= node["size"][1] + 31, node["type"]
