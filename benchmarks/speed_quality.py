@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,21 @@ from xdub_core.vae.protocol import VideoVAE
 
 UNDUBBED, EXACT = "undubbed", "exact"
 
+Sampling = Callable[["Watched", ClipInputs, StepCallback | None], Tensor]
+"""Samples a clip with the settings of a `Watched`, and tells it how many predictions that takes."""
+
+
+def by_the_engine(watched: Watched, clip: ClipInputs, on_step: StepCallback | None) -> Tensor:
+    """A `Sampling`: the engine's own."""
+    return sample_clip(watched.mini.model.denoiser, clip, watched.settings, on_step, watched.count)
+
 
 @dataclass
 class Watched:
     """A `DubbingModel` and its `ClipSampler`: the mini, keeping what it samples and counting what that takes."""
 
     mini: Mini
+    sample: Sampling = by_the_engine
     latents: list[Tensor] = field(default_factory=list)
     predictions: int = 0
     seconds: float = 0.0
@@ -96,12 +105,12 @@ class Watched:
 
     def __call__(self, number: int, clip: ClipInputs, on_step: StepCallback | None = None) -> Tensor:  # noqa: ARG002
         began = time.process_time()
-        made = sample_clip(self.mini.model.denoiser, clip, self.settings, on_step, self._count)
+        made = self.sample(self, clip, on_step)
         self.seconds += time.process_time() - began
         self.latents.append(made)
         return made
 
-    def _count(self, sigma: float, predictions: int) -> None:  # noqa: ARG002
+    def count(self, sigma: float, predictions: int) -> None:  # noqa: ARG002
         self.predictions += predictions
 
 
@@ -187,65 +196,106 @@ class Trial:
     def run(self, speeds: Sequence[str]) -> None:
         """Dub and measure what is missing."""
         torch.set_num_threads(1)
-        evaluation = MiniEvaluation(BUILT_IN, self.folder, self.count, self.first)
-        mini, judges = load_mini(BUILT_IN), mini_judges(evaluation.networks)
+        evaluation, mini, judges = prepared(self)
         for number in range(self.first, self.first + self.count):
-            [whole] = dub_cases(evaluation.heads, evaluation.networks.phonemes, [number])
-            case = shortened(whole, self.frames)
+            case = self.case(evaluation, number)
             done = {line.speed for line in self.measured() if line.case == number}
             if UNDUBBED not in done:
                 nothing: dict[str, Any] = {"predictions": 0, "seconds": 0, "crops": None}
-                self._add(line_of(case, number, UNDUBBED, case.source, judges, **nothing))
+                self.add(line_of(case, number, UNDUBBED, case.source, judges, **nothing))
             for speed in dict.fromkeys((EXACT, *speeds)):
                 if speed not in done:
-                    self._add(self._dubbed(case, number, speed, mini, judges))
+                    line = dubbed_line(self, case, number, speed, mini, judges)
+                    self.add(line)
 
-    def _dubbed(self, case: DubCase, number: int, speed: str, mini: Mini, judges: Any) -> Line:
-        model, kept = Watched(mini), self.folder / f"exact_{number}.npy"
-        settings = settings_at(mini, speed, self.steps)
-        dubbed = dub_frames(case.source, TensorFeatures(case.features), model, settings)  # type: ignore[arg-type]
-        crops, clips = crops_of(model.vae, model.latents), len(model.latents)
-        if speed == EXACT:
-            np.save(kept, crops.numpy())
-        close = None if speed == EXACT else likeness(crops, torch.from_numpy(np.load(kept)))
-        taken = {
-            "predictions": model.predictions / clips,
-            "seconds": model.seconds / clips,
-            "crops": close,
-        }
-        return line_of(case, number, speed, dubbed, judges, **taken)
+    def case(self, evaluation: MiniEvaluation, number: int) -> DubCase:
+        """The case of that number."""
+        [whole] = dub_cases(evaluation.heads, evaluation.networks.phonemes, [number])
+        return shortened(whole, self.frames)
 
-    def _add(self, line: Line) -> None:
+    def exact(self, number: int) -> Path:
+        """Where the crops of a case's exact dub are."""
+        return self.folder / f"exact_{number}.npy"
+
+    def add(self, line: Line) -> None:
+        """Note what was measured."""
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(line)) + "\n")
 
 
+def prepared(trial: Trial) -> tuple[MiniEvaluation, Mini, Any]:
+    """What makes the cases, what dubs them, and who judges."""
+    evaluation = MiniEvaluation(BUILT_IN, trial.folder, trial.count, trial.first)
+    return evaluation, load_mini(BUILT_IN), mini_judges(evaluation.networks)
+
+
+def dubbed_line(
+    trial: Trial,
+    case: DubCase,
+    number: int,
+    speed: str,
+    mini: Mini,
+    judges: Any,
+    sample: Sampling = by_the_engine,
+) -> Line:
+    """Dub a case at a speed, and measure it."""
+    model = Watched(mini, sample)
+    settings = settings_at(mini, speed, trial.steps)
+    dubbed = dub_frames(case.source, TensorFeatures(case.features), model, settings)  # type: ignore[arg-type]
+    crops, clips = crops_of(model.vae, model.latents), len(model.latents)
+    if speed == EXACT and sample is by_the_engine:
+        np.save(trial.exact(number), crops.numpy())
+        close = None
+    else:
+        close = likeness(crops, torch.from_numpy(np.load(trial.exact(number))))
+    taken = {"predictions": model.predictions / clips, "seconds": model.seconds / clips, "crops": close}
+    return line_of(case, number, speed, dubbed, judges, **taken)
+
+
 def table_of(lines: Sequence[Line], title: str) -> Table:
-    """A row for each speed, over the cases that were dubbed at all of them."""
-    speeds = list(dict.fromkeys(line.speed for line in lines))
-    common = set.intersection(*({line.case for line in lines if line.speed == speed} for speed in speeds))
-    rows = {s: [line for line in lines if line.speed == s and line.case in common] for s in speeds}
-    sync = {speed: float(np.mean([line.sync for line in row])) for speed, row in rows.items()}
-    table = Table(title=f"{title}: {len(common)} cases")
-    for head in ("", "predictions", "seconds", "crops dB (least)", "sync gap", "correlation"):
-        table.add_column(head, justify="right" if head else "left")
-    for head in ("mouth dB", "outside dB", "identity"):
+    """A row for each speed, over the cases that were dubbed at it, and whose exact dub is measured, too."""
+    by_speed: dict[str, dict[int, Line]] = {}
+    for line in lines:
+        by_speed.setdefault(line.speed, {})[line.case] = line
+    exact, undubbed = by_speed.get(EXACT, {}), by_speed.get(UNDUBBED, {})
+    table = Table(title=title)
+    table.add_column("")
+    heads = ("cases", "predictions", "seconds", "crops dB (least)", "sync gap", "correlation", "mouth dB")
+    for head in (*heads, "outside dB", "identity"):
         table.add_column(head, justify="right")
-    for speed, row in rows.items():
-        close = [line.crops for line in row if line.crops is not None]
-        mouths = [(np.array(line.opening), np.array(line.true_opening)) for line in row]
-        gap = (sync[speed] - sync[UNDUBBED]) / (sync[EXACT] - sync[UNDUBBED])
-        table.add_row(
-            speed,
-            f"{np.mean([line.predictions for line in row]):.0f}",
-            f"{np.median([line.seconds for line in row]):.2f}",
-            f"{np.mean(close):.1f} ({min(close):.1f})" if close else "",
-            f"{gap:.1%}",
-            f"{within_clip_correlation(*zip(*mouths, strict=True)):.3f}",
-            *(f"{np.mean([getattr(line, name) for line in row]):.2f}" for name in ("mouth", "outside")),
-            f"{np.mean([line.identity for line in row]):.3f}",
-        )
+    for speed, found in by_speed.items():
+        cases = sorted(found.keys() & exact.keys() & undubbed.keys())
+        if cases:
+            row, gap = [found[case] for case in cases], sync_kept(cases, found, exact, undubbed)
+            table.add_row(speed, str(len(cases)), *cells(row, gap))
     return table
+
+
+def sync_kept(
+    cases: Sequence[int], found: Mapping[int, Line], exact: Mapping[int, Line], undubbed: Mapping[int, Line]
+) -> float:
+    """The share of the exact dubs' sync, above the undubbed videos', that is kept."""
+    own, top, floor = (np.mean([rows[case].sync for case in cases]) for rows in (found, exact, undubbed))
+    return float((own - floor) / (top - floor))
+
+
+def cells(row: Sequence[Line], gap: float) -> list[str]:
+    """The figures of one speed."""
+    close = [line.crops for line in row if line.crops is not None]
+    mouths = [(np.array(line.opening), np.array(line.true_opening)) for line in row]
+    mouth, outside, identity = (
+        np.mean([getattr(line, name) for line in row]) for name in ("mouth", "outside", "identity")
+    )
+    return [
+        f"{np.mean([line.predictions for line in row]):.0f}",
+        f"{np.median([line.seconds for line in row]):.2f}",
+        f"{np.mean(close):.1f} ({min(close):.1f})" if close else "",
+        f"{gap:.1%}",
+        f"{within_clip_correlation(*zip(*mouths, strict=True)):.3f}",
+        f"{mouth:.2f}",
+        f"{outside:.2f}",
+        f"{identity:.3f}",
+    ]
 
 
 def main() -> None:
