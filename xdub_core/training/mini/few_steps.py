@@ -44,7 +44,7 @@ class MiniFewSteps:
     clips: int = 160
     training_steps: int = 300
     batch: int = 4
-    learning_rate: float = 5e-4
+    learning_rate: float = 1.5e-3
     on_progress: ProgressCallback = ignore_progress
 
     def __post_init__(self) -> None:
