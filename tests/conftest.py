@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,8 @@ def reference() -> Path:
     return _folder("XDUB_REFERENCE", "reference", "reference facts")
 
 
-SLOW = {
-    *("web/test_nodes.py", "web/test_saved_workflows.py", "web/test_choices.py", "web/test_languages.py"),
-    "training/mini/test_make.py",
-}
-"""Some minutes together: they run with XDUB_SLOW=1, or where they are named."""
+SLOW = {"web/test_nodes.py", "training/mini/test_make.py"}
+"""Two minutes of a core each: they run with XDUB_SLOW=1, or where they are named."""
 
 
 def pytest_collection_modifyitems(config, items):
@@ -84,16 +82,30 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "goldens" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.goldens)
+    _leave_slow_ones_out(config, items)
+    if hasattr(config, "workerinput"):
+        _longest_first(items)
+
+
+def _leave_slow_ones_out(config, items):
     if os.environ.get("XDUB_SLOW") or any(".py" in str(given) for given in config.args):
         return
-    here = Path(__file__).parent
-    slow = [
-        item
-        for item in items
-        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix() in SLOW
-    ]
+    files = {Path(__file__).parent / name for name in SLOW}
+    slow = [item for item in items if item.path in files]
     config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+    items[:] = [item for item in items if item.path not in files]
+
+
+def _longest_first(items):
+    """What is one long piece of work begins first, or it would be waited for at the end; then files of many tests."""
+    tests = Counter(item.path for item in items)
+    here = Path(__file__).parent
+
+    def place(item):
+        long = [item.path.is_relative_to(here / "web"), item.path.name == "test_comfyui.py"]
+        return [not each for each in long], -tests[item.path]
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -102,6 +114,8 @@ def pytest_xdist_make_scheduler(config, log):
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # they are in order (`_longest_first`)
 
     class OneBrowser(LoadFileScheduling):
         def _split_scope(self, nodeid):

@@ -212,15 +212,20 @@ class Editor:
 
     def add(self, kind: str, x: float = 100, y: float = 100) -> int:
         """Add a node of a class; its id."""
-        add = """([kind, x, y]) => {
+        (number,) = self.add_all([(kind, x, y)])
+        return number
+
+    def add_all(self, nodes: Sequence[tuple[str, float, float]]) -> list[int]:
+        """Add nodes by class and place, as one change; their ids."""
+        add = """(nodes) => nodes.map(([kind, x, y]) => {
             const node = LiteGraph.createNode(kind)
             node.pos = [x, y]
             app.canvas.graph.add(node)
             return node.id
-        }"""
-        number = self.js(add, [kind, x, y])
+        })"""
+        numbers = self.js(add, [list(node) for node in nodes])
         self._remember()
-        return number
+        return numbers
 
     def connect(self, source: int, output: int, target: int, name: str) -> None:
         """Link an output to the input `name` of another node."""
@@ -293,13 +298,19 @@ class Editor:
 
     def centre(self, place: Locator) -> None:
         """Move the graph until an element stands in the middle of the window."""
-        move = """(element) => {
-            const { x, y, width, height } = element.getBoundingClientRect(), { offset, scale } = app.canvas.ds
-            offset[0] += (innerWidth / 2 - x - width / 2) / scale
-            offset[1] += (innerHeight / 2 - y - height / 2) / scale
+        box = place.bounding_box()
+        x, y = VIEW["width"] / 2 - box["width"] / 2, VIEW["height"] / 2 - box["height"] / 2
+        self.move_graph(x - box["x"], y - box["y"])
+
+    def move_graph(self, right: float, down: float) -> None:
+        """Move the graph in the window, by CSS pixels."""
+        move = """([x, y]) => {
+            const { offset, scale } = app.canvas.ds
+            offset[0] += x / scale
+            offset[1] += y / scale
             app.canvas.setDirty(true, true)
         }"""
-        place.evaluate(move)
+        self.js(move, [right, down])
         self.settle()
 
     def vue_widget(self, node: int, name: str):

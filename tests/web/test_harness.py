@@ -29,12 +29,6 @@ def test_a_node_becomes_a_subgraph(editor, node):
     assert editor.ids("XDubDub") == []
 
 
-def test_a_workflow_survives_a_reload(editor, node):
-    editor.reload()
-    (again,) = editor.ids("XDubDub")
-    assert editor.values(again)["steps"] == 7
-
-
 def test_a_workflow_runs(editor):
     sample, shown = editor.add("XDubLoadSample"), editor.add("PreviewAny", 500)
     editor.connect(sample, 1, shown, "source")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from editor import VIEW
 from hands import KNOWN, show_all, ways, widgets_of
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
@@ -13,6 +14,9 @@ KINDS = sorted(
     for path in (PACK / "nodes").glob("*.py")
     for name in re.findall(r'node_id="(\w+)"', path.read_text(encoding="utf-8"))
 )
+LOWEST = VIEW["height"] - 150
+"""Below it is what the editor shows over the graph, and no room for a list."""
+
 CHANGED = (
     "([id, name, old]) => app.rootGraph.getNodeById(id).widgets.find((w) => w.name === name).value !== old"
 )
@@ -35,6 +39,9 @@ def test_every_widget_is_shown_and_answers_mouse_and_keyboard(editor, kind):
 
 def try_widget(editor, node, name):
     box = editor.widget_box(node, name)
+    if box["y"] + box["height"] > LOWEST:
+        editor.move_graph(0, LOWEST / 2 - box["y"])
+        box = editor.widget_box(node, name)
     assert box["width"] > 80 and box["height"] > 10, f"{name} is not to be seen: {box}"
     for place in range(2):
         (widget,) = [widget for widget in widgets_of(editor, node) if widget.name == name]
@@ -51,9 +58,8 @@ def try_widget(editor, node, name):
 @pytest.fixture
 def everything(editor):
     """All nodes of the pack, each widget with another value than it is made with: node, class and values of each."""
-    nodes = {
-        editor.add(kind, 400 * (place % 6), 500 * (place // 6)): kind for place, kind in enumerate(KINDS)
-    }
+    places = [(kind, 400 * (place % 6), 500 * (place // 6)) for place, kind in enumerate(KINDS)]
+    nodes = dict(zip(editor.add_all(places), KINDS, strict=True))
     change_all(editor, nodes)
     return [(node, kind, editor.values(node)) for node, kind in nodes.items()]
 

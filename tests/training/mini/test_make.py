@@ -32,6 +32,10 @@ from xdub_core.training.mini.recipe import GEOMETRY, NOISE_SHIFT, pairs_of_takes
 STAGES = ("speaking", "phonemes", "sync", "codec", "identity", "generator", "editor", "lip", "texture")
 
 
+class StoppedError(Exception):
+    """What ends a run in the middle."""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A tiny mini, made in one go, and the names of the steps in order."""
@@ -39,6 +43,15 @@ def made(tmp_path_factory):
     maker = MiniMaker(recipe("tiny"), folder, on_progress=lambda progress: seen.append(progress.stage))
     maker.make()
     return maker, list(dict.fromkeys(seen))
+
+
+def clips_of(maker, folder):
+    """The clips that `maker` has drawn, not the dubs of them, in another work folder; drawing takes longest."""
+    for path in maker.folder.glob("clips/*/*-0.npz"):
+        copy = folder / path.relative_to(maker.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return folder
 
 
 @needs_espeak
@@ -96,9 +109,6 @@ def test_nothing_is_made_twice(made):
 
 @needs_espeak
 def test_a_stopped_run_goes_on_where_it_stopped(tmp_path):
-    class StoppedError(Exception):
-        pass
-
     def stop_in_the_vae(progress):
         if progress.stage == "codec":
             raise StoppedError
@@ -119,7 +129,10 @@ def test_training_goes_on_from_a_mini(made, tmp_path):
     maker, _ = made
     seen, fine_tuning = [], replace(maker.recipe.fine_tuning(), learning_rate=1e-6)
     more = MiniMaker(
-        fine_tuning, tmp_path, on_progress=lambda progress: seen.append(progress.stage), start=maker.shipped
+        fine_tuning,
+        clips_of(maker, tmp_path),
+        on_progress=lambda progress: seen.append(progress.stage),
+        start=maker.shipped,
     )
     more.make()
     assert not {"phonemes", "sync", "codec", "identity"} & set(seen)
@@ -140,7 +153,7 @@ def test_a_network_that_the_folder_has_is_kept(made, tmp_path):
     maker, _ = made
     own = maker.examples.networks.phonemes
     own.to_phonemes.bias.data += 1
-    more = MiniMaker(maker.recipe.fine_tuning(), tmp_path, start=maker.shipped)
+    more = MiniMaker(maker.recipe.fine_tuning(), clips_of(maker, tmp_path), start=maker.shipped)
     more.shipped.mkdir()
     path = save_network("phonemes", own, more.shipped)
     kept = path.read_bytes()
@@ -168,8 +181,19 @@ def test_a_phase_is_trained_in_several_processes(made, tmp_path):
 def test_pairs_are_dubbed_with_the_takes_asked_for(made, tmp_path):
     maker, _ = made
     takes = pairs_of_takes([2, 3])
-    other = MiniMaker(replace(maker.recipe, pair_takes=takes), tmp_path, start=maker.shipped)
-    other.make()
+    folder = clips_of(maker, tmp_path)
+
+    def stop_after_the_pairs(progress):
+        if progress.stage == "editor":
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        MiniMaker(
+            replace(maker.recipe, pair_takes=takes),
+            folder,
+            on_progress=stop_after_the_pairs,
+            start=maker.shipped,
+        ).make()
     drawn = {path.stem.split("-")[1] for path in tmp_path.glob("clips/*/*.npz")}
     assert drawn == {"0", "2", "3"}
 
@@ -217,9 +241,6 @@ def test_a_folder_that_another_recipe_began_is_refused(made, tmp_path):
 
 def test_a_folder_that_an_older_version_began_is_gone_on_with(tmp_path):
     """What it called otherwise is not compared; what it called the same is."""
-
-    class StoppedError(Exception):
-        pass
 
     def stop(progress):
         raise StoppedError

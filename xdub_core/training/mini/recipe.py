@@ -199,7 +199,7 @@ def recipe(scale: str) -> MiniRecipe:
 def _tiny() -> MiniRecipe:
     networks = tiny_trainings()
     return MiniRecipe(
-        heads=HeadsConfig(size=48, frames=26, train_identities=6, held_out_identities=2, silent=0.0),
+        heads=HeadsConfig(size=48, frames=14, train_identities=6, held_out_identities=2, silent=0.0),
         clips=12,
         dit=DiTConfig(
             dim=24,
