@@ -25,6 +25,7 @@ from torch import Tensor
 from xdub_core.errors import CheckpointError
 from xdub_core.model.dit import XDubDiT
 
+from .model.clip_memory import ACTS
 from .model.identity import tensor_sample
 from .model.xdub_model import require_xdub
 
@@ -64,6 +65,7 @@ class GatedHook(BypassForwardHook):
         def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             return (changed if self.expert.active else plain)(x, *args, **kwargs)
 
+        setattr(forward, ACTS, lambda: self.expert.active)
         self.module.forward = forward
 
     def eject(self) -> None:

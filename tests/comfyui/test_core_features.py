@@ -133,8 +133,10 @@ def test_attention_override_sees_every_attention(file, sampled):
     patched = model.clone()
     patched.model_options["transformer_options"]["optimized_attention_override"] = override
     assert relative_error(sampled(patched), sampled(model)) < 1e-6
-    per_call = 3 * RELEASED_HEADS.layers + RELEASED_HEADS.audio_layers
-    assert len(calls) == per_call * (len(SIGMAS) - 1)
+    frames, tokens = 4, 4 * 9  # of the clip; the last block computes the target's half alone
+    queries = 3 * (4 * tokens * RELEASED_HEADS.layers - tokens)
+    projected = 3 * frames * 8 * RELEASED_HEADS.audio_layers
+    assert sum(batch * number for batch, number, _ in calls) == queries * (len(SIGMAS) - 1) + projected
 
 
 def test_replaced_blocks_and_block_patches_are_honoured(file, sampled):
@@ -198,6 +200,22 @@ def test_text_is_projected_once_for_all_branches_and_block_by_block(file, sample
         f"{name} {number}" for number in range(RELEASED_HEADS.layers) for name in ("text", "end")
     ]
     assert {rows for name, rows in calls if name.startswith("text")} == {1}
+
+
+def test_what_no_step_changes_is_made_in_the_first_step_alone(file, sampled):
+    model, calls = load_model(file), []
+    network = model.model.diffusion_model
+    parts = {"text": network.text_embedding, "audio": network.audio_embedding}
+    parts |= {f"keys {number}": block.audio_attn.k for number, block in enumerate(network.blocks)}
+    hooks = [
+        part.register_forward_hook(lambda *_, name=name: calls.append(name)) for name, part in parts.items()
+    ]
+    expected = sampled(model)
+    again = sampled(model)  # another sampling, which another model may have come between
+    for hook in hooks:
+        hook.remove()
+    assert calls == list(parts) * 2
+    assert torch.equal(again, expected)
 
 
 def test_prompts_that_differ_are_not_taken_for_one(pack):

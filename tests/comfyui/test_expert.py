@@ -76,6 +76,19 @@ def test_gated_experts_equal_split_sigmas_with_merged_loras(file, sampled, add_e
     assert relative_error(gated, sampled(model)) > 0.01
 
 
+@pytest.mark.parametrize(("info", "times"), [(LIP, 2), (TEXTURE, 1)])
+def test_what_no_step_changes_is_made_anew_where_an_expert_begins_to_act(
+    file, sampled, add_expert, info, times
+):
+    """From the sixth of eight steps on the one acts; the other never does."""
+    model, calls = load_model(file), []
+    name = put_lora("anew.safetensors", model, TARGETS, info, seed=1)
+    hook = model.model.diffusion_model.audio_embedding.register_forward_hook(lambda *_: calls.append(1))
+    sampled(add_expert(model, name))
+    hook.remove()
+    assert len(calls) == times
+
+
 def test_outside_their_ranges_the_model_is_untouched_bit_by_bit(file, sampled, add_expert):
     model = load_model(file)
     lip = put_lora("lip2.safetensors", model, TARGETS, LIP, seed=1)

@@ -345,3 +345,23 @@ def test_a_residual_model_that_says_nothing_copies_its_reference():
         constants = model.prepare(context, audio, reference.shape)
         velocity = model(noise, reference, torch.tensor([1000.0]), constants)
     assert torch.allclose(velocity, noise - reference, atol=1e-5)
+
+
+def test_a_step_compiles_as_one_graph_once_for_all_steps(small_dit):
+    """Without breaks, and neither another noise level nor other latents compile it anew."""
+    graphs = []
+
+    def count(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    torch._dynamo.reset()
+    compiled = torch.compile(small_dit, backend=count, fullgraph=True, dynamic=False)
+    data = inputs(small_dit.config, batch=2)
+    with torch.no_grad():
+        constants = small_dit.prepare(data["context"], data["audio"], data["latents"].shape)
+        for timestep in (1000.0, 731.5, 42.0):
+            data["latents"] = data["latents"] + 0.1
+            arguments = (data["latents"], data["reference"], torch.full((2,), timestep), constants, 1)
+            assert relative_error(compiled(*arguments), small_dit(*arguments)) < 1e-5
+    assert len(graphs) == 1

@@ -41,8 +41,9 @@ from xdub_core.model.audio_projection import AudioProjection
 from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, TIMESTEPS, DiTConfig, vector_dtype
 from xdub_core.model.rope import RotaryTables, rotary_tables
 
-BlockRunner = Callable[[int, Callable[[Tensor], Tensor], Tensor], Tensor]
-"""(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it."""
+BlockRunner = Callable[[int, Callable[..., Tensor], Tensor], Tensor]
+"""(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it. Whoever runs the
+last one may give it `target_only=True`: the reference's tokens are not needed any more."""
 
 ActivatedLinear = Callable[[nn.Module, Tensor], Tensor]
 """(a Linear layer, its fresh input) -> what the layer makes of the input's GELU (tanh)."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import comfy.ops
 import comfy.patcher_extension
 import torch
 from comfy.ldm.modules.attention import optimized_attention
-from torch import Tensor
+from torch import Tensor, nn
 
 from xdub_core.model.config import config_from_values
-from xdub_core.model.dit import ClipConstants, XDubDiT
+from xdub_core.model.dit import ClipConstants, XDubDiT, gelu_linear
+
+from .clip_memory import ClipMemory
 
 
 class CoreAttention:
@@ -22,6 +25,16 @@ class CoreAttention:
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         return optimized_attention(q, k, v, heads, transformer_options=self.options)
+
+
+def activated(layer: nn.Module, fresh: Tensor) -> Tensor:
+    """A feed-forward's second half: of a layer whose weight core has packed, core folds the GELU into packing the
+    input."""
+    fused = getattr(comfy.ops, "linear_input_act", None)  # since ComfyUI 0.33
+    packed = getattr(comfy.ops, "QuantizedTensor", None)
+    if fused is None or packed is None or not isinstance(layer.weight, packed):
+        return gelu_linear(layer, fresh)
+    return fused(layer, fresh, "gelu_tanh")
 
 
 class ComfyDiT(XDubDiT):
@@ -37,7 +50,14 @@ class ComfyDiT(XDubDiT):
     ) -> None:
         attention = CoreAttention()
         config = config_from_values(xdub)
-        super().__init__(config, operations=operations, attention=attention, device=device, dtype=dtype)
+        super().__init__(
+            config,
+            operations=operations,
+            attention=attention,
+            activated=activated,
+            device=device,
+            dtype=dtype,
+        )
         self.core_attention = attention
         self.dtype = dtype
         self.patch_size = config.patch
@@ -52,9 +72,12 @@ class ComfyDiT(XDubDiT):
         audio: Tensor,
         motion_latents: int = 0,
         transformer_options: dict[str, Any] | None = None,
+        memory: ClipMemory | None = None,
         **unused: Any,  # noqa: ARG002 (control and whatever else core passes to every model)
     ) -> Tensor:
-        """Velocity of the noised latents `x`. `reference`: like `x`; `audio`: [batch, frames, 8, audio_dim]."""
+        """Velocity of the noised latents `x`. `reference`: like `x`; `audio`: [batch, frames, 8, audio_dim];
+        `memory`: what steps before found, which a compiled graph leaves aside.
+        """
         options = {} if transformer_options is None else transformer_options
         wrappers = comfy.patcher_extension.get_all_wrappers(
             comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options
@@ -65,7 +88,7 @@ class ComfyDiT(XDubDiT):
             x = x.clone()
         return comfy.patcher_extension.WrapperExecutor.new_class_executor(
             self._predict, self, wrappers
-        ).execute(x, timestep, context, reference, audio, motion_latents, options)
+        ).execute(x, timestep, context, reference, audio, motion_latents, options, memory)
 
     def _predict(
         self,
@@ -76,10 +99,14 @@ class ComfyDiT(XDubDiT):
         audio: Tensor,
         motion_latents: int,
         options: dict[str, Any],
+        memory: ClipMemory | None = None,
     ) -> Tensor:
         self.core_attention.options = options
         try:
-            constants = self.prepare(one_for_all(context), audio, x.shape, by_block=True)
+            if memory is None or torch.compiler.is_compiling():
+                constants = self.prepare(one_for_all(context), audio, x.shape, by_block=True)
+            else:
+                constants = memory.constants(self, one_for_all(context), audio, x.shape)
             runner = BlockPatches(x, timestep, context, constants, options, len(self.blocks))
             return super().forward(x, reference, timestep, constants, motion_latents, runner)
         finally:
@@ -122,12 +149,15 @@ class BlockPatches:
         self.options = options
         self.replaced = options.get("patches_replace", {}).get("dit", {})
         self.after = options.get("patches", {}).get("double_block", [])
+        self.last = blocks - 1
         options["total_blocks"] = blocks
         options["block_type"] = "double"
 
-    def __call__(self, number: int, block: Callable[[Tensor], Tensor], tokens: Tensor) -> Tensor:
+    def __call__(self, number: int, block: Callable[..., Tensor], tokens: Tensor) -> Tensor:
         self.options["block_index"] = number
         replacement = self.replaced.get(("double_block", number))
+        if replacement is None and not self.after:
+            return block(tokens, target_only=number == self.last)
         if replacement is None:
             tokens = block(tokens)
         else:

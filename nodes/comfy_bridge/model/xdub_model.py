@@ -22,6 +22,7 @@ from xdub_core.model.audio_projection import sinusoid
 from xdub_core.model.config import config_from_shapes, config_from_values
 from xdub_core.sampling.schedule import SHIFT
 
+from .clip_memory import ClipMemory
 from .dit import ComfyDiT
 from .latent_format import latent_format
 
@@ -54,6 +55,7 @@ class XDubModel(WAN22):
         mask = conditions.pop("denoise_mask", None)
         conditions["reference"] = comfy.conds.CONDNoiseShape(reference)
         conditions["audio"] = comfy.conds.CONDRegular(audio)
+        conditions["memory"] = comfy.conds.CONDConstant(ClipMemory())
         conditions["motion_latents"] = comfy.conds.CONDConstant(
             0 if mask is None else clean_frames(mask.cond)
         )
@@ -63,6 +65,13 @@ class XDubModel(WAN22):
         """Reference latents double the tokens, which the estimate of memory must know."""
         reference = kwargs.get(REFERENCE)
         return {} if reference is None else {"reference": list(reference.shape)}
+
+    def _apply_model(self, *args: Any, memory: ClipMemory | None = None, **kwargs: Any) -> Tensor:
+        """Core's hooks change weights in place, which nothing shows: nothing is kept while some are there."""
+        hooked = self.current_patcher is not None and self.current_patcher.current_hooks
+        return super()._apply_model(
+            *args, **kwargs, **({} if memory is None or hooked else {"memory": memory})
+        )
 
     def process_timestep(self, timestep: Tensor, **kwargs: Any) -> Tensor:  # noqa: ARG002 (core's signature)
         """One timestep a clip: the model itself knows which tokens are clean."""
