@@ -16,6 +16,8 @@ from xdub_core.model.dit import ClipConstants, XDubDiT, gelu_linear
 
 from .clip_memory import ClipMemory
 
+MEMORY = "xdub_memory"
+
 
 class CoreAttention:
     """Core's attention, with the sampling's options: SageAttention and other overrides are in them."""
@@ -79,6 +81,8 @@ class ComfyDiT(XDubDiT):
         `memory`: what steps before found, which a compiled graph leaves aside.
         """
         options = {} if transformer_options is None else transformer_options
+        if memory is not None and not torch.compiler.is_compiling():
+            options[MEMORY] = memory  # wrappers know the options as the last argument
         wrappers = comfy.patcher_extension.get_all_wrappers(
             comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, options
         )
@@ -88,7 +92,7 @@ class ComfyDiT(XDubDiT):
             x = x.clone()
         return comfy.patcher_extension.WrapperExecutor.new_class_executor(
             self._predict, self, wrappers
-        ).execute(x, timestep, context, reference, audio, motion_latents, options, memory)
+        ).execute(x, timestep, context, reference, audio, motion_latents, options)
 
     def _predict(
         self,
@@ -99,11 +103,11 @@ class ComfyDiT(XDubDiT):
         audio: Tensor,
         motion_latents: int,
         options: dict[str, Any],
-        memory: ClipMemory | None = None,
     ) -> Tensor:
         self.core_attention.options = options
         try:
-            if memory is None or torch.compiler.is_compiling():
+            memory = options.pop(MEMORY, None)
+            if memory is None:
                 constants = self.prepare(one_for_all(context), audio, x.shape, by_block=True)
             else:
                 constants = memory.constants(self, one_for_all(context), audio, x.shape)
