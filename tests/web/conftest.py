@@ -47,8 +47,9 @@ class Patience:
 PATIENCE = pytest.StashKey[Patience]()
 
 
-def pytest_sessionstart(session):
-    session.stash[PATIENCE] = Patience()
+def patience_of(session: pytest.Session) -> Patience:
+    """This run's; made when it is first asked for, since a run of all tests begins before this file is read."""
+    return session.stash.setdefault(PATIENCE, Patience())
 
 
 @pytest.hookimpl(trylast=True)
@@ -61,13 +62,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    if item.session.stash[PATIENCE].given_up:
-        pytest.fail(item.session.stash[PATIENCE].given_up, pytrace=False)
+    if given_up := patience_of(item.session).given_up:
+        pytest.fail(given_up, pytrace=False)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    report, patience = (yield).get_result(), item.session.stash[PATIENCE]
+    report, patience = (yield).get_result(), patience_of(item.session)
     if report.failed and not patience.given_up:
         patience.note(item.name)
 
@@ -126,7 +127,7 @@ def vue(request):
 @pytest.fixture
 def editor(only_editor, vue, request):
     """The editor with an empty graph; the pack must leave the console alone."""
-    patience = request.session.stash[PATIENCE]
+    patience = patience_of(request.session)
     if patience.failed_last:
         patience.failed_last = False
         try:
