@@ -31,7 +31,7 @@ HEIGHTS = {
     "VAELoader": 86,
     "XDubAudioFeatures": 154,
     "XDubColorMatch": 78,
-    "XDubDub": 758,
+    "XDubDub": 782,
     "XDubEmptyPrompt": 86,
     "XDubExpert": 166,
     "XDubFaceCrop": 460,
@@ -45,7 +45,7 @@ HEIGHTS = {
     "XDubPasteBack": 234,
     "XDubPeople": 300,
     "XDubReferenceLatents": 198,
-    "XDubSampler": 426,
+    "XDubSampler": 450,
     "XDubStitchClips": 78,
     "XDubVoice": 134,
 }
