@@ -420,8 +420,10 @@ class Block(nn.Module):
         return together(wanted, after)[0]
 
     def _in_parts(self, x: Tensor) -> bool:
-        """Whether the tokens come part by part: not where that would widen packed weights once a part."""
+        """Whether the tokens come part by part: not where they are few, or would widen packed weights once a part."""
         if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return False
+        if len(x) * x.shape[1] <= 2 * PART_TOKENS:
             return False
         return self.ffn[0].weight.dtype == x.dtype
 
