@@ -101,7 +101,7 @@ def compare(before: Path, case: dict[str, Any], repeats: int) -> Compared:
         timed = [[tree.step() for tree in trees] for _ in range(repeats)]
         for tree in trees:
             tree.close()
-        old, new = (torch.load(tree.result).float() for tree in trees)
+        old, new = (torch.load(tree.result, weights_only=True).float() for tree in trees)
     medians = [Timed(*map(median, zip(*steps, strict=True))) for steps in zip(*timed, strict=True)]
     return Compared(*medians, float((new - old).abs().max() / old.abs().max()))
 
