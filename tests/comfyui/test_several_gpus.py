@@ -56,8 +56,10 @@ def asked(monkeypatch, pack):
 
 
 def split(model, gpus):
+    import comfy.model_management
     from comfy_extras.nodes_multigpu import MultiGPUCFGSplitNode
 
+    comfy.model_management.cleanup_models_gc()  # as when anything is loaded: the node fails at a model that is gone
     return MultiGPUCFGSplitNode.execute(model, gpus).result[0]
 
 
