@@ -49,9 +49,9 @@ class Counting(BlockOffload):
         own = {k: p.data_ptr() for k, p in self.blocks[number].named_parameters()}
         inside = {}
 
-        def watched(x):
+        def watched(x, **given):
             inside.update({k: p.data_ptr() for k, p in self.blocks[number].named_parameters()})
-            return run(x)
+            return run(x, **given)
 
         result = super().__call__(number, watched, x)
         assert {k: p.data_ptr() for k, p in self.blocks[number].named_parameters()} == own
@@ -75,7 +75,7 @@ def test_an_error_in_a_block_leaves_its_weights_where_they_were():
     offload = BlockOffload(model, "cpu")
     before = model.blocks[1].ffn[0].weight.data_ptr()
 
-    def fail(_):
+    def fail(_, **given):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -41,18 +41,19 @@ class BlockOffload:
                 tensor.data = tensor.data.cpu().pin_memory() if on_gpu else tensor.data.cpu()
         self._coming: dict[int, Fetched] = {}
 
-    def __call__(self, number: int, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def __call__(self, number: int, run: Callable[..., Tensor], x: Tensor) -> Tensor:
         """Run block `number`, which is on the device meanwhile."""
+        target_only = number + 1 == len(self.blocks)
         place = number - (len(self.blocks) - len(self.resting))
         if place < 0:
             if number + 1 == len(self.blocks) - len(self.resting):
                 self._fetch(0)
-            return run(x)
+            return run(x, target_only=target_only)
         fetched = self._arrived(place)
         if len(self.resting) > 1:
             self._fetch((place + 1) % len(self.resting))
         with _in_place(self.resting[place], fetched):
-            return run(x)
+            return run(x, target_only=target_only)
 
     def rest(self) -> None:
         """Let go of what is on its way, as at the end of a clip."""
