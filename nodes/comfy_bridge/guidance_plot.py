@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
 
-from xdub_core.dub.clip_plan import Clip
 from xdub_core.dub.clip_record import ClipRecord
-from xdub_core.dub.observer import DubObserver
+from xdub_core.report.guidance import ExpertBand, GuidanceWatch, ReportedGuidance
 from xdub_core.sampling.guidance import Guidance
 from xdub_core.sampling.guidance_steps import GuidanceAt, guidance_at, guidance_line
 from xdub_core.sampling.reuse import EXACT, Reuse, predictions_planned
@@ -35,16 +35,12 @@ def guidance_record(
     experts   name, strength, and the noise levels lowest and highest of each
     patched   whether patches of the model change the guidance on the way
     """
-    experts = () if model is None else experts_of(model)
     return {
         "line": _rows(guidance_line(guidance)),
         "steps": _rows(guidance_at(guidance, sigmas, predictions_planned(guidance, reuse, sigmas))),
         "used": False,
         "window": [guidance.start, guidance.end],
-        "experts": [
-            {"name": each.name, "strength": each.strength, "lowest": each.lowest, "highest": each.highest}
-            for each in experts
-        ],
+        "experts": [asdict(band) for band in _bands(model)],
         "patched": model is not None and is_patched(model.model_options),
     }
 
@@ -54,7 +50,7 @@ def shown_guidance(guidance: Guidance) -> dict[str, list[Any]]:
     return {OUTPUT: [guidance_record(guidance)]}
 
 
-class GuidanceUsed(DubObserver):
+class GuidanceUsed(GuidanceWatch):
     """Notes the noise levels at which the model is asked for the first clip that is sampled, and shows the guidance.
 
     `sigmas`: the sampler's schedule, [steps + 1], the last of which ends it; `reuse`: which predictions need not be
@@ -62,30 +58,33 @@ class GuidanceUsed(DubObserver):
     """
 
     def __init__(self, guidance: Guidance, sigmas: Tensor, model: Any, reuse: Reuse = EXACT) -> None:
-        self._guidance, self._asked, self._noting = guidance, list[tuple[float, int]](), True
+        levels = sigmas[:-1].tolist()
+        super().__init__(guidance, levels, reuse)
+        self._bands = _bands(model)
         self._live = LiveRecord(EVENT, current_listener())
-        self._live.change(guidance_record(guidance, sigmas[:-1].tolist(), model, reuse), at_once=True)
+        self._live.change(guidance_record(guidance, levels, model, reuse), at_once=True)
 
     @property
     def output(self) -> dict[str, list[Any]]:
         """For the node's ui."""
         return {OUTPUT: [self._live.whole]}
 
-    def predicted(self, sigma: float, predictions: int) -> None:
-        """The sampler asks for this noise level, and so many predictions are made there."""
-        if self._noting:
-            self._asked.append((sigma, predictions))
+    def made(self, record: ClipRecord) -> None:
+        shown = self.used
+        super().made(record)
+        if self.used and not shown:
+            self._live.change({"steps": _rows(self.steps), "used": True}, at_once=True)
 
-    def begins(self, clip: Clip, attempt: int, seed: int) -> None:  # noqa: ARG002
-        if self._noting:
-            self._asked.clear()
+    @property
+    def told(self) -> ReportedGuidance:
+        """For a report."""
+        return self.reported(self._bands)
 
-    def made(self, record: ClipRecord) -> None:  # noqa: ARG002
-        if self._noting and self._asked:
-            self._noting = False
-            sigmas, made = zip(*self._asked, strict=True)
-            steps = _rows(guidance_at(self._guidance, sigmas, made))
-            self._live.change({"steps": steps, "used": True}, at_once=True)
+
+def _bands(model: Any) -> tuple[ExpertBand, ...]:
+    """The experts of a MODEL."""
+    experts = () if model is None else experts_of(model)
+    return tuple(ExpertBand(each.name, each.strength, each.lowest, each.highest) for each in experts)
 
 
 def _rows(scales: Iterable[GuidanceAt]) -> list[list[float]]:

@@ -22,7 +22,7 @@ from xdub_core.report.model import Fact, Report, ReportedFile, report_json
 from xdub_core.report.page import report_page, verdict
 from xdub_core.report.saving import save_report
 from xdub_core.report.watcher import DubWatcher
-from xdub_core.report.words import clock
+from xdub_core.report.words import clock, predictions_in_words
 
 from .dub_video import DubbedVideo, DubChoices
 from .host import warnings
@@ -87,6 +87,7 @@ def dub_report(
         stages=watcher.stages,
         cost=watcher.cost,
         sync=sync,
+        guidance=dubbed.guidance.told,
     )
 
 
@@ -114,6 +115,7 @@ def told_in_short(report: Report) -> str:
         (
             told,
             f"{clock(report.seconds)} of video, {people}, {len(report.clips)} clips, {clock(work)} of work",
+            *predictions_in_words(report.guidance),
             *report.warnings,
         )
     )

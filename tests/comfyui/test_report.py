@@ -56,6 +56,16 @@ def test_it_tells_of_the_whole_dub(shown):
     assert {stage["name"] for stage in told["stages"]} >= {"Dubbing", "Writing frames"}
 
 
+def test_guidance_is_told_as_the_sampler_used_it(shown):
+    page, data = saved(shown())
+    told = json.loads(data.read_text(encoding="utf-8"))
+    guidance, clips = told["guidance"], len(told["clips"])
+    assert guidance["used"]
+    assert guidance["predictions"] == clips * sum(step["predictions"] for step in guidance["steps"]) > 0
+    assert guidance["predictions_exact"] == guidance["predictions"]
+    assert page.read_text(encoding="utf-8").count('class="tick"') == len(guidance["steps"])
+
+
 def test_its_files_take_the_place_of_none(shown):
     first, second = saved(shown()), saved(shown())
     assert all(path.is_file() for path in (*first, *second))
@@ -69,6 +79,7 @@ def test_a_path_that_leaves_the_output_folder_is_refused(shown):
 
 
 def test_the_few_lines_have_the_verdict_first_and_warnings_last(shown):
-    first, _, warning = shown().args[0].splitlines()
+    first, _, predictions, warning = shown().args[0].splitlines()
     assert first == "Every clip was made; none was checked. 1 warning, below."
+    assert predictions.endswith("predictions of the model")
     assert "looks like no rendered head" in warning

@@ -7,10 +7,13 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.report.conftest import EVIL, clips, make_report
+from xdub_core.report.guidance import ExpertBand, GuidanceWatch
 from xdub_core.report.lips import SyncCurve
 from xdub_core.report.model import Cost
 from xdub_core.report.page import report_page, verdict
-from xdub_core.report.words import clock, numbered, told_of_passed
+from xdub_core.report.words import clock, numbered, predictions_in_words, told_of_passed
+from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.reuse import SPEEDS
 
 VOID = {"meta", "img", "rect", "line"}
 
@@ -146,3 +149,34 @@ def test_stills_are_wiped_over_each_other(report):
     )  # the clip to look at
     assert "clip 1, before" in page
     assert "clip 1, after" in page
+
+
+def reported_guidance():
+    return GuidanceWatch(Guidance(), (1.0, 0.9, 0.5, 0.1), SPEEDS["fast"]).reported(
+        (ExpertBand(EVIL, 1.0, 0.4, 0.8),)
+    )
+
+
+def test_guidance_is_drawn_with_a_tick_for_each_step_and_its_experts():
+    html = report_page(make_report(guidance=reported_guidance()))
+    page = Page(html)
+    assert html.count('class="tick"') == 4
+    assert "As planned, at 4 noise levels." in page.words
+    assert "acts from noise 0.8 to 0.4" in page.words
+    assert EVIL in "".join(page.text)
+
+
+def test_a_window_of_guidance_is_shaded_outside():
+    guided = replace(Guidance(), start=0.9, end=0.2)
+    html = report_page(make_report(guidance=GuidanceWatch(guided, [1.0, 0.5]).reported()))
+    assert 'class="left" x="0.0" y="0" width="100.0"' in html
+    assert 'class="left" x="800.0" y="0" width="200.0"' in html
+
+
+def test_what_a_speed_saved_is_said_and_nothing_where_nobody_counted():
+    counted = replace(reported_guidance(), predictions=1024, predictions_exact=3600)
+    (told,) = predictions_in_words(counted)
+    assert told == "1,024 predictions of the model; speed exact would have made 3,600"
+    assert told in Page(report_page(make_report(guidance=counted))).words
+    assert predictions_in_words(replace(counted, predictions=3600)) == ["3,600 predictions of the model"]
+    assert predictions_in_words(reported_guidance()) == []

@@ -17,11 +17,13 @@ from xdub_core.media.sound.sound_place import AudioTrack
 from xdub_core.media.timeline import MODEL_FPS
 from xdub_core.media.video.video_info import VideoInfo, scan_video
 from xdub_core.report.facts import environment_facts, fact_of, flat_facts, recording_file, video_file
+from xdub_core.report.guidance import GuidanceWatch, ReportedGuidance
 from xdub_core.report.model import Fact, Facts, Report, report_json
 from xdub_core.report.page import report_page
 from xdub_core.report.people import Named
 from xdub_core.report.saving import save_report
 from xdub_core.report.watcher import DubWatcher
+from xdub_core.sampling.clip_sampling import SamplerSettings
 
 _NOT_TOLD = frozenset({"overwrite", "reference", "c2pa_key"})
 """Options that say nothing of the output, or are nobody's business."""
@@ -80,7 +82,13 @@ def _report(files: FileOptions, options: Mapping[str, Any], dubbed: Dubbed, watc
         stages=watcher.stages,
         cost=watcher.cost,
         sync=watcher.sync(dubbed.loudness, numbers),
+        guidance=_guidance(dubbed.settings.sampler),
     )
+
+
+def _guidance(sampler: SamplerSettings) -> ReportedGuidance:
+    """As it is planned: what several processes ask of the model nobody counts here."""
+    return GuidanceWatch(sampler.guidance, sampler.sigmas[:-1].tolist(), sampler.reuse).reported()
 
 
 def _all_options(options: Mapping[str, Any]) -> dict[str, Facts]:

@@ -1,4 +1,4 @@
-"""A report's pictures that are drawn: lips against sound, guidance over the steps, a wipe of two stills."""
+"""A report's pictures that are drawn: lips against sound, guidance over the noise, a wipe of two stills."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from html import escape
 
 import numpy as np
 
+from xdub_core.report.guidance import ReportedGuidance
 from xdub_core.report.lips import SyncCurve
 from xdub_core.report.words import clock
 
-_HEIGHT = 60
+_WIDTH, _HEIGHT = 1000, 60
 _MOST_POINTS = 900
 """Of a longer curve the largest value of each stretch is drawn."""
 
@@ -40,6 +41,53 @@ def sync_in_words(curve: SyncCurve) -> str:
     if curve.lag_frames is None:
         return f"{told}, no lag that stands out"
     return f"{told} with the lips {curve.lag_frames / curve.rate:+.2f} s after the sound"
+
+
+def guidance_plot(guidance: ReportedGuidance) -> str:
+    """Both scales over the noise, each against its own greatest value, and the steps on them: SVG and its legend."""
+    columns = {
+        "reference": [each.reference for each in guidance.line],
+        "audio": [each.audio for each in guidance.line],
+    }
+    most = {name: max([1e-6, *values]) for name, values in columns.items()}
+    noise = [each.sigma for each in guidance.line]
+    lines = "".join(
+        f'<path class="{name}" d="M{" L".join(map(_point, noise, (value / most[name] for value in values)))}"/>'
+        for name, values in columns.items()
+    )
+    ticks = "".join(
+        f'<path class="tick" d="M{_across(each.sigma)} {_HEIGHT} v-{4 * each.predictions + 1}"/>'
+        for each in guidance.steps
+    )
+    experts = "; ".join(
+        f"{band.name}, strength {band.strength:g}, acts from noise {band.highest:g} to {band.lowest:g}"
+        for band in guidance.experts
+    )
+    return (
+        f'<svg class="guidance" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="guidance over the noise">{_unguided(guidance.window)}{ticks}{lines}</svg>'
+        f'<div class="ends"><span>noise 1, where sampling begins</span><span>0</span></div>'
+        f"<p class=quiet>Blue: reference, up to {most['reference']:.3g}; orange: audio, up to {most['audio']:.3g}; a "
+        f"tick for each step, as high as its predictions are many.</p>"
+        + (f"<p class=quiet>{escape(experts)}</p>" if experts else "")
+    )
+
+
+def _unguided(window: tuple[float, float]) -> str:
+    start, end = window
+    return "".join(
+        f'<rect class="left" x="{_across(high)}" y="0" width="{_WIDTH * (high - low):.1f}" height="{_HEIGHT}"/>'
+        for high, low in ((1.0, start), (end, 0.0))
+        if high > low
+    )
+
+
+def _across(sigma: float) -> str:
+    return f"{_WIDTH * (1 - sigma):.1f}"
+
+
+def _point(sigma: float, share: float) -> str:
+    return f"{_across(sigma)} {(_HEIGHT - 2) * (1 - 0.94 * share) + 1:.1f}"
 
 
 def wipe(before: str, after: str, words: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from xdub_core.report.guidance import ReportedGuidance
 from xdub_core.report.lips import SyncCurve
 
 FORMAT = 2
@@ -175,7 +176,7 @@ class Report:
         environment: of the machine and the packages.
         frame_rate: of the model's clock, by which the frames of spans are counted.
         seconds: how long the output is.
-        people, clips, cost, stages, sync: see there.
+        people, clips, cost, stages, sync, guidance: see there.
         untouched: where nobody was dubbed, and why.
         warnings: what was logged on the way.
     """
@@ -196,6 +197,7 @@ class Report:
     stages: tuple[StageTime, ...]
     cost: Cost
     sync: tuple[SyncCurve, ...] = ()
+    guidance: ReportedGuidance | None = None
     format: int = FORMAT
 
     @property

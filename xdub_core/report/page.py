@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from xdub_core.report.curves import sync_plot, wipe
+from xdub_core.report.curves import guidance_plot, sync_plot, wipe
 from xdub_core.report.model import (
     Fact,
     Facts,
@@ -17,7 +17,7 @@ from xdub_core.report.model import (
     Span,
 )
 from xdub_core.report.style import STYLE
-from xdub_core.report.words import Kind, checked, clock, count, told_of_passed
+from xdub_core.report.words import Kind, checked, clock, count, predictions_in_words, told_of_passed
 
 _NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _MOST_CLIPS = 400
@@ -33,6 +33,7 @@ def report_page(report: Report) -> str:
         _section("Warnings", _list(report.warnings)),
         _section("People", "".join(_person(person, report) for person in report.people)),
         _section("Lips and sound", _sync(report)),
+        _section("Guidance", _guidance(report)),
         _section("Left as it was", _untouched(report)),
         _section("Clips to look at", _clips(report, report.failed_clips or report.resampled_clips)),
         _section("Clips", _clips(report, report.clips)),
@@ -133,6 +134,21 @@ def _sync(report: Report) -> str:
         "lips are 0.3 to 0.6.</p>"
     )
     return "".join(plots) + note if plots else ""
+
+
+def _guidance(report: Report) -> str:
+    guidance = report.guidance
+    if guidance is None:
+        return ""
+    how = "As used in the first clip, at" if guidance.used else "As planned, at"
+    told = " ".join(
+        [f"{how} {count(len(guidance.steps), 'noise level')}.", *_ended(predictions_in_words(guidance))]
+    )
+    return f"<p>{escape(told)}</p>{guidance_plot(guidance)}"
+
+
+def _ended(lines: Iterable[str]) -> Iterable[str]:
+    return (f"{line}." for line in lines)
 
 
 def _untouched(report: Report) -> str:

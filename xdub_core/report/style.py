@@ -2,9 +2,10 @@
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2126; --quiet: #5d6873; --line: #dde2e7; --card: #f5f7f9;
-  --dubbed: #2f6fd0; --kept: #b9c2cb; --good: #1a7f4b; --bad: #c0392b; --note: #9a6700; }
+  --dubbed: #2f6fd0; --audio: #c8681d; --kept: #b9c2cb; --good: #1a7f4b; --bad: #c0392b; --note: #9a6700; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15191d; --ink: #e4e8ec; --quiet: #97a3af; --line: #2d343b;
-  --card: #1d2328; --dubbed: #6aa3f5; --kept: #47515b; --good: #58c48b; --bad: #f07f72; --note: #e3b341; } }
+  --card: #1d2328; --dubbed: #6aa3f5; --audio: #e8833a; --kept: #47515b; --good: #58c48b; --bad: #f07f72;
+  --note: #e3b341; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
@@ -33,8 +34,11 @@ svg { display: block; width: 100%; height: 1.4rem; margin: .4rem 0 .1rem; border
   background: var(--card); }
 svg .dubbed { fill: var(--dubbed); } svg .left { fill: var(--kept); }
 svg .passed { fill: var(--good); } svg .again { fill: var(--note); } svg .failed { fill: var(--bad); }
-svg .unchecked { fill: none; } svg.sync { height: 4.5rem; } svg path { vector-effect: non-scaling-stroke; fill: none; }
+svg .unchecked { fill: none; } svg:is(.sync, .guidance) { height: 4.5rem; }
+svg path { vector-effect: non-scaling-stroke; fill: none; }
 svg .sound { fill: var(--line); } svg .before { stroke: var(--quiet); stroke-width: 1; }
+svg .reference { stroke: var(--dubbed); stroke-width: 2; } svg .audio { stroke: var(--audio); stroke-width: 2; }
+svg .tick { stroke: var(--quiet); stroke-width: 1; }
 svg .after { stroke: var(--dubbed); stroke-width: 2; }
 svg line { stroke: var(--paper); vector-effect: non-scaling-stroke; }
 .ends { display: flex; justify-content: space-between; gap: .6rem; white-space: nowrap; color: var(--quiet);

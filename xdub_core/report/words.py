@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from xdub_core.report.guidance import ReportedGuidance
 from xdub_core.report.model import PassedThrough, ReportedClip
 
 Kind = Literal["good", "note", "bad"]
@@ -28,6 +29,15 @@ def told_of_passed(untouched: Sequence[PassedThrough], seconds: float) -> str:
         return ""
     total = sum(each.stop_seconds - each.start_seconds for each in untouched)
     return f"{clock(total)} of {clock(seconds)} came out as they went in, with nobody dubbed."
+
+
+def predictions_in_words(guidance: ReportedGuidance | None) -> list[str]:
+    """How many predictions a dub took, and how many a speed saved, in a line; none where nobody counted."""
+    if guidance is None or not guidance.predictions or not guidance.predictions_exact:
+        return []
+    made, exact = guidance.predictions, guidance.predictions_exact
+    saved = f"; speed exact would have made {exact:,}" if made < exact else ""
+    return [f"{count(made, 'prediction')} of the model{saved}"]
 
 
 def clock(seconds: float) -> str:
