@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.playback import Playback
 from xdub_core.dub.shots import plan_shots
 from xdub_core.errors import SettingsError
 from xdub_core.media.timeline import Extend
@@ -37,7 +38,15 @@ def encode_reference(
         )
     video_vae = ComfyVAE(vae)
     geometry = ClipGeometry(*clip, video_vae.grid)
-    plans = plan_shots(face.track, speech.frames, geometry, extend, fitted=not face.as_released)
+    playback = None if face.clock is None else Playback(face.clock, face.timeline, extend, speech.end)
+    plans = plan_shots(
+        face.track,
+        speech.frames,
+        geometry,
+        extend,
+        fitted=not face.as_released,
+        slots_for=None if playback is None else playback.slots,
+    )
     seen = [
         plan.slots[clip.start - plan.frames.start :][: clip.frames] for plan in plans for clip in plan.clips
     ]
@@ -47,5 +56,13 @@ def encode_reference(
         for plan in plans
     )
     return ReferenceLatents(
-        shots, geometry, crops, video_vae, speech.frames, face.as_released, speech.strength, extend
+        shots,
+        geometry,
+        crops,
+        video_vae,
+        speech.frames,
+        face.as_released,
+        speech.strength,
+        extend,
+        playback,
     )

@@ -49,7 +49,9 @@ def report(tmp_path_factory) -> Report:
     cases: dict[str, list[ElementTree.Element]] = {name: [] for name in FILES}
     for case in ElementTree.parse(result).iter("testcase"):
         where = case.get("classname") or case.get("name", "")  # the latter for a file that cannot be imported
-        for name in cases.keys() & where.split("."):  # none where pytest tells of itself, when it is interrupted
+        for name in cases.keys() & where.split(
+            "."
+        ):  # none where pytest tells of itself, when it is interrupted
             cases[name].append(case)
     stopped = f"the tests of files before it were given up after {FAILURES_AT_MOST} failures"
     return Report(cases, ended or (stopped if "stopping after" in output else None))
