@@ -15,7 +15,7 @@ from .dub_it_conditioning import DubItConditioning
 from .dub_it_decode import DubItDecode
 from .dub_it_isolation import DubItIsolation
 from .dub_it_prompt import DubItPrompt
-from .dub_it_second_stage import DubItSecondStage
+from .dub_it_save_prompt import DubItSavePrompt
 from .dub_video import DubVideo
 from .empty_prompt import EmptyPrompt
 from .expert import LoraExpert
@@ -64,8 +64,8 @@ NODES: list[type[io.ComfyNode]] = [
     DubItPrompt,
     DubItConditioning,
     DubItIsolation,
-    DubItSecondStage,
     DubItDecode,
+    DubItSavePrompt,
 ]
 
 

@@ -26,12 +26,12 @@ LOWEST_FIRST = (
         "released",
         "mini",
     ),
-    *("heads", "training", "evaluation", "cli"),
+    *("heads", "evaluation/dub_it", "training", "evaluation", "cli"),
 )
 BRIDGE = "nodes/comfy_bridge"
 ROOMS = (
     *(f"xdub_core/{room}" for room in LOWEST_FIRST),
-    *(f"{BRIDGE}/host", f"{BRIDGE}/model", f"{BRIDGE}/media", BRIDGE, f"{BRIDGE}/dub_it", "nodes"),
+    *(f"{BRIDGE}/host", f"{BRIDGE}/model", f"{BRIDGE}/media", f"{BRIDGE}/dub_it", BRIDGE, "nodes"),
 )
 MAY_TRAIN = ("xdub_core/heads", "xdub_core/training", "xdub_core/evaluation", "xdub_core/cli")
 """An artist's install is without the first two (.comfyignore)."""

@@ -86,10 +86,7 @@ class FaceFinder:
             )
         others = tuple(other.track for other in self.people.others(found.number))
         size = self.settings.size
-        footage, number = self.footage, found.number
-        return TrackedFace(
-            found.track, footage.timeline, size, bystanders=others, number=number, clock=footage.clock
-        )
+        return TrackedFace(found.track, self.footage.timeline, size, bystanders=others, number=found.number)
 
     def faces(self, voices: Sequence[Voice]) -> list[TrackedFace]:
         """Whose face each voice is. Raises FaceError, and SettingsError where two voices are one person's."""
