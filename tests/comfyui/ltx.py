@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import comfy.ldm.lightricks.av_model
@@ -23,6 +24,7 @@ from comfy.patcher_extension import copy_nested_dicts
 from comfy_api.latest import InputImpl, Types
 from comfy_extras.nodes_custom_sampler import CFGGuider, KSamplerSelect, RandomNoise, SamplerCustomAdvanced
 from comfy_extras.nodes_lt import LTXVAddGuide
+from safetensors.torch import save_file
 from torch import Tensor
 
 HEADS, HEAD_DIM, AUDIO_HEAD_DIM = 2, 16, 8
@@ -116,13 +118,23 @@ _VOCODER |= {
 
 def transformer(version: str, layers: int = 2, seed: int = 0, dtype: torch.dtype | None = None) -> Any:
     """A MODEL of that version; `dtype`: of its weights, as Load Diffusion Model's weight_dtype has it."""
+    options = {} if dtype is None else {"dtype": dtype}
+    return comfy.sd.load_diffusion_model_state_dict(*_transformer_state(version, layers, seed, options))
+
+
+def write_transformer(path: Path, version: str, layers: int = 2, seed: int = 0) -> Path:
+    """The same as a file."""
+    state, _, metadata = _transformer_state(version, layers, seed, {})
+    save_file(state, path, metadata)
+    return path
+
+
+def _transformer_state(version: str, layers: int, seed: int, options: dict[str, Any]) -> tuple[Any, ...]:
     config = _COMMON | _OF_VERSION[version] | {"num_layers": layers}
     made = comfy.ldm.lightricks.av_model.LTXAVModel(
         **config, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
     )
-    metadata = {"config": json.dumps({"transformer": config})}
-    options = {} if dtype is None else {"dtype": dtype}
-    return comfy.sd.load_diffusion_model_state_dict(random_state(made, seed), options, metadata)
+    return random_state(made, seed), options, {"config": json.dumps({"transformer": config})}
 
 
 def video_vae(seed: int = 1) -> Any:

@@ -186,6 +186,11 @@ def test_every_epoch_shows_every_example_once_in_an_order_of_its_own():
     assert batch_indices(8, 4, 4, seed=4) != epochs[2][:4]
 
 
+def test_learning_rate_falls_along_a_line():
+    settings = TrainerSettings(steps=110, learning_rate=1.0, warmup=10, schedule="linear", final_rate=0.1)
+    assert [settings.rate(step) for step in (0, 10, 60, 110)] == pytest.approx([0.1, 1.0, 0.55, 0.1])
+
+
 def test_learning_rate_warms_up_and_falls_along_a_cosine():
     settings = TrainerSettings(steps=110, learning_rate=1.0, warmup=10, schedule="cosine", final_rate=0.1)
     rates = [settings.rate(step) for step in (0, 4, 9, 10, 60, 110)]

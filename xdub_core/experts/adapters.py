@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,8 @@ from xdub_core.experts.expert import Expert, ExpertInfo, LowRank, linear_layer
 DEFAULT_TARGETS = r"blocks\.\d+\.((self_attn|cross_attn|audio_attn)\.(q|k|v|o)|ffn\.(0|2))"
 """Every Linear layer of the DiT's blocks."""
 
+Layers = TypeVar("Layers", bound="LowRankLayers")
+
 
 class _LowRankLayer(nn.Module):
     def __init__(self, down: Tensor, up: Tensor) -> None:
@@ -30,25 +32,24 @@ class _LowRankLayer(nn.Module):
         return F.linear(F.linear(x, self.down.to(x)), self.up.to(x))
 
 
-class Adapters(nn.Module):
-    """An expert's layers as trainable parameters, float32.
+class LowRankLayers(nn.Module):
+    """A LoRA's layers as trainable parameters, float32.
 
-    Attached to a model they add `alpha / rank * B A x` to the output of each layer while `active`, and leave it
-    untouched, bit for bit, while not. Detach to be rid of the hooks.
+    Attached to a model they add `scale * B A x` to the output of each layer while `active`, and leave it untouched, bit
+    for bit, while not. Detach to be rid of the hooks.
     """
 
-    def __init__(self, expert: Expert) -> None:
+    def __init__(self, layers: Mapping[str, LowRank], scale: float = 1.0) -> None:
         super().__init__()
-        self.info = expert.info
-        self.scale = expert.scale
-        self.names = tuple(expert.layers)
-        self.pairs = [_LowRankLayer(*(x.float().clone() for x in pair)) for pair in expert.layers.values()]
+        self.scale = scale
+        self.names = tuple(layers)
+        self.pairs = [_LowRankLayer(*(x.float().clone() for x in pair)) for pair in layers.values()]
         self.layers = nn.ModuleList(self.pairs)
         self.active = True
         self._handles: list[RemovableHandle] = []
 
-    def attach(self, model: nn.Module) -> Adapters:
-        """Hook every layer of `model` that the expert changes; raises CheckpointError when one does not fit."""
+    def attach(self: Layers, model: nn.Module) -> Layers:
+        """Hook every layer of `model` that the LoRA changes; raises CheckpointError when one does not fit."""
         for name, layer in zip(self.names, self.pairs, strict=True):
             module = linear_layer(model, name, layer.down, layer.up)
             self._handles.append(module.register_forward_hook(self._hook(layer)))
@@ -69,10 +70,10 @@ class Adapters(nn.Module):
         finally:
             self.active = before
 
-    def expert(self) -> Expert:
-        """The expert as it is now, to save."""
-        pairs = ((layer.down.detach().clone(), layer.up.detach().clone()) for layer in self.pairs)
-        return Expert(self.info, {name: LowRank(*pair) for name, pair in zip(self.names, pairs, strict=True)})
+    def factors(self) -> dict[str, LowRank]:
+        """The layers' factors as they are now, copied."""
+        pairs = (LowRank(layer.down.detach().clone(), layer.up.detach().clone()) for layer in self.pairs)
+        return dict(zip(self.names, pairs, strict=True))
 
     def _hook(self, layer: nn.Module) -> Any:
         def add(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
@@ -81,12 +82,31 @@ class Adapters(nn.Module):
         return add
 
 
+class Adapters(LowRankLayers):
+    """An expert's layers."""
+
+    def __init__(self, expert: Expert) -> None:
+        super().__init__(expert.layers, expert.scale)
+        self.info = expert.info
+
+    def expert(self) -> Expert:
+        """The expert as it is now, to save."""
+        return Expert(self.info, self.factors())
+
+
 def new_adapters(
     model: nn.Module, info: ExpertInfo, targets: str = DEFAULT_TARGETS, seed: int = 0
 ) -> Adapters:
-    """Untrained adapters for the Linear layers whose whole name matches `targets`: A random, B zero.
+    """Untrained adapters, of the layers of `new_layers`, which raises SettingsError when there is none."""
+    layers = new_layers(model, info.rank, targets, seed)
+    return Adapters(Expert(info, layers)).to(next(model.parameters()).device)
 
-    Raises SettingsError when no layer matches.
+
+def new_layers(model: nn.Module, rank: int, targets: str, seed: int = 0) -> dict[str, LowRank]:
+    """Untrained factors for the Linear layers whose whole name matches `targets`: A random, B zero.
+
+    On the CPU, but for layers on the meta device, whose factors are there, too. Raises SettingsError when no layer
+    matches.
     """
     generator = torch.Generator().manual_seed(seed)
     layers = {}
@@ -94,13 +114,13 @@ def new_adapters(
         weight = getattr(module, "weight", None)
         if re.fullmatch(targets, name) and isinstance(weight, Tensor) and weight.ndim == 2:
             rows, columns = weight.shape
-            down = torch.empty(info.rank, columns, device="meta" if weight.is_meta else "cpu")
+            down = torch.empty(rank, columns, device="meta" if weight.is_meta else "cpu")
             if not weight.is_meta:
                 bound = 1 / math.sqrt(columns)
                 down.uniform_(-bound, bound, generator=generator)
-            layers[name] = LowRank(down, torch.zeros(rows, info.rank, device=down.device))
+            layers[name] = LowRank(down, torch.zeros(rows, rank, device=down.device))
     if not layers:
         raise SettingsError(
             f"no layer of the model is named like {targets}: give a pattern that matches some"
         )
-    return Adapters(Expert(info, layers)).to(next(model.parameters()).device)
+    return layers

@@ -24,16 +24,27 @@ def is_inner_matrix(name: str, weight: Tensor) -> bool:
 
 
 def make_optimizers(
-    parameters: Mapping[str, nn.Parameter], settings: TrainerSettings
+    parameters: Mapping[str, nn.Parameter],
+    settings: TrainerSettings,
+    rates: Mapping[str, float] | None = None,
 ) -> list[torch.optim.Optimizer]:
-    """The optimisers that take all of `parameters` between them, each parameter in one."""
+    """The optimisers that take all of `parameters` between them, each parameter in one.
+
+    `rates`: the highest learning rate of parameters, by name, that AdamW takes at another than the settings'. A group's
+    own highest rate is its "peak".
+    """
+    rates = rates or {}
     muon = settings.optimizer == "muon"
     matrices = [p for name, p in parameters.items() if muon and is_inner_matrix(name, p)]
     taken = {id(p) for p in matrices}
-    others = [p for p in parameters.values() if id(p) not in taken]
-    spared = [p for p in others if p.ndim <= 1 and not settings.decay_vectors]
-    decayed = [p for p in others if p.ndim > 1 or settings.decay_vectors]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
+    others = {name: p for name, p in parameters.items() if id(p) not in taken}
+    groups: list[dict[str, Any]] = []
+    for peak in sorted({rates.get(name, settings.learning_rate) for name in others}, reverse=True):
+        own = [p for name, p in others.items() if rates.get(name, settings.learning_rate) == peak]
+        spared = [p for p in own if p.ndim <= 1 and not settings.decay_vectors]
+        decayed = [p for p in own if p.ndim > 1 or settings.decay_vectors]
+        groups.append({"params": decayed, "peak": peak})
+        groups.append({"params": spared, "peak": peak, "weight_decay": 0.0})
     optimizers: list[torch.optim.Optimizer] = []
     if others:
         optimizers.append(

@@ -14,7 +14,8 @@ class TrainerSettings:
     """How to train.
 
     `steps` optimiser steps in all, each over `batch_size` examples per process, `accumulate` times. The learning
-    rate rises over `warmup` steps and then stays (`constant`) or falls along a cosine to `final_rate` of itself.
+    rate rises over `warmup` steps and then stays (`constant`) or falls along a `cosine`, or a line (`linear`), to
+    `final_rate` of itself.
     `optimizer`: "muon" gives the matrices inside the model to Muon and the rest to AdamW. `matrix_rate`: Muon's own
     learning rate, in steps of spectral size (None: `learning_rate`, in steps of AdamW's size). Without `decay_vectors`,
     AdamW leaves biases and norms undecayed. `average` is the decay of the moving average of the weights (0: none kept).
@@ -28,7 +29,7 @@ class TrainerSettings:
     accumulate: int = 1
     learning_rate: float = 1e-5
     warmup: int = 100
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
     final_rate: float = 0.1
     optimizer: Literal["adamw", "muon"] = "adamw"
     matrix_rate: float | None = None
@@ -72,4 +73,5 @@ class TrainerSettings:
         if self.schedule == "constant":
             return peak
         progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
-        return peak * (self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * progress)) / 2)
+        left = 1 - progress if self.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
+        return peak * (self.final_rate + (1 - self.final_rate) * left)

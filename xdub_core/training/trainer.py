@@ -42,6 +42,7 @@ def train(
     name: str = "training",
     device: torch.device | str = "cpu",
     process: Process = ALONE,
+    rates: Mapping[str, float] | None = None,
     on_progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Tensor]:
     """Train what of `objective` asks for gradients, on from the checkpoint in `folder` if there is one.
@@ -49,7 +50,7 @@ def train(
     `objective(batch, generator)` gives a dict of scalars with "loss". `folder` receives the checkpoint and `log.jsonl`
     (None: neither is kept). `on_progress` is called with the losses after every step, as those of `name`; it may raise
     to stop, and the state is saved first. Whatever else ends the run, no more than `settings.checkpoint_every` steps
-    are lost.
+    are lost. `rates`: learning rates of parameters, by name, that are others than the settings'.
 
     Returns the averaged weights of what was trained, by name in `objective` (the trained ones themselves where
     `settings.average` is 0); `objective` holds the plain ones. Raises SamplingError, before the weights are touched,
@@ -62,7 +63,7 @@ def train(
     if not parameters:
         raise SettingsError("nothing to train: no parameter asks for gradients")
     average = {name: p.detach().float().clone() for name, p in parameters.items()} if settings.average else {}
-    optimizers = make_optimizers(parameters, settings)
+    optimizers = make_optimizers(parameters, settings, rates)
     state = TrainingState(parameters, average, optimizers)
     start = 0 if folder is None else state.load(_made(Path(folder)))
     _check_together(start, folder, process, device)
@@ -161,7 +162,7 @@ def _backward(
 def _update(optimizers: Sequence[torch.optim.Optimizer], settings: TrainerSettings, step: int) -> None:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate(step, optimizer.defaults["lr"])
+            group["lr"] = settings.rate(step, group.get("peak", optimizer.defaults["lr"]))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

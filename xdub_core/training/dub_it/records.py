@@ -140,6 +140,12 @@ def check_pair(folder: Path, record: Record) -> TensorFile:
     return file
 
 
+def text_of(folder: Path, record: Record) -> tuple[int, bool]:
+    """How wide a record's text is, and whether it is raw; no tensor is read. Raises what `check_pair` does."""
+    file = check_pair(folder, record)
+    return file.shapes["text"][1], file.metadata[_RAW_TEXT] == "true"
+
+
 def check_records(folder: Path, manifest: Manifest) -> None:
     """Raise CheckpointError unless there are pairs, and every one is there and sound; no tensor is read."""
     if not manifest.records:
