@@ -243,3 +243,21 @@ def test_clips_of_another_speed_have_another_key_and_exact_ones_theirs_from_befo
     del before["reuse"]
     made_before = dataclasses.make_dataclass("SamplerSettings", before)
     assert keys[0] == key_of(made_before(**before))
+
+
+def test_a_kept_prediction_goes_on_as_it_changed_and_a_kept_difference_more_slowly():
+    guidance = Guidance(2.0, 3.0, dynamic=False)
+    memory, x = PredictionMemory(guidance, Reuse(0.05, 0.05, 0.05)), torch.zeros(1)
+
+    def predicted(sigma):
+        return Velocities(*(torch.tensor([value]) for value in (1 + 3 * sigma, 2 + 5 * sigma, 3 + 9 * sigma)))
+
+    for sigma, following in itertools.pairwise((0.9, 0.8, 0.76, 0.72)):  # at 0.76 all is kept
+        found = memory.velocities(x, sigma, lambda weights, s=sigma: predicted(s))
+        x = x + (following - sigma) * guidance.combine(found, sigma)
+    made, true = torch.stack(found), torch.stack(predicted(0.76))
+    assert made[2] == pytest.approx(true[2])
+    last = torch.stack(predicted(0.8))
+    for upper, lower in ((2, 1), (1, 0)):
+        change = (made[upper] - made[lower]) - (last[upper] - last[lower])
+        assert 0 < change / ((true[upper] - true[lower]) - (last[upper] - last[lower])) < 1

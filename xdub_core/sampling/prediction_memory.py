@@ -19,6 +19,11 @@ _ELSEWHERE = 0.1
 """How much noise of a sampler's own, as a share of the velocity's size, makes latents other ones. Ancestral samplers
 add more in every step. What is known of a clip does not follow the velocity, so as much as that moves is let pass."""
 
+_PACE_OF_A_DIFFERENCE = 0.75
+"""At what share of its pace a difference of two predictions goes on. From one noise level to the next it wavers more
+than a prediction does, for its size; a line through two of its values goes on with that. Chosen on the built-in model
+and on heads that no table is made of: against 1, `fast` comes 0.7 dB nearer to the exact run, to a mean of 55.2 dB."""
+
 
 class Found(NamedTuple):
     """A term as it was found at a noise level."""
@@ -89,19 +94,25 @@ class PredictionMemory:
         """The velocities `made`, and what is kept in the place of the others that count."""
         for term in terms_of(weights):
             if term[-1] not in made:
-                kept = continued(self._found[term], sigma)
-                made[term[-1]] = kept if len(term) == 1 else made[term[0]] - kept
+                if len(term) == 1:
+                    made[term[0]] = continued(self._found[term], sigma)
+                else:
+                    kept = continued(self._found[term], sigma, _PACE_OF_A_DIFFERENCE)
+                    made[term[-1]] = made[term[0]] - kept
         nothing = like.new_zeros(()).expand_as(like)
         return Velocities(*(made.get(place, nothing) for place in range(len(weights))))
 
 
-def continued(found: tuple[Found, ...], sigma: float) -> Tensor:
-    """A term at `sigma` as it goes on along the straight line of the last two times, no further than between them."""
+def continued(found: tuple[Found, ...], sigma: float, pace: float = 1.0) -> Tensor:
+    """A term at `sigma` as it goes on along the straight line of the last two times, no further than between them.
+
+    `pace`: at what share of its change it goes on.
+    """
     last, *before = found
     if not before or before[0].sigma == last.sigma:
         return last.velocity
     share = (sigma - last.sigma) / (last.sigma - before[0].sigma)
-    return last.velocity + min(share, 1.0) * (last.velocity - before[0].velocity)
+    return last.velocity + pace * min(share, 1.0) * (last.velocity - before[0].velocity)
 
 
 def is_elsewhere(x: Tensor, sigma: float, start: Tensor, led: Found) -> bool:
