@@ -6,44 +6,17 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import inputs, sockets
-from .dub_it_conditioning import LAYOUTS, VOICES, layout
+from . import dub_it_inputs, inputs, sockets
+from .comfy_bridge.types import TrackedFace
 
 LONGEST = 121
 
 
-def _what_is_said() -> list[io.Input]:
-    return [
-        io.String.Input(
-            "dialogue",
-            default="",
-            multiline=True,
-            tooltip="The new words, in the new language and its own script. About as long to speak as the old ones.",
-        ),
-        io.String.Input(
-            "language",
-            default="Spanish",
-            tooltip="The English name of the dialogue's language, maybe with an accent. The paper's data has English, "
-            "Spanish, French, German, Italian, Russian and Greek; others are not tried.",
-        ),
-        io.String.Input(
-            "speaker",
-            default="The person",
-            tooltip="Who speaks, in a few words: The old man with the hat.",
-        ),
-    ]
-
-
 def _what_is_loaded() -> list[io.Input]:
     return [
-        io.Model.Input(
-            "model",
-            tooltip="LTX-2 with the LoRA for dubbing, which Load LoRA (Model) puts on last, so that what its file says "
-            "is checked.",
-        ),
+        dub_it_inputs.model(),
         io.Clip.Input("clip", tooltip="From Load LTXV Audio Text Encoder."),
-        io.Vae.Input("vae", tooltip="LTX-2's for pictures, from its checkpoint."),
-        io.Vae.Input("audio_vae", tooltip="LTX-2's for sound, from Load LTXV Audio VAE."),
+        *dub_it_inputs.vaes(),
         io.LatentUpscaleModel.Input(
             "upscale_model",
             optional=True,
@@ -55,25 +28,15 @@ def _what_is_loaded() -> list[io.Input]:
             tooltip="The model of the second stage: LTX-2 with the distilled LoRA, and without that for dubbing. The "
             "layout ltx 2.3 goes on with its own model where there is none.",
         ),
-        io.Audio.Input(
-            "voice_audio",
-            optional=True,
-            tooltip="A recording of the voice, in place of the video's own sound: for videos without sound, or with "
-            "somebody else's.",
-        ),
+        dub_it_inputs.voice_audio(),
+        dub_it_inputs.face_track(),
     ]
 
 
 def _advanced() -> list[io.Input]:
     return [
-        io.String.Input(
-            "scene",
-            default="",
-            optional=True,
-            multiline=True,
-            advanced=True,
-            tooltip="What is seen, in English. Only the layout ltx 2.3 has it in its prompt.",
-        ),
+        dub_it_inputs.keep_sound(),
+        dub_it_inputs.scene(advanced=True),
         io.String.Input(
             "negative",
             default="",
@@ -146,25 +109,16 @@ class DubIt(io.ComfyNode):
                     tooltip="The video to dub, of 9 frames or more. One whose frame rate varies is taken to have its "
                     "average rate.",
                 ),
-                *_what_is_said(),
+                dub_it_inputs.dialogue(),
+                dub_it_inputs.language(),
+                dub_it_inputs.speaker(),
                 *_what_is_loaded(),
-                layout(),
-                io.Int.Input(
-                    "size",
-                    default=960,
-                    min=64,
-                    max=4096,
-                    step=32,
-                    tooltip="Pixels of the longer side in the first stage, twice as many in the second; a smaller "
-                    "video is not enlarged for the first. The result has the source's size.",
+                dub_it_inputs.layout(),
+                dub_it_inputs.size(
+                    "Pixels of the longer side in the first stage, twice as many in the second; a smaller video is not "
+                    "enlarged for the first. The result has the source's size."
                 ),
-                io.Combo.Input(
-                    "voice",
-                    options=VOICES,
-                    default=VOICES[0],
-                    tooltip="Who speaks. source: the voice of the video, or of voice_audio. free: whatever voice the "
-                    "model finds fitting.",
-                ),
+                dub_it_inputs.voice(),
                 inputs.seed(),
                 *_advanced(),
             ],
@@ -173,11 +127,7 @@ class DubIt(io.ComfyNode):
                     display_name="video",
                     tooltip="The source's frames in number, size and rate, with the new sound.",
                 ),
-                io.Audio.Output(
-                    display_name="audio",
-                    tooltip="The new sound alone: for Dub Video (X-Dub), for instance, where the source's own picture "
-                    "with new lips is wanted.",
-                ),
+                dub_it_inputs.audio_output(),
             ],
         )
 
@@ -190,14 +140,10 @@ class DubIt(io.ComfyNode):
         voice: str | None = None,
         longest: int | None = None,
     ) -> bool | str:
-        if dialogue is not None and not dialogue.strip():
-            return "dialogue is empty: write the new words, in the new language"
-        if language is not None and not language.strip():
-            return "language is empty: name that of the dialogue, such as Spanish"
         if longest is not None and not (73 <= longest <= 481 and longest % 8 == 1):
             return f"longest is {longest}: choose a multiple of 8 plus 1 from 73 to 481, such as 121"
         return inputs.first_problem(
-            inputs.check_choice("layout", layout, LAYOUTS), inputs.check_choice("voice", voice, VOICES)
+            dub_it_inputs.check_said(dialogue, language), dub_it_inputs.check_choices(layout, voice)
         )
 
     @classmethod
@@ -218,6 +164,8 @@ class DubIt(io.ComfyNode):
         upscale_model: Any = None,
         refiner: Any = None,
         voice_audio: dict[str, Any] | None = None,
+        face_track: TrackedFace | None = None,
+        keep_sound: bool = True,
         scene: str = "",
         negative: str = "",
         steps: int = 0,
@@ -227,6 +175,7 @@ class DubIt(io.ComfyNode):
     ) -> io.NodeOutput:
         from xdub_core.dub_it.layouts import layout_named
 
+        from .comfy_bridge.dub_it.kept import Keep
         from .comfy_bridge.dub_it.stages import Choices, LtxModels
         from .comfy_bridge.dub_it.whole import Line, dubbed_by_ltx
         from .comfy_bridge.media.result import shown
@@ -239,5 +188,6 @@ class DubIt(io.ComfyNode):
             longest,
             quality,
             voice_audio,
+            Keep(face_track, keep_sound),
         )
         return io.NodeOutput(made, sound, ui=shown(made))

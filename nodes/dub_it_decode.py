@@ -6,7 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import inputs, sockets
+from . import dub_it_inputs, inputs, sockets
+from .comfy_bridge.types import TrackedFace
 
 
 class DubItDecode(io.ComfyNode):
@@ -28,24 +29,33 @@ class DubItDecode(io.ComfyNode):
                 io.Vae.Input("vae", tooltip="The same that Dub It Conditioning has."),
                 io.Vae.Input("audio_vae", tooltip="The same that Dub It Conditioning has."),
                 inputs.quality(),
+                dub_it_inputs.face_track(),
+                dub_it_inputs.keep_sound(),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="With its new sound."),
-                io.Audio.Output(
-                    display_name="audio",
-                    tooltip="The new sound alone: for Dub Video (X-Dub), for instance, where the source's own picture "
-                    "with new lips is wanted.",
-                ),
+                dub_it_inputs.audio_output(),
             ],
         )
 
     @classmethod
-    def execute(cls, latent: dict[str, Any], vae: Any, audio_vae: Any, quality: int) -> io.NodeOutput:
+    def execute(
+        cls,
+        latent: dict[str, Any],
+        vae: Any,
+        audio_vae: Any,
+        quality: int,
+        face_track: TrackedFace | None = None,
+        keep_sound: bool = True,
+    ) -> io.NodeOutput:
+        from .comfy_bridge.dub_it.kept import Keep
         from .comfy_bridge.dub_it.ltx import check_vaes
-        from .comfy_bridge.dub_it.result import decoded_frames, decoded_sound, made_of, video_of_dub
+        from .comfy_bridge.dub_it.result import source_of_dub
+        from .comfy_bridge.dub_it.whole import finished
 
-        facts = made_of(latent)
+        source = source_of_dub(latent)
         check_vaes(vae, audio_vae)
-        sound = decoded_sound(latent, audio_vae)
-        frames = decoded_frames(latent, vae)
-        return io.NodeOutput(video_of_dub(frames, facts.framing.source, facts.fps, sound, quality), sound)
+        made = finished(
+            source, [source.whole], [latent], (vae, audio_vae), Keep(face_track, keep_sound), quality
+        )
+        return io.NodeOutput(*made)

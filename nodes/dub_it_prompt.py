@@ -6,8 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from . import inputs, sockets
-from .dub_it_conditioning import LAYOUTS, layout
+from . import dub_it_inputs, inputs, sockets
 
 
 class DubItPrompt(io.ComfyNode):
@@ -23,32 +22,11 @@ class DubItPrompt(io.ComfyNode):
             "than the old speech. The model does not translate: the dialogue is what is spoken, word by word.",
             search_aliases=["ltx-2", "just-dub-it", "dialogue", "translate", "台词"],
             inputs=[
-                io.String.Input(
-                    "dialogue",
-                    default="",
-                    multiline=True,
-                    tooltip="The new words, in the new language and its own script. About as long to speak as the old "
-                    "ones.",
-                ),
-                io.String.Input(
-                    "language",
-                    default="Spanish",
-                    tooltip="The English name of the dialogue's language, maybe with an accent. The paper's data has "
-                    "English, Spanish, French, German, Italian, Russian and Greek; others are not tried.",
-                ),
-                io.String.Input(
-                    "speaker",
-                    default="The person",
-                    tooltip="Who speaks, in a few words: The old man with the hat.",
-                ),
-                layout(),
-                io.String.Input(
-                    "scene",
-                    default="",
-                    optional=True,
-                    multiline=True,
-                    tooltip="What is seen, in English. Only the layout ltx 2.3 has it in its prompt.",
-                ),
+                dub_it_inputs.dialogue(),
+                dub_it_inputs.language(),
+                dub_it_inputs.speaker(),
+                dub_it_inputs.layout(),
+                dub_it_inputs.scene(),
                 io.Audio.Input(
                     "old_audio",
                     optional=True,
@@ -68,11 +46,9 @@ class DubItPrompt(io.ComfyNode):
     def validate_inputs(
         cls, dialogue: str | None = None, language: str | None = None, layout: str | None = None
     ) -> bool | str:
-        if dialogue is not None and not dialogue.strip():
-            return "dialogue is empty: write the new words, in the new language"
-        if language is not None and not language.strip():
-            return "language is empty: name that of the dialogue, such as Spanish"
-        return inputs.check_choice("layout", layout, LAYOUTS)
+        return inputs.first_problem(
+            dub_it_inputs.check_said(dialogue, language), dub_it_inputs.check_choices(layout)
+        )
 
     @classmethod
     def execute(

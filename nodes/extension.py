@@ -16,6 +16,7 @@ from .dub_it_decode import DubItDecode
 from .dub_it_isolation import DubItIsolation
 from .dub_it_prompt import DubItPrompt
 from .dub_it_save_prompt import DubItSavePrompt
+from .dub_it_second_stage import DubItSecondStage
 from .dub_video import DubVideo
 from .empty_prompt import EmptyPrompt
 from .expert import LoraExpert
@@ -64,6 +65,7 @@ NODES: list[type[io.ComfyNode]] = [
     DubItPrompt,
     DubItConditioning,
     DubItIsolation,
+    DubItSecondStage,
     DubItDecode,
     DubItSavePrompt,
 ]

@@ -199,7 +199,7 @@ class FaceCrop(io.ComfyNode):
         from .comfy_bridge.people import FaceFinder
         from .comfy_bridge.people_shown import face_shown
 
-        frames = footage(source, image_fps)
+        frames = footage(source, image_fps, nearest=not as_released)
         settings, progress = CropSettings(crop_size, detect_every, as_released), NodeProgress()
         if place == DETECT:
             finder = FaceFinder(source, frames, image_fps, face_detector, settings, progress, kept_work(True))

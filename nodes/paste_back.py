@@ -68,7 +68,7 @@ class PasteBack(io.ComfyNode):
             outputs=[
                 io.Video.Output(display_name="video", tooltip="With output = video. For Save Video."),
                 io.Image.Output(
-                    display_name="images", tooltip="With output = images: at 25 frames a second."
+                    display_name="images", tooltip="With output = images: the source's own frames."
                 ),
             ],
         )
@@ -96,15 +96,15 @@ class PasteBack(io.ComfyNode):
         from .comfy_bridge.paste_back import pasted, shots_of_crops
 
         plan, face = only(reference, "reference"), only(face_track, "face_track")
-        frames = footage(only(source, "source"), only(image_fps, "image_fps"))
+        frames = footage(only(source, "source"), only(image_fps, "image_fps"), face.clock is not None)
         sounds, crf = [only(audio, "audio")] if audio else [], only(quality, "quality")
         mode, made = MODES[only(paste, "paste")], only(output, "output")
         through_vae = only(keep_unchanged, "keep_unchanged") and mode == "change"
         check_track(face, frames)
-        dubbed = pasted(frames, face, shots_of_crops(images, plan), plan, mode, through_vae)
-        finished = counted(dubbed, plan.frames)
+        clock, dubbed = pasted(frames, face, shots_of_crops(images, plan), plan, mode, through_vae)
+        finished = counted(dubbed, len(clock))
         blocked = ExecutionBlocker(f"Paste Back's output is set to {made!r}: use its other output")
         if made == IMAGES:
-            return io.NodeOutput(blocked, image_of(finished, plan.frames, frames))
-        video = video_of(finished, frames, sounds, crf)
+            return io.NodeOutput(blocked, image_of(finished, len(clock), frames))
+        video = video_of(finished, frames, sounds, crf, clock)
         return io.NodeOutput(video, blocked, ui=shown(video))

@@ -45,7 +45,7 @@ class ShowPeople(io.ComfyNode):
         from .comfy_bridge.people import FaceFinder, list_of, sheet_of
         from .comfy_bridge.people_shown import people_shown
 
-        frames = footage(source, image_fps)
+        frames = footage(source, image_fps, nearest=True)  # as Face Crop and Dub Video choose them
         finder = FaceFinder(
             source, frames, image_fps, face_detector, CropSettings(0), NodeProgress(), kept_work(True)
         )

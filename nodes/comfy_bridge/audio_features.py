@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from fractions import Fraction
 from typing import Any
 
 from xdub_core.audio.encoded import spooled_features
 from xdub_core.audio.recording import SAMPLE_RATE, Recording
-from xdub_core.dub.length import Length, frames_of_audio, output_frames
+from xdub_core.dub.length import Length, frames_of_audio, output_end, output_frames
 from xdub_core.dub.silence import Silence, heard_with
 from xdub_core.job.kept_features import KeptFeatures, recording_key
 from xdub_core.media.timeline import MODEL_FPS
@@ -38,34 +39,39 @@ def speech_features(
     """
     with ExitStack() as stack:
         recordings = [stack.enter_context(open_sound(audio)) for audio in audios]
-        spoken = max(frames_of_audio(recording.samples) for recording in recordings)
-        frames = spoken if video_frames is None else output_frames(video_frames, spoken, length)
+        samples = max(recording.samples for recording in recordings)
+        if video_frames is None:
+            length = Length.AUDIO
+        frames = output_frames(video_frames or 0, frames_of_audio(samples), length)
+        end = output_end(video_frames or 0, samples, length)
         if check is not None:
             check(frames)
         return tuple(
-            _heard(recording, frames, silence, encoders, on_progress, kept) for recording in recordings
+            _heard(recording, frames, end, silence, encoders, on_progress, kept) for recording in recordings
         )
 
 
 def _heard(
     spoken: Recording,
     frames: int,
+    end: Fraction | None,
     silence: Silence,
     encoders: AudioEncoders,
     on_progress: ProgressCallback,
     kept: KeptWork,
 ) -> SpeechFeatures:
-    """The features of a recording in a dub of so many frames, computed now or kept before."""
+    """The features of a recording in a dub of so many frames, computed now or kept before; `end`: the dub's."""
     made_by = maker_key(encoders)
     folder = temporary_path("").parent
     recording, strength = heard_with(silence, _lasting(spoken, frames), frames, folder)
     with recording:
         if kept.store is None or made_by is None:
-            return SpeechFeatures(encoders.features(recording, on_progress), frames, spoken.samples, strength)
+            heard = encoders.features(recording, on_progress)
+            return SpeechFeatures(heard, frames, spoken.samples, strength, end=end)
         key = kept.key("features", recording_key(recording), made_by)
         features = KeptFeatures(kept.store, str(key), lambda: encoders.features(recording, on_progress))
         spooled = spooled_features(features, folder)  # recording and store may go
-        return SpeechFeatures(spooled, frames, spoken.samples, strength, key)
+        return SpeechFeatures(spooled, frames, spoken.samples, strength, key, end)
 
 
 def _lasting(recording: Recording, frames: int) -> Recording:

@@ -12,7 +12,7 @@ from torch import Tensor
 from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.clip_record import ClipRecord
 from xdub_core.dub.kept_clips import Chains, KeptClips
-from xdub_core.dub.length import FrameRate, Length, output_end
+from xdub_core.dub.length import FrameRate, Length
 from xdub_core.dub.observer import DubObserver, Observers
 from xdub_core.dub.pipeline import dub, plan_scene
 from xdub_core.dub.playback import Playback
@@ -139,10 +139,10 @@ def dubbed_video(
     dubbing = replace(dubbing_model(models, shown), on_predicted=used.predicted)
     progress = watcher.timed(shown)
     geometry = check_sizes(settings, dubbing)
+    tracked = next((voice.face for voice in voices if voice.face is not None), None)
     # A face that is tracked already was tracked through frames that Face Crop chose.
-    source = footage(
-        video, choices.image_fps, choices.keeps_clock and not any(voice.face for voice in voices)
-    )
+    nearest = choices.keeps_clock if tracked is None else tracked.clock is not None
+    source = footage(video, choices.image_fps, nearest)
     kept = kept_work(choices.resume)
     cropped = CropSettings(settings.crop_size, as_released=choices.as_released)
     finder = FaceFinder(video, source, choices.image_fps, models.detector, cropped, progress, kept)
@@ -178,8 +178,7 @@ def scene_of(
         for face, said in zip(faces, speech, strict=True)
     )
     timeline, extend = source.timeline, choices.extend
-    end = output_end(len(timeline), max(said.samples for said in speech), choices.length)
-    playback = Playback(source.clock, timeline, extend, end) if choices.keeps_clock else None
+    playback = Playback(source.clock, timeline, extend, speech[0].end) if choices.keeps_clock else None
     return Scene(source.source, timeline, speakers, speech[0].frames, extend, playback)
 
 

@@ -84,7 +84,8 @@ def find_face(
         as_released=settings.as_released,
         progress=lambda done: on_progress(Progress(Stage.FACES, done, slots)),
     )
-    return TrackedFace(track, footage.timeline, settings.size, settings.as_released)
+    clock = None if settings.as_released else footage.clock
+    return TrackedFace(track, footage.timeline, settings.size, settings.as_released, clock=clock)
 
 
 def check_track(face: TrackedFace, footage: Footage) -> None:
@@ -97,6 +98,11 @@ def check_track(face: TrackedFace, footage: Footage) -> None:
         shown = [f"{frames} frames of {width} x {height}" for frames, (width, height) in (tracked, there)]
         raise FaceError(
             f"the face track is of {shown[0]}, but the video has {shown[1]}: connect the video that Face Crop has"
+        )
+    if not np.array_equal(face.timeline.source_index, footage.timeline.source_index):
+        raise FaceError(
+            "the face track is of other frames than those that are dubbed: connect the video that Face Crop has, and "
+            "set as_released alike for all face tracks"
         )
 
 

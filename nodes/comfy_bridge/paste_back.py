@@ -13,12 +13,12 @@ from xdub_core.compose.color_match import match_color, match_color_as_released
 from xdub_core.compose.paste_back import PasteMode
 from xdub_core.dub.crops import DubbedCrop
 from xdub_core.dub.frames import DubbedFace, pasted_frames
-from xdub_core.dub.playback import at_model_rate
+from xdub_core.dub.playback import ShownFrames, at_model_rate
 from xdub_core.dub.scene import faded
 from xdub_core.dub.stitch import stitched
 from xdub_core.errors import SettingsError
 from xdub_core.media.picture.frame import FinishedFrame
-from xdub_core.media.timeline import Extend, extended_slots
+from xdub_core.media.timeline import Extend, FrameClock, extended_slots
 from xdub_core.vae.counted_stream import CountedStream
 
 from .media.frames import Footage
@@ -61,8 +61,8 @@ def pasted(
     plan: ReferenceLatents,
     mode: PasteMode,
     through_vae: bool,
-) -> Iterator[FinishedFrame]:
-    """The frames of the dub: the source's, with the crops pasted in where there is a face.
+) -> tuple[FrameClock, Iterator[FinishedFrame]]:
+    """The frames of the dub, and when they appear: the source's, with the crops pasted in where there is a face.
 
     With `through_vae`, only what the model changed: the reference latents are decoded for that, to compare with.
     """
@@ -70,12 +70,19 @@ def pasted(
         (shot.frames, _dubbed(crops, shot, plan, through_vae))
         for crops, shot in zip(shots, plan.shots, strict=True)
     )
-    shown_for = extended_slots(len(face.timeline), plan.frames, plan.extend or Extend.BOUNCE)
-    slots = shown_for(plan.frames + 1)
-    shown = at_model_rate(face.timeline, slots[:-1])
+    slots, shown = _shown(face, plan)
     strength = plan.strength if face.as_released else faded(face.track, plan.strength, slots[:-1])
     dubbed = DubbedFace(face.track, made, strength, face.bystanders)
-    return pasted_frames(footage.source, shown, slots, [dubbed], mode)
+    return shown.clock, pasted_frames(footage.source, shown, slots, [dubbed], mode)
+
+
+def _shown(face: TrackedFace, plan: ReferenceLatents) -> tuple[np.ndarray, ShownFrames]:
+    """The slots that the model's frames show, and one more, and the frames of the dub."""
+    if plan.playback is not None:
+        return plan.playback.slots(plan.frames + 1), plan.playback.shown(plan.frames)
+    shown_for = extended_slots(len(face.timeline), plan.frames, plan.extend or Extend.BOUNCE)
+    slots = shown_for(plan.frames + 1)
+    return slots, at_model_rate(face.timeline, slots[:-1])
 
 
 def _dubbed(

@@ -86,7 +86,10 @@ class FaceFinder:
             )
         others = tuple(other.track for other in self.people.others(found.number))
         size = self.settings.size
-        return TrackedFace(found.track, self.footage.timeline, size, bystanders=others, number=found.number)
+        footage, number = self.footage, found.number
+        return TrackedFace(
+            found.track, footage.timeline, size, bystanders=others, number=number, clock=footage.clock
+        )
 
     def faces(self, voices: Sequence[Voice]) -> list[TrackedFace]:
         """Whose face each voice is. Raises FaceError, and SettingsError where two voices are one person's."""

@@ -7,6 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from xdub_core.dub.clip_plan import ClipGeometry
+from xdub_core.dub.playback import Playback
+from xdub_core.dub.scene import idle_frames
 from xdub_core.dub.shots import plan_shots
 from xdub_core.errors import SettingsError
 from xdub_core.media.timeline import Extend
@@ -27,8 +29,8 @@ def encode_reference(
     """Encode the crops [slots, size, size, 3] that every clip sees of a dub as long as the `speech`.
 
     `clip`: frames of a clip at most, and those of them that go on from the clip before; `extend`: how a video that is
-    shorter is made longer. Raises SettingsError for crops of another track, a VAE that does not fit, or a clip that is
-    none.
+    shorter is made longer. Raises SettingsError for crops of another track, a VAE that does not fit, a clip that is
+    none, or speech that is silent throughout with the source's lips wanted in silence.
     """
     if len(crops) != len(face.track):
         raise SettingsError(
@@ -37,7 +39,21 @@ def encode_reference(
         )
     video_vae = ComfyVAE(vae)
     geometry = ClipGeometry(*clip, video_vae.grid)
-    plans = plan_shots(face.track, speech.frames, geometry, extend, fitted=not face.as_released)
+    playback = None if face.clock is None else Playback(face.clock, face.timeline, extend, speech.end)
+    plans = plan_shots(
+        face.track,
+        speech.frames,
+        geometry,
+        extend,
+        fitted=not face.as_released,
+        slots_for=None if playback is None else playback.slots,
+        idle=idle_frames(speech.strength),
+    )
+    if not plans:
+        raise SettingsError(
+            "nobody speaks in the recording while the face is there, so there is nothing to dub: set silence to closed "
+            "in Audio Features to have the lips closed"
+        )
     seen = [
         plan.slots[clip.start - plan.frames.start :][: clip.frames] for plan in plans for clip in plan.clips
     ]
@@ -47,5 +63,13 @@ def encode_reference(
         for plan in plans
     )
     return ReferenceLatents(
-        shots, geometry, crops, video_vae, speech.frames, face.as_released, speech.strength, extend
+        shots,
+        geometry,
+        crops,
+        video_vae,
+        speech.frames,
+        face.as_released,
+        speech.strength,
+        extend,
+        playback,
     )

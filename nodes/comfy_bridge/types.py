@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # so that starting ComfyUI need not load the engine
     from collections.abc import Mapping
+    from fractions import Fraction
 
     import numpy as np
     from torch import Tensor
@@ -27,8 +28,9 @@ if TYPE_CHECKING:  # so that starting ComfyUI need not load the engine
     from xdub_core.audio.features import AudioFeatures
     from xdub_core.audio.recording import Recording
     from xdub_core.dub.clip_plan import Clip, ClipGeometry
+    from xdub_core.dub.playback import Playback
     from xdub_core.face.track import FaceTrack
-    from xdub_core.media.timeline import Extend, Timeline
+    from xdub_core.media.timeline import Extend, FrameClock, Timeline
     from xdub_core.progress import ProgressCallback
     from xdub_core.vae.protocol import VideoVAE
 
@@ -51,7 +53,8 @@ class SpeechFeatures:
     """The speech, and how many frames at 25 fps the dub lasts, with the silence around it.
 
     `samples`: of the recording alone, at 16 kHz. `strength`: float32 [frames], how far it shows; None: wholly. `key`:
-    of what the features were made from, where they are kept (`host.kept`).
+    of what the features were made from, where they are kept (`host.kept`). `end`: seconds at which a dub that keeps the
+    source's own clock ends; None: where the source does.
     """
 
     features: AudioFeatures
@@ -59,6 +62,7 @@ class SpeechFeatures:
     samples: int
     strength: np.ndarray | None = None
     key: str | None = None
+    end: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class TrackedFace:
 
     `bystanders`: everybody else's faces, which stay as they are. `as_released`: for comparison with the release, whose
     clips are all of full length. `number`: the person's, as People (X-Dub) counts them; 0 where nobody counted.
+    `clock`: the source's, which the dub keeps; None: its frames are the model's.
     """
 
     track: FaceTrack
@@ -75,6 +80,7 @@ class TrackedFace:
     as_released: bool = False
     bystanders: tuple[FaceTrack, ...] = ()
     number: int = 0
+    clock: FrameClock | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class ReferenceLatents:
     `crops`: IMAGE [slots, size, size, 3]; `vae`: what encoded them, needed again between clips. `frames`: how many
     the whole output has, those without a face included. `as_released`: see `TrackedFace`. `strength`: float32 [frames],
     how far the speech shows in each; None: wholly. `extend`: how a video that is too short is made longer; None: to
-    and fro.
+    and fro. `playback`: the source on its own clock, where the dub keeps it.
     """
 
     shots: tuple[ShotReference, ...]
@@ -118,6 +124,7 @@ class ReferenceLatents:
     as_released: bool = False
     strength: np.ndarray | None = None
     extend: Extend | None = None
+    playback: Playback | None = None
 
     @property
     def clips(self) -> int:

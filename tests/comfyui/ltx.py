@@ -244,6 +244,7 @@ def source(
     images = torch.nn.functional.interpolate(small, (frames, height, width), mode="trilinear")[0].movedim(
         0, -1
     )
+    images = (images * 255).round() / 255  # as a file has them
     sound = torch.randn(1, 2, round(frames / fps * rate), generator=generator)
     audio = {"waveform": 0.1 * sound, "sample_rate": rate} if rate else None
     return InputImpl.VideoFromComponents(Types.VideoComponents(images=images, audio=audio, frame_rate=fps))

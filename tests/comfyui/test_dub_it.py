@@ -8,16 +8,15 @@ import ltx
 import numpy as np
 import pytest
 import torch
-from comfy.nested_tensor import NestedTensor
 from comfy_api.latest import InputImpl, Types
 
-from xdub_core.dub_it.framing import framing
-from xdub_core.dub_it.times import latent_frames, sound_latents
 from xdub_core.errors import CheckpointError, MediaError, SettingsError
 
 pytestmark = pytest.mark.usefixtures("inference")
 
 GIVEN = {"language": "Spanish", "speaker": "The woman", "size": 64, "voice": "source", "seed": 1, "steps": 1}
+GIVEN["keep_sound"] = False  # test_dub_it_kept.py has it on
+RATES = (Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001))
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +39,13 @@ def dub(pack, vaes):
     return run
 
 
-def spoken(seconds, pause, fps=Fraction(25), rate=16_000):
+def spoken(seconds, pause, fps=Fraction(25), rate=16_000, size=64):
     """A VIDEO of a buzz in syllables, silent from pause[0] to pause[1] seconds; its picture grows lighter."""
     frames, time = int(seconds * fps), torch.arange(int(seconds * rate)) / rate
     turn = 2 * torch.pi * torch.cumsum(130 + 15 * torch.sin(4.4 * time), 0) / rate
     buzz = sum(torch.sin(n * turn) / n for n in range(1, 20)) * (0.1 + torch.sin(25 * time).clamp(min=0))
     buzz = torch.where((time < pause[0]) | (time >= pause[1]), 0.2 * buzz, 0.0)
-    level = torch.linspace(0.2, 0.8, frames)[:, None, None, None].expand(-1, 64, 64, 3)
+    level = torch.linspace(0.2, 0.8, frames)[:, None, None, None].expand(-1, size, size, 3)
     audio = {"waveform": buzz[None, None], "sample_rate": rate}
     return InputImpl.VideoFromComponents(Types.VideoComponents(images=level, audio=audio, frame_rate=fps))
 
@@ -78,33 +77,32 @@ def test_the_second_stage_keeps_the_sound_and_changes_the_picture(dub):
     assert (one.get_components().images - two.get_components().images).abs().max() > 0.05
 
 
-@pytest.mark.parametrize(
-    ("frames", "fps"), [(250, Fraction(24000, 1001)), (1000, Fraction(30000, 1001))], ids=str
-)
-def test_long_videos_have_every_frame_once_and_sound_as_long(dub, monkeypatch, pack, frames, fps):
-    """All of it but sampling and the decoding of pictures, which would take minutes."""
-    whole, conditioning = pack("comfy_bridge.dub_it.whole"), pack("comfy_bridge.dub_it.conditioning")
-
-    def nothing(models, conditionings, clip, choices, voice):
-        latents = latent_frames(len(clip.images))
-        sound = torch.zeros(1, 8, sound_latents(len(clip.images), clip.fps), 16)
-        streams = NestedTensor((torch.zeros(1, 128, 2 * latents, 2, 2), sound))
-        facts = conditioning.MadeOf(len(clip.images), clip.fps, framing(64, 64, 64), latents)
-        return {"samples": streams, conditioning.MADE_OF: facts}
-
-    def grey(latent, vae):
-        return torch.full((latent[conditioning.MADE_OF].frames, 64, 64, 3), 0.5)
-
-    monkeypatch.setattr(whole, "sampled", nothing)
-    monkeypatch.setattr(whole, "decoded_frames", grey)
-    video, audio, heard = dub(spoken(frames / fps + Fraction(1, 100), (4.0, 4.5), fps), "Hola. " * 40)
-    times, rate = written(video)
+def check_exact(made, audio, frames, fps):
+    """A dub has the source's frames, each at its time and once, and sound as long."""
+    times, rate = written(made)
     assert (len(times), rate) == (frames, fps)
     assert max(abs(time - number / fps) for number, time in enumerate(times)) < 1e-6
     assert audio["waveform"].shape[-1] == round(frames / fps * 24_000)
+
+
+LENGTHS = [
+    (61, RATES[0]),
+    (121, RATES[2]),
+    *((250, rate) for rate in RATES),
+    (1000, RATES[0]),
+    (1000, RATES[2]),
+]
+
+
+@pytest.mark.parametrize(("frames", "fps"), LENGTHS, ids=str)
+def test_frames_rate_and_sound_are_exactly_the_source_s(dub, frames, fps):
+    """All of the node, in one segment, in three, and in nine."""
+    source = spoken(frames / fps + Fraction(1, 100), (1.0, 1.4), fps)
+    video, audio, heard = dub(source, "Hola a todos. " * 12)
+    check_exact(video, audio, frames, fps)
     prompts = [text for text in heard if text]
     assert len(prompts) >= frames / 121
-    assert sum(text.count("Hola") for text in prompts) == 40
+    assert sum(text.count("Hola") for text in prompts) == 12
 
 
 def test_where_nobody_speaks_the_source_stays_as_it_is(dub):

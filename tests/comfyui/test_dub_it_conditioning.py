@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from nodes import LoraLoaderModelOnly
 from xdub_core.dub_it.layouts import LAYOUT_KEY, LAYOUTS, LTX_2_3, PAPER, PAPER_RELEASE, VERSION_KEY
+from xdub_core.dub_it.segments import Segment
 from xdub_core.errors import CheckpointError, MediaError, SettingsError
 
 pytestmark = pytest.mark.usefixtures("inference")
@@ -37,17 +38,17 @@ def dub_it(pack):
 
 
 @pytest.fixture
-def context(dub_it, vaes):
+def context(pack, dub_it, vaes):
     """A context, by layout, of a model of its version."""
 
     def make(layout, video=None, model=None, size=96, **given):
         text = ltx.conditioning(layout.version)
-        clip = dub_it.clip_of(video or ltx.source())
+        source = pack("comfy_bridge.dub_it.source").source_of(video or ltx.source())
         return dub_it.dub_context(
             model or ltx.transformer(layout.version, layers=1),
             (text, text),
             vaes,
-            clip,
+            source.clip(source.whole),
             layout,
             size,
             **given,
@@ -235,10 +236,10 @@ def test_a_lora_s_file_is_taken_at_its_word_through_core_s_own_loader(context):
     assert torch.allclose(plain[:, :, 3:], changed[:, :, 3:], atol=1e-5)
 
 
-def test_what_does_not_fit_is_told_in_one_line(context, dub_it, vaes, mini):
+def test_what_does_not_fit_is_told_in_one_line(context, pack, dub_it, vaes, mini):
     text, clip, model = (
         ltx.conditioning("2.0"),
-        dub_it.clip_of(ltx.source()),
+        pack("comfy_bridge.dub_it.source").source_of(ltx.source()).clip(Segment(0, 17)),
         ltx.transformer("2.0", layers=1),
     )
     stated = model.clone()

@@ -133,5 +133,5 @@ def test_what_is_lacking_in_a_prompt_is_known_before_anything_runs(pack, given, 
 def test_the_node_offers_the_layouts_that_there_are(pack):
     from xdub_core.dub_it.layouts import LAYOUTS
 
-    offered = pack("dub_it_conditioning").LAYOUTS
+    offered = pack("dub_it_inputs").LAYOUTS
     assert offered == list(LAYOUTS)

@@ -1,7 +1,11 @@
 """Reference Latents: clips planned and encoded as the engine does."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from minis import speech
 
 from xdub_core.errors import SettingsError
 
@@ -19,10 +23,26 @@ def test_reference_latents_are_planned_and_encoded_as_the_engine_does(planned, m
     assert torch.equal(shot.latents[1], video_vae.encode(second))
 
 
+def test_long_pauses_that_show_the_source_s_lips_are_not_planned(pack, mini, crop, video):
+    face, crops, _ = crop(video)
+    (heard,) = pack("audio_features").AudioFeatures.execute(speech(6.0), mini.encoders, "audio").args
+    strength = np.ones(150, np.float32)
+    strength[30:110] = 0
+    node = pack("reference_latents").EncodeReference
+
+    def planned(strength):
+        given = replace(heard, strength=strength)
+        return node.execute(crops, face, mini.vae, given, 13, 5).args[0]
+
+    assert [shot.frames for shot in planned(strength).shots] == [range(30), range(110, 150)]
+    with pytest.raises(SettingsError, match="nobody speaks"):
+        planned(np.zeros(150, np.float32))
+
+
 def test_crops_of_another_track_are_told(pack, planned, mini):
     face, crops, _reference = planned
     node = pack("reference_latents").EncodeReference
-    features = type("Features", (), {"frames": 30})
+    features = type("Features", (), {"frames": 30, "strength": None})
     with pytest.raises(SettingsError, match="one and the same Face Crop"):
         node.execute(crops[:20], face, mini.vae, features, 13, 5)
     assert "multiple of 4 plus 1" in node.validate_inputs(clip_frames=12, motion_frames=5)

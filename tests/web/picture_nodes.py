@@ -165,7 +165,7 @@ def released_files(editor: Editor) -> None:
 
 def dub_it(editor: Editor) -> None:
     """Nodes for LTX-2, which nothing here can run."""
-    for x, kind in enumerate(("Prompt", "Conditioning", "Isolation", "Decode", "SavePrompt")):
+    for x, kind in enumerate(("Prompt", "Conditioning", "Isolation", "SecondStage", "Decode", "SavePrompt")):
         editor.add(f"XDubIt{kind}", 700 * x)
     editor.set(editor.ids("XDubItPrompt")[0], "dialogue", "Buenas noches, y bienvenidos.")
     conditioning, isolation = editor.ids("XDubItConditioning")[0], editor.ids("XDubItIsolation")[0]
@@ -187,8 +187,8 @@ SCENES: dict[Callable[[Editor], None], list[str]] = {
         "XDubFaceFromLandmarks",
     ],
     dub_it: [
-        *("XDubIt", "XDubItPrompt", "XDubItConditioning", "XDubItIsolation", "XDubItDecode"),
-        "XDubItSavePrompt",
+        *("XDubIt", "XDubItPrompt", "XDubItConditioning"),
+        *("XDubItIsolation", "XDubItSecondStage", "XDubItDecode", "XDubItSavePrompt"),
     ],
 }
 

@@ -62,14 +62,8 @@ class Speaker:
 
     @property
     def idle(self) -> np.ndarray | None:
-        """Where the strength is 0 for so long (`LONGEST_LEFT`) that nothing need be made: bool [scene.frames]."""
-        if self.strength is None:
-            return None
-        edges = np.flatnonzero(np.diff(self.strength <= 0, prepend=False, append=False)).reshape(-1, 2)
-        idle = np.zeros(len(self.strength), bool)
-        for start, stop in edges[edges[:, 1] - edges[:, 0] > LONGEST_LEFT * MODEL_FPS]:
-            idle[start:stop] = True
-        return idle
+        """Where nothing of it need be made, see `idle_frames`."""
+        return idle_frames(self.strength)
 
 
 @dataclass(frozen=True)
@@ -134,6 +128,17 @@ class Scene:
         slots = self.slots_for(self.frames + 1)
         for place in np.rint(self.shown.place).astype(np.int64):
             yield [track.boxes[slots[place]] for track in tracks if track.present[slots[place]]]
+
+
+def idle_frames(strength: np.ndarray | None) -> np.ndarray | None:
+    """Where a strength [frames] is 0 for so long (`LONGEST_LEFT`) that nothing need be made: bool [frames]."""
+    if strength is None:
+        return None
+    edges = np.flatnonzero(np.diff(strength <= 0, prepend=False, append=False)).reshape(-1, 2)
+    idle = np.zeros(len(strength), bool)
+    for start, stop in edges[edges[:, 1] - edges[:, 0] > LONGEST_LEFT * MODEL_FPS]:
+        idle[start:stop] = True
+    return idle
 
 
 def faded(track: FaceTrack, strength: np.ndarray | None, slots: np.ndarray) -> np.ndarray | None:

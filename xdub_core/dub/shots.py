@@ -86,12 +86,15 @@ def plan_shots(
     extend: Extend = Extend.BOUNCE,
     *,
     fitted: bool = True,
+    slots_for: SlotsFor | None = None,
+    idle: np.ndarray | None = None,
 ) -> tuple[ShotPlan, ...]:
     """The plan of a dub of one speaker: one chain of clips for each shot, all clips numbered on.
 
     Raises FaceError where there is none, since the face appears only after them.
     """
-    return plan_dub([track], frames, geometry, extend, fitted=fitted)[0]
+    (plan,) = plan_dub([track], frames, geometry, extend, fitted=fitted, slots_for=slots_for, idle=[idle])
+    return plan
 
 
 def _plan(

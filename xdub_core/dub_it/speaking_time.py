@@ -30,7 +30,7 @@ USUAL_RATE = sum(SYLLABLES_PER_SECOND.values()) / len(SYLLABLES_PER_SECOND)
 """For a language that was not measured there, Russian and Greek among them."""
 PAUSES = {",": 0.2, ";": 0.3, ":": 0.3, ".": 0.4, "!": 0.4, "?": 0.4, "\u2026": 0.4}
 """Seconds after a mark within the text. (An estimate.)"""
-LONGER, SHORTER = 1.3, 0.7
+LONGER, SHORTER = 1.4, 0.6
 """Ratios of the new line to the old speech from which on they are unlike."""
 
 _WIDE_MARKS = str.maketrans(

@@ -7,7 +7,7 @@ that they neither crop, stretch nor shorten it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -28,8 +28,9 @@ from xdub_core.dub_it.layouts import Layout
 from xdub_core.dub_it.times import check_frames, latent_frames, padded_frames, sound_latents
 
 from .isolation import with_isolation, without_isolation
-from .ltx import check_model, check_vaes
+from .ltx import check_model, check_vaes, ltx_version
 from .reference_times import with_reference_at_targets_times, without_reference_times
+from .source import Clip, Source, source_of
 from .voice import voice_tokens
 
 MADE_OF = "xdub_dub_it"
@@ -40,21 +41,18 @@ STILL_CRF = 33
 
 @dataclass(frozen=True)
 class MadeOf:
-    """What a dub's latent is made of: frames of the source, at which rate, in which framing; latents of its guide."""
+    """What a dub's latent is made of: frames of the source, at which rate, in which framing; latents of its guide.
+
+    `layout`, `version`: of the context, and of the LTX-2 that it is for. `source`: the whole video, where it is that.
+    """
 
     frames: int
     fps: Fraction
     framing: Framing
     guide_latents: int
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A source in memory: `images` [frames, height, width, 3 or more] in 0..1, and its sound, an AUDIO or None."""
-
-    images: Tensor
-    fps: Fraction
-    audio: Mapping[str, Any] | None
+    layout: Layout
+    version: str
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +65,23 @@ class Context:
     latent: dict[str, Any]
 
 
-def clip_of(video: Any) -> Clip:
-    """All of a VIDEO. Raises MediaError where it is too short."""
-    components = video.get_components()
-    check_frames(len(components.images))
-    return Clip(components.images, Fraction(components.frame_rate), components.audio)
+def video_context(
+    model: Any,
+    conditionings: tuple[list[Any], list[Any]],
+    vaes: tuple[Any, Any],
+    video: Any,
+    layout: Layout,
+    size: int,
+    voice: Mapping[str, Any] | None = None,
+    free: bool = False,
+) -> Context:
+    """The context of a whole VIDEO, which is made at once; all else as for `dub_context`."""
+    check_model(model, layout)
+    check_vaes(*vaes)
+    source = source_of(video)
+    made = dub_context(model, conditionings, vaes, source.clip(source.whole), layout, size, voice, free)
+    made.latent[MADE_OF] = replace(made.latent[MADE_OF], source=source)
+    return made
 
 
 def dub_context(
@@ -103,7 +113,8 @@ def dub_context(
             conditioning_set_values(each, {"ref_audio": reference}) for each in (positive, negative)
         )
     (latent,) = LTXVConcatAVLatent.execute(latent, {"samples": _empty_sound(clip, vaes[1])}).args
-    latent[MADE_OF] = MadeOf(len(clip.images), clip.fps, made, latent_frames(len(clip.images)))
+    frames = len(clip.images)
+    latent[MADE_OF] = MadeOf(frames, clip.fps, made, latent_frames(frames), layout, ltx_version(model))
     return Context(in_layout(model, layout), positive, negative, latent)
 
 

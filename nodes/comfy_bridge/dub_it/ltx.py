@@ -10,7 +10,7 @@ from comfy.model_base import LTXAV
 from xdub_core.dub_it.framing import MULTIPLE
 from xdub_core.dub_it.layouts import Layout, check_layout, stated_by
 from xdub_core.dub_it.times import FRAMES_PER_LATENT
-from xdub_core.errors import CheckpointError
+from xdub_core.errors import CheckpointError, SettingsError
 
 LATENT_CHANNELS = 128
 
@@ -33,8 +33,25 @@ def check_model(model: Any, layout: Layout) -> None:
     check_layout(layout, ltx_version(model), stated_by(model.get_attachment("lora_metadata")))
 
 
+def check_refiner(refiner: Any, version: str) -> None:
+    """Raise CheckpointError or SettingsError where a second stage's MODEL is not LTX-2 of the first one's version."""
+    if ltx_version(refiner) != version:
+        raise SettingsError(
+            f"the refiner is LTX-{ltx_version(refiner)}, and the model is LTX-{version}: connect two of one version"
+        )
+
+
 def check_vaes(vae: Any, audio_vae: Any) -> None:
     """Raise CheckpointError where a VAE is not LTX-2's."""
+    check_picture_vae(vae)
+    if audio_vae is None or not isinstance(audio_vae.first_stage_model, AudioVAE):
+        raise CheckpointError(
+            "the audio_vae is not LTX-2's: connect Load LTXV Audio VAE, with the model's own checkpoint"
+        )
+
+
+def check_picture_vae(vae: Any) -> None:
+    """Raise CheckpointError where the VAE is not LTX-2's for pictures."""
     grid = (FRAMES_PER_LATENT, MULTIPLE, MULTIPLE)
     if isinstance(getattr(vae, "first_stage_model", None), AudioVAE):
         raise CheckpointError(
@@ -43,8 +60,4 @@ def check_vaes(vae: Any, audio_vae: Any) -> None:
     if vae is None or vae.latent_channels != LATENT_CHANNELS or vae.downscale_index_formula != grid:
         raise CheckpointError(
             "the vae is not LTX-2's: connect the VAE of the Load Checkpoint that loads the model"
-        )
-    if audio_vae is None or not isinstance(audio_vae.first_stage_model, AudioVAE):
-        raise CheckpointError(
-            "the audio_vae is not LTX-2's: connect Load LTXV Audio VAE, with the model's own checkpoint"
         )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import Any
 
 import torch
-from comfy_api.latest import InputImpl
 from comfy_extras.nodes_lt_audio import LTXVAudioVAEDecode
 from torch import Tensor
 
@@ -15,14 +13,12 @@ from xdub_core.dub_it.framing import unframed
 from xdub_core.dub_it.joins import joined_sound
 from xdub_core.dub_it.segments import Segment
 from xdub_core.errors import SettingsError
-from xdub_core.media.output.encode_settings import EncodeSettings
-from xdub_core.media.output.origin import Origin
-from xdub_core.media.output.writer import VideoWriter
+from xdub_core.media.picture.frame import FinishedFrame
 
-from ..media.footage import temporary_path
 from ..media.frames import frame_from_image
-from ..media.sound import heard_together
+from ..media.result import video_of
 from .conditioning import MADE_OF, MadeOf
+from .source import Source
 
 DONE = "picture and sound are made anew, speaking other words"
 
@@ -36,6 +32,13 @@ def made_of(latent: Mapping[str, Any]) -> MadeOf:
             "comes from there, and not one that was separated or cropped"
         )
     return facts
+
+
+def source_of_dub(latent: Mapping[str, Any]) -> Source:
+    """The video of a LATENT of Dub It Conditioning. Raises SettingsError for another."""
+    source = made_of(latent).source
+    assert source is not None  # what Dub It samples by itself never leaves it
+    return source
 
 
 def decoded_frames(latent: Mapping[str, Any], vae: Any) -> Tensor:
@@ -55,19 +58,24 @@ def decoded_sound(latent: Mapping[str, Any], audio_vae: Any) -> dict[str, Any]:
     return {"waveform": torch.from_numpy(sound)[None], "sample_rate": rate}
 
 
-def video_of_dub(
-    frames: Iterable[Tensor], size: tuple[int, int], fps: Fraction, audio: Mapping[str, Any], quality: int
-) -> Any:
-    """A VIDEO of frames [height, width, 3] in 0..1 as they come, in ComfyUI's temporary folder; `quality`: CRF.
+def guide_frames(latent: Mapping[str, Any], vae: Any) -> Tensor:
+    """What the VAE makes of the source's own frames, like `decoded_frames`."""
+    facts = made_of(latent)
+    video = latent["samples"].unbind()[0]
+    images = vae.decode(video[:, :, video.shape[2] - facts.guide_latents :])
+    return unframed(images.flatten(0, -4)[: facts.frames], facts.framing)
 
-    `size`: width and height. Its file says that AI made it. Raises MediaError.
+
+def video_of_dub(
+    frames: Iterable[Tensor | FinishedFrame], source: Source, audio: Mapping[str, Any], quality: int
+) -> Any:
+    """A VIDEO like the source, at its rate, in ComfyUI's temporary folder; `quality`: CRF.
+
+    `frames`: as they come, finished or [height, width, 3] in 0..1. Its file says that AI made it. Raises MediaError.
     """
-    path = temporary_path(".mp4")
-    settings, origin = EncodeSettings("h264", quality=quality), Origin(done=DONE)
-    with (
-        heard_together([audio]) as sound,
-        VideoWriter(path, *size, fps, settings, sound, origin=origin) as writer,
-    ):
-        for frame in frames:
-            writer.write(frame_from_image(frame, deep=False))
-    return InputImpl.VideoFromFile(str(path))
+    footage = source.footage
+    finished = (
+        frame if isinstance(frame, FinishedFrame) else FinishedFrame(frame_from_image(frame, footage.deep))
+        for frame in frames
+    )
+    return video_of(finished, footage, [audio], quality, source.fps, done=DONE)

@@ -19,9 +19,10 @@ from xdub_core.dub_it.layouts import Layout
 from xdub_core.dub_it.recipes import SCHEDULE, recipe_for
 from xdub_core.errors import SettingsError
 
-from .conditioning import MADE_OF, Clip, dub_context, in_layout, with_picture
-from .ltx import check_model, check_vaes, ltx_version
+from .conditioning import MADE_OF, Context, dub_context, in_layout, with_picture
+from .ltx import check_model, check_picture_vae, check_refiner, check_vaes, ltx_version
 from .result import made_of
+from .source import Clip
 from .voice import tokens_of
 
 Conditionings = tuple[list[Any], list[Any]]
@@ -67,11 +68,8 @@ def check(models: LtxModels, choices: Choices) -> None:
             f"upscale_model is connected, and for the layout {choices.layout.name!r} the second stage needs a refiner: "
             "connect the model with the distilled LoRA, and without that for dubbing"
         )
-    if models.refiner is not None and ltx_version(models.refiner) != ltx_version(models.model):
-        raise SettingsError(
-            f"the refiner is LTX-{ltx_version(models.refiner)}, and the model is LTX-{ltx_version(models.model)}: "
-            "connect two of one version"
-        )
+    if models.refiner is not None:
+        check_refiner(models.refiner, ltx_version(models.model))
 
 
 def sampled(
@@ -101,32 +99,47 @@ def sampled(
     latent = _sample(made.model, (made.positive, made.negative), made.latent, sigmas, guidance, choices.seed)
     if models.upscaler is None:
         return latent
-    return _refined(latent, models, conditionings, clip, choices)
+    model = models.model if models.refiner is None else models.refiner
+    second = second_stage(latent, model, conditionings, models.vae, clip, models.upscaler)
+    both, noise = (second.positive, second.negative), torch.tensor(recipe.refine)
+    refined = _sample(second.model, both, second.latent, noise, 1.0, choices.seed)
+    sound = latent["samples"].unbind()[1]
+    return {**refined, "samples": NestedTensor((refined["samples"].unbind()[0], sound))}
 
 
-def _refined(
-    latent: dict[str, Any], models: LtxModels, conditionings: Conditionings, clip: Clip, choices: Choices
-) -> dict[str, Any]:
-    """The same at twice the size: its sound stays, and its picture is sampled anew from part of the noise."""
-    recipe, facts = recipe_for(choices.layout), made_of(latent)
+def second_stage(
+    latent: dict[str, Any],
+    model: Any,
+    conditionings: Conditionings,
+    vae: Any,
+    clip: Clip,
+    upscaler: Any,
+) -> Context:
+    """The context of the same clip at twice the size: its sound stays, its picture is drawn anew from some noise.
+
+    `latent`: of the first stage, sampled. `model`: of the second. `conditionings`: of the prompts alone, without
+    context. Raises CheckpointError or SettingsError where something connected does not belong together.
+    """
+    facts = made_of(latent)
+    layout = facts.layout
+    check_refiner(model, facts.version)
+    check_picture_vae(vae)
     video, audio = latent["samples"].unbind()
     small = video[:, :, : video.shape[2] - facts.guide_latents]
-    (large,) = LTXVLatentUpsampler.execute({"samples": small}, models.upscaler, models.vae).args
+    (large,) = LTXVLatentUpsampler.execute({"samples": small}, upscaler, vae).args
     if large["samples"].shape[2:] != (small.shape[2], 2 * small.shape[3], 2 * small.shape[4]):
         raise SettingsError(
             "upscale_model does not double the picture's size: load LTX-2's spatial upscaler x2"
         )
     twice = Framing(facts.framing.source, _doubled(facts.framing.scaled), _doubled(facts.framing.padded))
     both = LTXVConditioning.execute(*conditionings, float(clip.fps)).args
-    *both, picture = with_picture(both, models.vae, clip, twice, choices.layout.first_frame, large["samples"])
-    if recipe.refine_with_sound:
+    *both, picture = with_picture(both, vae, clip, twice, layout.first_frame, large["samples"])
+    if recipe_for(layout).refine_with_sound:
         reference = {"tokens": tokens_of(audio)}
         both = [conditioning_set_values(each, {"ref_audio": reference}) for each in both]
     sound = {"samples": audio, "noise_mask": torch.zeros_like(audio)}
     (joint,) = LTXVConcatAVLatent.execute(picture, sound).args
-    model = in_layout(models.model if models.refiner is None else models.refiner, choices.layout)
-    refined = _sample(model, (both[0], both[1]), joint, torch.tensor(recipe.refine), 1.0, choices.seed)
-    return {"samples": NestedTensor((refined["samples"].unbind()[0], audio)), MADE_OF: facts}
+    return Context(in_layout(model, layout), both[0], both[1], {**joint, MADE_OF: facts})
 
 
 def _doubled(size: tuple[int, int]) -> tuple[int, int]:

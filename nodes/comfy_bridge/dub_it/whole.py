@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,24 @@ import torch
 from torch import Tensor
 from torchaudio.functional import resample
 
-from xdub_core.audio.decode import decode_waveform
 from xdub_core.dub_it.joins import joined_frames, joined_sound
 from xdub_core.dub_it.prompt import divided, dub_prompt
 from xdub_core.dub_it.segments import Segment, plan_segments, speech_seconds
 from xdub_core.dub_it.speaking_time import compared, seconds_of_speech, speaking_seconds
-from xdub_core.dub_it.times import check_frames, samples
 from xdub_core.errors import SettingsError
 
+from ..face_crop import check_track
 from ..host.progress import interruptible
 from ..host.warnings import show_now, warn
-from ..media.footage import footage_from_video
-from ..media.frames import Footage, image_from_frame
-from ..media.sound import own_sound
-from .conditioning import Clip
+from .kept import Keep, Latents, with_own_picture, with_own_sound
 from .old_speech import speech_of
 from .result import decoded_frames, decoded_sound, video_of_dub
+from .source import Source, source_of
 from .stages import Choices, LtxModels, check, sampled
 from .voice import heard
 
 SEEDS = 2**64
+NOTHING_KEPT = Keep(face=None, sound=False)
 
 
 @dataclass(frozen=True)
@@ -48,34 +45,6 @@ class Line:
     negative: str = ""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A video that is read when it is needed, and its sound, an AUDIO or None."""
-
-    footage: Footage
-    fps: Fraction
-    audio: Mapping[str, Any] | None
-
-    @property
-    def frames(self) -> int:
-        """All of them."""
-        return len(self.footage.clock)
-
-    def clip(self, segment: Segment) -> Clip:
-        """A segment in memory, with its sound."""
-        wanted = self.footage.source.frames(np.arange(segment.start, segment.stop))
-        return Clip(torch.stack([image_from_frame(frame) for frame in wanted]), self.fps, self.sound(segment))
-
-    def sound(self, segment: Segment) -> dict[str, Any] | None:
-        """The segment's AUDIO; None where the video has none there."""
-        if self.audio is None:
-            return None
-        rate = self.audio["sample_rate"]
-        start, stop = (samples(edge, self.fps, rate) for edge in (segment.start, segment.stop))
-        part = self.audio["waveform"][..., start:stop]
-        return {"waveform": part, "sample_rate": rate} if part.shape[-1] else None
-
-
 def dubbed_by_ltx(
     video: Any,
     line: Line,
@@ -84,6 +53,7 @@ def dubbed_by_ltx(
     longest: int,
     quality: int,
     voice: Mapping[str, Any] | None = None,
+    keep: Keep = NOTHING_KEPT,
 ) -> tuple[Any, dict[str, Any]]:
     """A VIDEO and its AUDIO. `longest`: frames of a segment at most. `voice`: AUDIO instead of the video's own.
 
@@ -93,6 +63,8 @@ def dubbed_by_ltx(
     check(models, choices)
     dub_prompt(choices.layout, line.speaker, line.language, line.dialogue)
     source = source_of(video)
+    if keep.face is not None:
+        check_track(keep.face, source.footage)
     segments, said = _plan(source, line, longest)
     for segment, words in zip(segments, said, strict=True):
         if words and not choices.free:
@@ -109,26 +81,29 @@ def dubbed_by_ltx(
         seeded = replace(choices, seed=(choices.seed + number) % SEEDS)
         latents.append(sampled(models, both, source.clip(segment), seeded, voice))
     show_now("")
-    sound = _joined_sound(source, segments, latents, models.audio_vae)
-    made = _made_frames(source, segments, latents, models.vae)
-    frames = joined_frames(segments, made)
-    size = source.footage.width, source.footage.height
-    return video_of_dub(interruptible(frames), size, source.fps, sound, quality), sound
+    return finished(source, segments, latents, (models.vae, models.audio_vae), keep, quality)
 
 
-def source_of(video: Any) -> Source:
-    """A VIDEO. Raises MediaError where it cannot be read or is too short."""
-    footage = footage_from_video(video)
-    check_frames(len(footage.clock))
-    if footage.info is None:
-        audio = video.get_components().audio
-    else:
-        track = own_sound(footage)
-        waveform, rate = (None, 0) if track is None else decode_waveform(track)
-        audio = (
-            None if waveform is None else {"waveform": torch.from_numpy(waveform)[None], "sample_rate": rate}
-        )
-    return Source(footage, footage.clock.rate, audio)
+def finished(
+    source: Source,
+    segments: Sequence[Segment],
+    latents: Latents,
+    vaes: tuple[Any, Any],
+    keep: Keep,
+    quality: int,
+) -> tuple[Any, dict[str, Any]]:
+    """The VIDEO and AUDIO of sampled segments, decoded and joined. Raises FaceError for another video's face."""
+    if keep.face is not None:
+        check_track(keep.face, source.footage)
+    sound = _joined_sound(source, segments, latents, vaes[1])
+    if keep.sound:
+        sound = with_own_sound(source, sound)
+    frames: Iterator[Any] = (
+        joined_frames(segments, _made_frames(source, segments, latents, vaes[0]))
+        if keep.face is None
+        else with_own_picture(source, segments, latents, vaes[0], keep.face)
+    )
+    return video_of_dub(interruptible(frames), source, sound, quality), sound
 
 
 def _plan(source: Source, line: Line, longest: int) -> tuple[tuple[Segment, ...], list[str]]:
@@ -157,7 +132,7 @@ def _encoded(clip: Any, text: str) -> list[Any]:
 
 
 def _joined_sound(
-    source: Source, segments: Sequence[Segment], latents: Sequence[dict[str, Any] | None], audio_vae: Any
+    source: Source, segments: Sequence[Segment], latents: Latents, audio_vae: Any
 ) -> dict[str, Any]:
     rate = int(audio_vae.first_stage_model.output_sample_rate)
     made = (
@@ -179,8 +154,6 @@ def _own_sound(source: Source, segment: Segment, rate: int) -> np.ndarray:
     return (own if len(own) == 2 else own.mean(0, keepdim=True).expand(2, -1)).numpy()
 
 
-def _made_frames(
-    source: Source, segments: Sequence[Segment], latents: Sequence[dict[str, Any] | None], vae: Any
-) -> Iterator[Tensor]:
+def _made_frames(source: Source, segments: Sequence[Segment], latents: Latents, vae: Any) -> Iterator[Tensor]:
     for segment, latent in zip(segments, latents, strict=True):
         yield source.clip(segment).images if latent is None else decoded_frames(latent, vae)

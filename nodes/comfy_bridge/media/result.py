@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +37,14 @@ def video_of(
     source: Footage,
     audios: Sequence[Mapping[str, Any]],
     quality: int,
-    clock: FrameClock | float = MODEL_FPS,
+    clock: FrameClock | float | Fraction = MODEL_FPS,
     beside: Beside = _nothing_beside,
+    done: str = Origin.done,
 ) -> Any:
     """A VIDEO of the frames, with the sound of all AUDIOs: encoded as they come, into ComfyUI's temporary folder.
 
-    `clock`: when the frames appear. `beside`: what takes the frames as well, given the sound.
+    `clock`: when the frames appear. `beside`: what takes the frames as well, given the sound. `done`: what AI did, as
+    the file says it.
 
     HEVC of 10 bits where the source is known to be deeper than 8, else H.264; `quality`: CRF. Save Video then copies
     the streams, so nothing is encoded twice, and the comment that says that AI edited it. Raises MediaError.
@@ -48,6 +52,7 @@ def video_of(
     path = temporary_path(".mp4")
     deep = source.bit_depth > 8
     settings = EncodeSettings("hevc" if deep else "h264", quality=quality, bit_depth=10 if deep else 8)
+    origin = Origin() if source.info is None else origin_of_edit(source.info.path)
     with (
         heard_together(audios) as sound,
         VideoWriter(
@@ -58,7 +63,7 @@ def video_of(
             settings,
             sound,
             like=source.info,
-            origin=Origin() if source.info is None else origin_of_edit(source.info.path),
+            origin=replace(origin, done=done),
         ) as writer,
         beside(sound) as also,
     ):
