@@ -1,5 +1,6 @@
 """JUST-DUB-IT's training data, made by a ComfyUI server with LTX-2 of random weights."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 import tiny_ltx
 import torch
 from comfy_server import Server
+from safetensors.torch import load_file
 
+from xdub_core.dub_it.layouts import PAPER
 from xdub_core.errors import JobError
 from xdub_core.training.dub_it.data import workflows
 from xdub_core.training.dub_it.data.carried import latents_of, mask_video, padded_wave, read_frames
@@ -24,6 +27,8 @@ from xdub_core.training.dub_it.data.prompts import scripts
 from xdub_core.training.dub_it.data.quality import QualityThresholds
 from xdub_core.training.dub_it.fine_mask import coarse_mask, fine_mask, spread
 from xdub_core.training.dub_it.records import check_records, read_manifest, read_pair
+from xdub_core.training.dub_it.run import train_lora
+from xdub_core.training.dub_it.settings import LoraTraining
 
 HERE = Path(__file__).resolve().parent
 COMFYUI = Path(os.environ["XDUB_INSIDE_COMFYUI"])
@@ -79,6 +84,17 @@ def test_four_pairs_are_made_though_it_was_killed(made):
     assert record.about["words"]["target"] in record.prompt
     assert record.about["words"]["source"] not in record.prompt
     assert set(record.about["verdict"]["unknown"]) == {"identity", "source_wer", "target_wer"}
+
+
+def test_the_pairs_train_a_lora(pack, made, tmp_path):
+    velocity, loading = (pack(f"comfy_bridge.training.{name}") for name in ("velocity", "loading"))
+    model = loading.trained(ltx.transformer("2.0", layers=1), PAPER)
+    settings = LoraTraining(rank=2, steps=4, weights="float32")
+    with velocity.core_trains():
+        path = train_lora(settings, model, made[0], tmp_path / "out")
+    assert len(load_file(path)) == 2 * 28
+    steps = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert [step["step"] for step in steps] == [1, 2, 3, 4]
 
 
 def test_nothing_is_made_twice(server, made):

@@ -1,6 +1,9 @@
 """Training a LoRA on core's own LTX-2: what the transformer is given, its gradients, and the LoRA that comes of it."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +15,16 @@ import comfy.utils
 import ltx
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 from torch.autograd.graph import saved_tensors_hooks
 
 from xdub_core.dub_it.layouts import LTX_2_3, PAPER, PAPER_RELEASE
-from xdub_core.errors import SettingsError
+from xdub_core.errors import SettingsError, XDubError
+from xdub_core.training.dub_it.examples import PairExamples
 from xdub_core.training.dub_it.lora import new_lora
 from xdub_core.training.dub_it.objective import NoisedPair, PairLoss, PairObjective
+from xdub_core.training.dub_it.records import read_manifest
 from xdub_core.training.dub_it.run import train_lora
 from xdub_core.training.dub_it.settings import LoraTraining
 
@@ -174,9 +181,6 @@ def write_pairs(folder, version, **options):
 
 def mean_losses(model, folder, predict):
     """Losses of a MODEL as it is, over all pairs at four noise levels."""
-    from xdub_core.training.dub_it.examples import PairExamples
-    from xdub_core.training.dub_it.records import read_manifest
-
     objective = PairObjective(torch.nn.Identity(), predict, PairLoss(first_frame=0))
     sums = {"video": 0.0, "audio": 0.0}
     examples = PairExamples(folder, read_manifest(folder))
@@ -223,3 +227,123 @@ def test_fifty_steps_lower_both_losses_and_core_loads_the_lora(pack, training, v
     for other in (PAPER_RELEASE, LTX_2_3):
         with pytest.raises(SettingsError, match="was trained in the layout 'paper'"):
             check_model(loaded, other)
+
+
+def test_the_lora_of_the_real_sizes_has_as_many_parameters_as_the_released_one():
+    """1,233,125,376 at rank 128: 28 layers in each of 48 blocks, counted at the sizes of LTX-2 19B without memory."""
+    with torch.device("meta"):
+        real = comfy.ldm.lightricks.av_model.LTXAVModel(
+            num_layers=2, dtype=torch.bfloat16, device="meta", operations=comfy.ops.disable_weight_init
+        )
+    lora = new_lora(real, 128)
+    assert len(lora.names) == 2 * 28
+    assert 24 * sum(parameter.numel() for parameter in lora.parameters()) == 1_233_125_376
+
+
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float8_e4m3fn])
+def test_frozen_weights_may_be_small(training, tmp_path, weights):
+    folder, loading = write_pairs(tmp_path / "pairs", "2.0", count=1), training("loading")
+    model = ltx.transformer("2.0", layers=1, dtype=weights)
+    before = {name: value.clone() for name, value in model.model.diffusion_model.state_dict().items()}
+    with training("velocity").core_trains():
+        path = train_lora(replace(SMALL, steps=2), loading.trained(model, PAPER), folder, tmp_path / "out")
+    assert all(
+        torch.equal(before[name], value) for name, value in model.model.diffusion_model.state_dict().items()
+    )
+    made = load_file(path)
+    assert all(value.isfinite().all() for value in made.values())
+    assert all(made[name].abs().max() > 0 for name in made if "lora_B" in name)
+
+
+def test_core_is_told_of_training_only_while_it_lasts(training):
+    velocity = training("velocity")
+    with pytest.raises(ZeroDivisionError), velocity.core_trains():
+        assert comfy.model_management.in_training
+        raise ZeroDivisionError
+    assert not comfy.model_management.in_training
+
+
+def test_a_change_in_place_of_what_a_gradient_needs_is_never_passed_over(training):
+    """Hidden states are copied; of anything else that core might change some day, the gradient would be wrong."""
+    checkpointed = training("checkpointing").checkpointed
+
+    def block(video, audio):
+        inner = video.exp()  # its gradient needs what it gives
+        out = inner * 2
+        inner.add_(1)
+        return video.add_(out), audio.mul_(2)
+
+    video, audio = (torch.randn(1, 2, 3, requires_grad=True) for _ in range(2))
+    made = checkpointed(block, video, audio)
+    with pytest.raises(RuntimeError, match="in place"):
+        sum(each.sum() for each in made).backward()
+
+
+PROGRAM = PACK / "nodes" / "comfy_bridge" / "training"
+
+
+def program(config, model, folder, out):
+    """The program's process, not waited for."""
+    command = [sys.executable, PROGRAM, config, "--model", model, "--pairs", folder, "--out", out]
+    command += ["--comfyui", os.environ["XDUB_INSIDE_COMFYUI"], "--device", "cpu"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def write_config(path, settings):
+    own = {name: value for name, value in vars(settings).items() if value != getattr(LoraTraining(), name)}
+    path.write_text(yaml.safe_dump(own))
+    return path
+
+
+def test_a_run_that_was_killed_ends_as_one_that_was_not(training, tmp_path):
+    folder = write_pairs(tmp_path / "pairs", "2.0")
+    model, settings = ltx.write_transformer(tmp_path / "ltx.safetensors", "2.0", 1), replace(SMALL, steps=20)
+    loaded = training("loading").load_trained(model, PAPER, "float32")
+    with training("velocity").core_trains():
+        whole = train_lora(settings, loaded, folder, tmp_path / "whole")
+
+    out, config = tmp_path / "killed", write_config(tmp_path / "config.yaml", settings)
+    process = program(config, model, folder, out)
+    for line in process.stdout:
+        if line.startswith("step 3 of 20"):
+            process.kill()
+            break
+    else:
+        pytest.fail(process.stderr.read()[-2000:])
+    process.communicate()
+    assert not (out / "lora.safetensors").exists()
+    process = program(config, model, folder, out)
+    told, errors = process.communicate()
+    assert process.returncode == 0, errors[-2000:]
+    assert "step 1 of" not in told  # it goes on, and does not begin anew
+    for name in ("lora.safetensors", "lora-000003.safetensors", "checkpoint.safetensors"):
+        ours, theirs = load_file(whole.with_name(name)), load_file(out / name)
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
+
+
+def test_what_is_wrong_is_told_in_a_line(training, tmp_path):
+    folder, loading = write_pairs(tmp_path / "pairs", "2.0", count=1), training("loading")
+    model = ltx.write_transformer(tmp_path / "ltx.safetensors", "2.3", layers=1)
+    _told("there is no model file", lambda: loading.load_trained(tmp_path / "none", PAPER, "float32"))
+    (tmp_path / "text.safetensors").write_text("no weights")
+    _told("text.safetensors", lambda: loading.load_trained(tmp_path / "text.safetensors", PAPER, "float32"))
+    _told(
+        "no model that ComfyUI knows",
+        lambda: loading.load_trained(next(folder.glob("pairs/*")), PAPER, "float32"),
+    )
+    loaded = loading.load_trained(model, PAPER, "file")
+    _told("LTX-2.0, and the model is LTX-2.3", lambda: train_lora(SMALL, loaded, folder, tmp_path / "out"))
+
+    config = write_config(tmp_path / "config.yaml", SMALL)
+    process = program(config, model, folder, tmp_path / "out")
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert errors.splitlines()[-1].startswith("the pairs in ")
+    assert "Traceback" not in errors
+
+
+def _told(words, run):
+    with pytest.raises(XDubError, match=words) as told:
+        run()
+    assert "\n" not in str(told.value)

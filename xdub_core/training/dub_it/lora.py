@@ -10,7 +10,7 @@ Without an alpha the change of a weight is B A. The metadata says in which layou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -45,11 +45,6 @@ def audio_rates(lora: LowRankLayers, prefix: str, rate: float) -> dict[str, floa
         if re.fullmatch(OF_AUDIO, name)
         for factor in LowRank._fields
     }
-
-
-def count_parameters(shapes: Iterable[tuple[int, int]], rank: int) -> int:
-    """The LoRA's parameters for layers of these shapes [out, in]."""
-    return sum(rank * (rows + columns) for rows, columns in shapes)
 
 
 def save_lora(
