@@ -10,6 +10,8 @@ import typer
 from rich.markup import escape
 
 from xdub_core.cli.console import answer, progress_bars
+from xdub_core.cli.options import grouped
+from xdub_core.cli.options.judges import JudgeOptions
 
 evaluate_app = typer.Typer(help="Measure what a model's dubs are worth.", no_args_is_help=True)
 
@@ -84,4 +86,27 @@ def evaluate_ablations(
         report = evaluation.ablations(ablations.generator, variants)
     answer.print(report.markdown(), soft_wrap=True, highlight=False)
     for path in write_report(report, folder / "evaluation", "ablations"):
+        answer.print(f"[green]{escape(str(path))}[/]", highlight=False, soft_wrap=True)
+
+
+@evaluate_app.command("dub-it")
+@grouped
+def evaluate_dub_it(
+    judges: JudgeOptions,
+    cases: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON: a list of {name, source, text, language, dubs: {method: file or null}}; files beside it."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("out/dub-it-evaluation"),
+) -> None:
+    """Measure dubs that speak (JUST-DUB-IT and others) beside the copied source, as the paper's tables do."""
+    from xdub_core.evaluation.dub_it.table import evaluate_dubs, read_cases, write_table
+
+    told, judging = read_cases(cases), judges.load()
+    with progress_bars() as show:
+        table = evaluate_dubs(told, judging, show)
+    answer.print(table.markdown(), soft_wrap=True, highlight=False)
+    for path in write_table(table, out):
         answer.print(f"[green]{escape(str(path))}[/]", highlight=False, soft_wrap=True)

@@ -13,8 +13,11 @@ from rich.markup import escape
 
 from xdub_core.cli import interruptible
 from xdub_core.cli.console import answer, progress_bars
+from xdub_core.cli.dub_it_data import make_dub_it_data, write_dub_it_prompts
 
 train_app = typer.Typer(help="Train models by the paper's method.", no_args_is_help=True)
+train_app.command("dub-it-data")(make_dub_it_data)
+train_app.command("dub-it-prompts")(write_dub_it_prompts)
 
 
 @train_app.callback()

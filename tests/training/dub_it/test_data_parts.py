@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from xdub_core.errors import JobError, SettingsError
-from xdub_core.evaluation.dub_it.judges import DubItJudges, FoundMouths
+from xdub_core.evaluation.dub_it.judges import DubItJudges, FoundMouths, found_mouths
 from xdub_core.training.dub_it.data.comfy_client import ComfyClient
-from xdub_core.training.dub_it.data.lips import face_cells, found_mouths, lip_boxes
+from xdub_core.training.dub_it.data.lips import face_cells, lip_boxes
 from xdub_core.training.dub_it.data.models import of_checkpoint, read_nodes
 from xdub_core.training.dub_it.data.pipeline import DataMaker
 from xdub_core.training.dub_it.data.settings import DataSettings

@@ -7,7 +7,7 @@ import pytest
 
 from xdub_core.errors import SettingsError
 from xdub_core.evaluation.dub_it.judges import DubItJudges, FoundMouths, no_mouths
-from xdub_core.evaluation.dub_it.measure import Spoken
+from xdub_core.evaluation.dub_it.video import Spoken
 from xdub_core.training.dub_it.data.quality import (
     QualityMeasures,
     QualityThresholds,

@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from xdub_core.errors import MissingModelError, SettingsError
 
@@ -61,15 +60,15 @@ class SpeakerRecogniser(Protocol):
 class SyncFinder(Protocol):
     """Finds by how much lips and sound are apart, such as SyncNet."""
 
-    def offset(self, frames: Sequence[np.ndarray], fps: Fraction, sound: np.ndarray) -> float:
-        """Frames by which the sound comes late; `frames` uint8 [H, W, 3], `sound` at 16 kHz."""
+    def offset(self, frames: Sequence[np.ndarray], fps: Fraction, sound: np.ndarray) -> float | None:
+        """Frames by which the sound comes late, None where that cannot be told; `sound` at 16 kHz."""
 
 
 class Likeness(Protocol):
     """Says how alike two videos' faces are, such as ArcFace's cosine."""
 
-    def likeness(self, frames: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
-        """1 for the same; `frames`, `others`: uint8 [H, W, 3]."""
+    def likeness(self, frames: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float | None:
+        """1 for the same, None where no face is seen; `frames`, `others`: uint8 [H, W, 3]."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,19 @@ class DubItJudges:
     speaker: SpeakerRecogniser | None = None
     sync: SyncFinder | None = None
     identity: Likeness | None = None
+
+
+BATCH = 32
+"""Frames that a finder of mouths is shown at once."""
+
+
+def found_mouths(finder: MouthFinder, frames: Sequence[np.ndarray]) -> FoundMouths:
+    """The mouths of all frames, a few of which are in memory at once."""
+    parts = [finder.find(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)]
+    if not parts:
+        return no_mouths(0)
+    points, faces = (np.concatenate([getattr(each, name) for each in parts]) for name in ("points", "faces"))
+    return FoundMouths(points, faces)
 
 
 def no_mouths(frames: int) -> FoundMouths:
@@ -110,9 +122,3 @@ def named(where: str, **options: Any) -> Any:
     except AttributeError:
         raise MissingModelError(f"{module} has no {name}: give the judge as package.module:name") from None
     return make(**options)
-
-
-def mean_likeness(embeddings: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
-    """The mean cosine of pictures' embeddings, one with the other of its place (CSIM)."""
-    pairs = list(zip(embeddings, others, strict=False))
-    return float(torch.tensor([cosine(a, b) for a, b in pairs]).mean()) if pairs else 0.0

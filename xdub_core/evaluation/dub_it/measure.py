@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-import numpy as np
-
-from .judges import DubItJudges, FoundMouths, cosine
+from .judges import DubItJudges, FoundMouths, cosine, found_mouths
 from .lips import lip_landmark_distance, mouth_diversity, quality_diversity
 from .sound import duration_error, intensity_correlation
+from .video import Spoken
 from .words import word_error_rate
 
 FEWEST_SEEN = 0.5
 """Share of frames in which a mouth is needed, in both videos, for a measure of lips."""
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """A video with sound. `frames`: uint8 [H, W, 3] at `fps`; `sound`: mono, float [samples] at 16 kHz; its seconds."""
-
-    frames: Sequence[np.ndarray]
-    fps: Fraction
-    sound: np.ndarray
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -52,12 +39,13 @@ def measure_dub(source: Spoken, dub: Spoken, text: str, language: str, judges: D
     """Measure a dub that was to speak `text`. Raises what a judge raises."""
     lmd, diversity, qd = _lips(source, dub, judges)
     both_heard = len(source.sound) > 0 and len(dub.sound) > 0
-    speaker, sync = judges.speaker, judges.sync
+    speaker = judges.speaker
+    offset = None if judges.sync is None else judges.sync.offset(dub.frames, dub.fps, dub.sound)
     return DubItMeasures(
         lmd=lmd,
         mar_diversity=diversity,
         qd=qd,
-        async_frames=None if sync is None else abs(sync.offset(dub.frames, dub.fps, dub.sound)),
+        async_frames=None if offset is None else abs(offset),
         wer=None if judges.words is None else word_error_rate(text, judges.words.words(dub.sound, language)),
         v_sim=None
         if speaker is None or not both_heard
@@ -87,4 +75,4 @@ def _lips(
 ) -> tuple[float | None, float | None, float | None]:
     if judges.mouths is None:
         return None, None, None
-    return measure_lips(judges.mouths.find(source.frames), judges.mouths.find(dub.frames))
+    return measure_lips(found_mouths(judges.mouths, source.frames), found_mouths(judges.mouths, dub.frames))

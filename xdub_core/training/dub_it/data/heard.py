@@ -9,7 +9,7 @@ from xdub_core.audio.decode import SAMPLE_RATE
 from xdub_core.audio.recording import open_recording
 from xdub_core.audio.voice_activity import Span, speech_spans
 from xdub_core.dub_it.times import samples
-from xdub_core.evaluation.dub_it.measure import Spoken
+from xdub_core.evaluation.dub_it.video import Spoken
 
 from .carried import read_frames
 

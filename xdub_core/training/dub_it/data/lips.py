@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xdub_core.evaluation.dub_it.judges import FoundMouths, MouthFinder
+from xdub_core.evaluation.dub_it.judges import FoundMouths
 from xdub_core.files import write_whole
 
 from ..fine_mask import coarse_mask, lip_mask
@@ -18,15 +17,6 @@ MARGIN = 0.5
 """Around the lips, in mouth widths: where they may be when they say something else. (An estimate.)"""
 LEAST_HEIGHT = 0.5
 """Of a mouth that is shut, in its widths."""
-BATCH = 32
-
-
-def found_mouths(finder: MouthFinder, frames: Sequence[np.ndarray]) -> FoundMouths:
-    """The mouths of all frames, a few of which are shown to the finder at once."""
-    parts = [finder.find(frames[start : start + BATCH]) for start in range(0, len(frames), BATCH)]
-    return FoundMouths(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("points", "faces"))
-    )
 
 
 def lip_boxes(mouths: FoundMouths, margin: float = MARGIN) -> np.ndarray:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from xdub_core.errors import JobError, SettingsError
-from xdub_core.evaluation.dub_it.judges import DubItJudges
+from xdub_core.evaluation.dub_it.judges import DubItJudges, found_mouths
 from xdub_core.files import write_text_whole
 from xdub_core.job.lock import FileLock
 from xdub_core.progress import Progress, ProgressCallback, ignore_progress
@@ -33,7 +33,7 @@ from .carrier import Carrier, prefix
 from .comfy_client import ComfyClient
 from .half import Half, Workshop, seed_of
 from .heard import clip_speech
-from .lips import found_mouths, write_mouths
+from .lips import write_mouths
 from .models import LtxNodes
 from .prompts import Script
 from .settings import DataSettings, key_from

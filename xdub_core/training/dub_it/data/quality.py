@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from xdub_core.errors import SettingsError
-from xdub_core.evaluation.dub_it.judges import DubItJudges
+from xdub_core.evaluation.dub_it.judges import DubItJudges, found_mouths
 from xdub_core.evaluation.dub_it.lips import mouth_aspect_ratio
-from xdub_core.evaluation.dub_it.measure import Spoken, measure_lips
+from xdub_core.evaluation.dub_it.measure import measure_lips
+from xdub_core.evaluation.dub_it.video import Spoken
 from xdub_core.evaluation.dub_it.words import word_error_rate
 
 
@@ -123,7 +124,7 @@ def _measures(
 ) -> QualityMeasures:
     lips: dict[str, float | None] = {}
     if judges.mouths is not None:
-        reference, generated = judges.mouths.find(target.frames), judges.mouths.find(source.frames)
+        reference, generated = (found_mouths(judges.mouths, each.frames) for each in (target, source))
         lmd, diversity, qd = measure_lips(reference, generated)
         ratio = mouth_aspect_ratio(generated.points)
         seen = ratio[np.isfinite(ratio)]
