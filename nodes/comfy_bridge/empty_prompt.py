@@ -28,6 +28,17 @@ HOW_TO_GET_IT = (
     "empty_prompt.safetensors into models/text_encoders and choose it there"
 )
 
+NOT_FOLLOWED = {
+    "hooks": ("hooks", None),
+    "area": ("an area", None),
+    "mask": ("a mask", None),
+    "strength": ("a strength", 1.0),
+    "start_percent": ("a range of steps", 0.0),
+    "end_percent": ("a range of steps", 1.0),
+}
+"""What core's nodes put beside a CONDITIONING's embedding, what that is called, and the value at which it does nothing:
+X-Dub's three predictions know nothing of it."""
+
 
 def kept_prompt() -> Path:
     """Where the embedding is kept."""
@@ -76,10 +87,12 @@ def context_for(model: Any, conditioning: Any = None) -> Tensor:
     """The context that a MODEL is sampled with: the CONDITIONING's, where one is connected, or the kept one.
 
     A model of another text width than umt5-xxl's was trained without a text encoder, on zeros. Raises SettingsError
-    for a CONDITIONING of another width, MissingModelError where there is nothing to take.
+    for a CONDITIONING of another width or with more than an embedding in it, MissingModelError where there is nothing
+    to take.
     """
     width = model.model.diffusion_model.config.text_dim
     if conditioning is not None:
+        _require_embedding_alone(conditioning)
         context = conditioning[0][0]
         if context.shape[-1] != width:
             raise SettingsError(
@@ -92,3 +105,16 @@ def context_for(model: Any, conditioning: Any = None) -> Tensor:
     if not kept_prompt().is_file():
         raise MissingModelError(f"X-Dub needs the embedding of an empty prompt, once: {HOW_TO_GET_IT}")
     return padded_context(load_empty_prompt(kept_prompt()))
+
+
+def _require_embedding_alone(conditioning: Any) -> None:
+    """Raise SettingsError for a CONDITIONING that asks for something that would be left out."""
+    beside = conditioning[0][1]
+    found = [what for key, (what, idle) in NOT_FOLLOWED.items() if beside.get(key, idle) not in (None, idle)]
+    if len(conditioning) > 1:
+        found.insert(0, f"{len(conditioning)} conditionings")
+    if found:
+        raise SettingsError(
+            f"the empty_prompt input has {', '.join(dict.fromkeys(found))}, which X-Dub does not follow: connect Empty "
+            "Prompt (X-Dub) to it; a LoRA goes to the MODEL, by Load LoRA or LoRA Expert (X-Dub) at some noise levels"
+        )

@@ -15,8 +15,12 @@ from xdub_core.sampling.schedule import flow_sigmas
 
 SIZE, FRAMES = 64, 13
 SIGMAS = flow_sigmas(20)
-EASY_DB = 34
-"""PSNR of frames with EasyCache at its defaults to those without: between equal and merely alike."""
+EASY_DB = 50
+"""PSNR of frames with EasyCache at its defaults to those without. EasyCache takes the skipping of all branches from the
+one that core predicts first. That is the one without reference and audio, the last that the guider names; it changes
+most from step to step, so that few steps are skipped: 7 of 20, at 57 dB. Where another decides, 12 are, at 41 dB."""
+WINDOW_DB = 40
+"""The same where that branch is not there at first, and leaves early."""
 
 
 def cached(name, model):
@@ -86,7 +90,7 @@ def test_easycache_and_a_speed_give_nearly_the_same_frames_together(dubbed):
 
 def test_easycache_knows_a_branch_that_joins_late_and_leaves_early(dubbed):
     window = Guidance(start=0.95, end=0.4)
-    assert psnr(dubbed("EasyCache", guidance=window), dubbed(guidance=window)) > EASY_DB
+    assert psnr(dubbed("EasyCache", guidance=window), dubbed(guidance=window)) > WINDOW_DB
 
 
 def test_lazycache_is_left_out_and_named(pack, caplog):

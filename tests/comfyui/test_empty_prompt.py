@@ -103,3 +103,31 @@ def test_the_text_encoder_s_file_may_go_once_the_prompt_is_kept(pack, tmp_path, 
 def test_models_without_a_text_encoder_are_sampled_with_zeros(pack):
     context = pack("comfy_bridge.empty_prompt").context_for(model_of_width(16))
     assert torch.equal(context, torch.zeros(1, 1, 16))
+
+
+def beyond_an_embedding(name, conditioning):
+    """A CONDITIONING behind one of core's nodes."""
+    import comfy.hooks
+    from comfy_extras.nodes_hooks import ConditioningSetProperties
+
+    import nodes
+
+    hooks = comfy.hooks.create_hook_lora({}, 1.0, 0.0)
+    return {
+        "hooks": lambda: ConditioningSetProperties().set_properties(conditioning, 1.0, "default", hooks=hooks)[0],
+        "a range of steps": lambda: nodes.ConditioningSetTimestepRange().set_range(conditioning, 0.2, 1.0)[0],
+        "a strength": lambda: nodes.ConditioningSetAreaStrength().append(conditioning, 0.5)[0],
+        "an area": lambda: nodes.ConditioningSetArea().append(conditioning, 64, 64, 0, 0, 1.0)[0],
+        "a mask": lambda: nodes.ConditioningSetMask().append(conditioning, torch.ones(8, 8), "default", 1.0)[0],
+        "2 conditionings": lambda: nodes.ConditioningCombine().combine(conditioning, conditioning)[0],
+    }[name]()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "what", ["hooks", "a range of steps", "a strength", "an area", "a mask", "2 conditionings"]
+)
+def test_what_would_be_left_out_of_a_conditioning_is_refused(pack, what):
+    context_for, conditioning = pack("comfy_bridge.empty_prompt").context_for, [[torch.zeros(1, 1, 16), {}]]
+    assert torch.equal(context_for(model_of_width(16), conditioning), torch.zeros(1, 1, 16))
+    with pytest.raises(SettingsError, match=f"has .*{what}.*Load LoRA or LoRA Expert"):
+        context_for(model_of_width(16), beyond_an_embedding(what, conditioning))
