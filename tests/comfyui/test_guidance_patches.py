@@ -8,6 +8,7 @@ from clips import CONTEXT, random_clip, sample
 from models import RELEASED_HEADS, load_model, put_model, random_state, relative_error
 
 from xdub_core.sampling.guidance import Guidance
+from xdub_core.sampling.reuse import EXACT, SPEEDS
 from xdub_core.sampling.schedule import flow_sigmas
 
 SIGMAS = flow_sigmas(2)
@@ -22,9 +23,9 @@ def model():
 
 @pytest.fixture
 def sampled(pack):
-    def run(model, guidance=CONSTANT, border=0, clip=None):
+    def run(model, guidance=CONSTANT, border=0, clip=None, reuse=EXACT, sigmas=SIGMAS):
         guider = pack("comfy_bridge.guider").ClipGuider
-        return sample(guider(model, guidance, clip or random_clip(), CONTEXT, border), SIGMAS)
+        return sample(guider(model, guidance, clip or random_clip(), CONTEXT, border, reuse), sigmas)
 
     return run
 
@@ -152,6 +153,14 @@ def untouched(model, kind):
 )
 def test_a_function_that_changes_nothing_changes_nothing(model, sampled, kind, guidance):
     assert relative_error(sampled(untouched(model, kind), guidance), sampled(model, guidance)) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["predict", "before", "instead", "after"])
+def test_nor_does_it_at_a_speed(model, sampled, kind):
+    given = {"border": 1, "reuse": SPEEDS["balanced"], "sigmas": flow_sigmas(12)}
+    plain = sampled(model, Guidance(), **given)
+    assert relative_error(sampled(untouched(model, kind), Guidance(), **given), plain) < 1e-4
+    assert relative_error(sampled(model, Guidance(), **given | {"reuse": EXACT}), plain) > 1e-4
 
 
 @pytest.mark.parametrize("node", ["APG", "TCFG", "FreSca", "RescaleCFG"])
