@@ -22,7 +22,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from xdub_core.dub_it.layouts import LTX_2_3, PAPER, PAPER_RELEASE
 from xdub_core.errors import SettingsError, XDubError
 from xdub_core.training.dub_it.examples import PairExamples
-from xdub_core.training.dub_it.lora import new_lora
+from xdub_core.training.dub_it.lora import count_parameters, new_lora
 from xdub_core.training.dub_it.objective import NoisedPair, PairLoss, PairObjective
 from xdub_core.training.dub_it.records import read_manifest
 from xdub_core.training.dub_it.run import train_lora
@@ -238,6 +238,7 @@ def test_the_lora_of_the_real_sizes_has_as_many_parameters_as_the_released_one()
     lora = new_lora(real, 128)
     assert len(lora.names) == 2 * 28
     assert 24 * sum(parameter.numel() for parameter in lora.parameters()) == 1_233_125_376
+    assert 24 * count_parameters(real, 128) == 1_233_125_376
 
 
 @pytest.mark.parametrize("weights", [torch.bfloat16, torch.float8_e4m3fn])

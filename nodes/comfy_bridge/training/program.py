@@ -6,16 +6,21 @@ import sys
 from pathlib import Path
 
 import comfy.model_management
+from safetensors import SafetensorError
 
 from xdub_core.dub_it.layouts import layout_named
-from xdub_core.errors import SettingsError
+from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.progress import Progress
-from xdub_core.training.dub_it.run import checked_pairs, train_lora
+from xdub_core.training.dub_it.lora import count_parameters
+from xdub_core.training.dub_it.run import Trained, checked_pairs, train_lora
 from xdub_core.training.dub_it.settings import LoraTraining
 from xdub_core.training.settings_file import read_settings
 
 from .loading import load_trained
 from .velocity import core_trains
+
+LEARNING_BYTES = 16
+"""Of a parameter of the LoRA: itself, its gradient, and AdamW's two moments, in float32."""
 
 
 def train(config: Path, model: Path, pairs: Path, out: Path) -> Path:
@@ -23,6 +28,7 @@ def train(config: Path, model: Path, pairs: Path, out: Path) -> Path:
     settings = read_settings(config, LoraTraining)
     checked_pairs(pairs)
     loaded = load_trained(model, layout_named(settings.layout), settings.weights)
+    _say(_sizes(loaded, settings.rank))
     try:
         with core_trains():
             return train_lora(settings, loaded, pairs, out, on_progress=_tell)
@@ -31,9 +37,27 @@ def train(config: Path, model: Path, pairs: Path, out: Path) -> Path:
             f"{loaded.device} has no room for the training: set weights to float8_e4m3fn, make pairs of fewer frames "
             "or pixels, or take a device with more memory"
         ) from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{out} cannot be written ({str(error).splitlines()[0]}): the same command goes on from what is there"
+        ) from None
+
+
+def _sizes(model: Trained, rank: int) -> str:
+    """A line on what is frozen and what learns, and the memory of both."""
+    frozen, learning = list(model.module.parameters()), count_parameters(model.module, rank)
+    held = sum(weight.numel() * weight.element_size() for weight in frozen) / 2**30
+    return (
+        f"LTX-{model.version} on {model.device}: {sum(weight.numel() for weight in frozen):,} frozen parameters in "
+        f"{held:.1f} GiB, {learning:,} of the LoRA in {learning * LEARNING_BYTES / 2**30:.1f} GiB with AdamW's state"
+    )
 
 
 def _tell(progress: Progress) -> None:
     losses = ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-    sys.stdout.write(f"step {progress.done} of {progress.total}: {losses}\n")
+    _say(f"step {progress.done} of {progress.total}: {losses}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -109,6 +109,8 @@ def test_two_of_one_name_are_told(tmp_path):
         (lambda tensors: tensors.update(target_audio=torch.zeros(8, 16)), "target_audio"),
         (lambda tensors: tensors.update(text=torch.zeros(0, 12)), "empty"),
         (lambda tensors: tensors.update(text=torch.zeros(5, 12, dtype=torch.int64)), "no float"),
+        (lambda tensors: tensors["source_audio"].fill_(torch.nan), "source_audio holds numbers"),
+        (lambda tensors: tensors["face"].fill_(-0.5), "face is not within"),
         (
             lambda tensors: tensors.update(
                 source_audio=torch.zeros(8, 8, 16), target_audio=torch.zeros(8, 8, 16)
@@ -139,13 +141,17 @@ def test_a_missing_and_a_cut_file_are_told(tmp_path):
 
 
 def test_an_odd_pair_is_not_written(tmp_path):
-    odd = replace(pair(), source_audio=torch.zeros(8, 3, 16))
-    with pytest.raises(XDubError, match="source_audio"):
-        write_pair(tmp_path / "a.safetensors", odd)
+    made = pair()
+    huge = replace(made, source_audio=1e6 * made.source_audio)  # beyond half precision
+    for odd in (replace(made, source_audio=torch.zeros(8, 3, 16)), huge):
+        with pytest.raises(XDubError, match="source_audio"):
+            write_pair(tmp_path / "a.safetensors", odd)
     assert list(tmp_path.iterdir()) == []
 
 
 def _told(folder, words):
     with pytest.raises(XDubError, match=words) as caught:
-        check_records(folder, read_manifest(folder))
+        manifest = read_manifest(folder)
+        check_records(folder, manifest)
+        read_pair(folder, manifest.records[0])
     assert "\n" not in str(caught.value)

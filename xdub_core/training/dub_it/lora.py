@@ -37,6 +37,16 @@ def new_lora(transformer: nn.Module, rank: int, seed: int = 0) -> LowRankLayers:
     return LowRankLayers(new_layers(transformer, rank, TARGETS, seed))
 
 
+def count_parameters(transformer: nn.Module, rank: int) -> int:
+    """How many parameters `new_lora` has."""
+    weights = (
+        module.get_parameter("weight")
+        for name, module in transformer.named_modules()
+        if re.fullmatch(TARGETS, name)
+    )
+    return sum(rank * sum(weight.shape) for weight in weights)
+
+
 def audio_rates(lora: LowRankLayers, prefix: str, rate: float) -> dict[str, float]:
     """`rate` for each of the LoRA's parameters that learn sound, by its name, which begins with `prefix`."""
     return {

@@ -103,20 +103,22 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_pair(path: Path, pair: Pair) -> None:
-    """Write a pair's tensors, whole or not at all, in half precision. Raises CheckpointError for odd shapes."""
+    """Write a pair's tensors, whole or not at all, in half precision. Raises CheckpointError for what is no pair."""
     tensors = {name: value for name, value in vars(pair).items() if isinstance(value, Tensor)}
     _check_shapes({name: tuple(value.shape) for name, value in tensors.items()}, str(path))
     kinds = {name: STORED_TEXT if name == "text" else STORED for name in tensors}
-    path.parent.mkdir(parents=True, exist_ok=True)
     stored = {name: value.to(kinds[name]) for name, value in tensors.items()}
+    _check_numbers(stored, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_tensors(path, stored, {_RAW_TEXT: str(pair.raw_text).lower()})
 
 
 def read_pair(folder: Path, record: Record) -> Pair:
-    """A record's pair, on the CPU. Raises CheckpointError as `check_pair` does."""
+    """A record's pair, on the CPU. Raises CheckpointError as `check_pair` does, and for odd numbers."""
     file = check_pair(folder, record)
-    raw = file.metadata[_RAW_TEXT] == "true"
-    return Pair(**{name: file.read(name) for name in file.shapes}, raw_text=raw)
+    tensors = {name: file.read(name) for name in file.shapes}
+    _check_numbers(tensors, str(file.path))
+    return Pair(**tensors, raw_text=file.metadata[_RAW_TEXT] == "true")
 
 
 def check_pair(folder: Path, record: Record) -> TensorFile:
@@ -175,6 +177,13 @@ def _check_shapes(shapes: Mapping[str, Sequence[int]], where: str) -> None:
             )
     if len(shapes["text"]) != 2 or 0 in (*video, *audio, *shapes["text"]):
         raise CheckpointError(f"{where} holds an empty clip, or a text that is no matrix; make it again")
+
+
+def _check_numbers(tensors: Mapping[str, Tensor], where: str) -> None:
+    if odd := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise CheckpointError(f"{where}: {odd[0]} holds numbers that are not finite; make it again")
+    if "face" in tensors and not 0 <= tensors["face"].min() <= tensors["face"].max() <= 1:
+        raise CheckpointError(f"{where}: face is not within 0 to 1; make it again")
 
 
 def _record(row: object, where: str) -> Record:

@@ -17,7 +17,7 @@ from xdub_core.training.dub_it.settings import LoraTraining
 from xdub_core.weights.stated import stated_object
 
 RUN_FILE = "run.json"
-MAY_CHANGE = ("steps", "saved", "save_every", "checkpoint_every", "log_every", "workers")
+MAY_CHANGE = ("steps", "saved", "save_every", "checkpoint_every", "log_every")
 """Settings that a run may go on with another of: more steps, and what does not touch the weights."""
 
 

@@ -44,7 +44,6 @@ class LoraTraining:
     save_every: int = 250
     checkpoint_every: int = 250
     log_every: int = 1
-    workers: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +75,5 @@ class LoraTraining:
             precision="float32",
             checkpoint_every=self.checkpoint_every,
             log_every=self.log_every,
-            workers=self.workers,
             seed=self.seed,
         )
