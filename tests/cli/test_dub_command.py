@@ -476,3 +476,15 @@ def test_an_output_without_a_name_is_told(run, files, name):
     )
     assert outcome.code == 2
     assert "this is a folder" in outcome.err and "Traceback" not in outcome.err
+
+
+def test_a_speed_that_there_is_none_of_is_refused(run, files):
+    for wrong in ("quick", "0.1,0.2", "0.1,0.2,7"):
+        assert_refused(dub(run, files, "--speed", wrong), files, "use")
+
+
+def test_limits_of_one_s_own_are_a_speed(run, files):
+    for name, speed in (("exact", "exact"), ("kept", "0.9,1,1")):
+        outcome = dub(run, files, "--steps", "3", "--speed", speed, out=f"{name}.mp4")
+        assert outcome.code == 0, outcome.err
+    assert not np.array_equal(frames_of(files / "exact.mp4"), frames_of(files / "kept.mp4"))

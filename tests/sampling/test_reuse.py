@@ -12,7 +12,16 @@ from xdub_core.job.keys import key_of
 from xdub_core.sampling.clip_sampling import ClipInputs, SamplerSettings, sample_clip
 from xdub_core.sampling.guidance import UNGUIDED, Guidance, Velocities
 from xdub_core.sampling.prediction_memory import PredictionMemory
-from xdub_core.sampling.reuse import EXACT, SPEEDS, Due, Reuse, predictions_planned, reuse_named, terms_of
+from xdub_core.sampling.reuse import (
+    EXACT,
+    LIMITS,
+    SPEEDS,
+    Due,
+    Reuse,
+    predictions_planned,
+    reuse_named,
+    terms_of,
+)
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES, flow_sigmas
 
@@ -229,9 +238,34 @@ def test_terms_build_on_the_last_branch_that_counts():
     assert terms_of((0.0, 0.0, 1.0)) == ((2,),)
 
 
+def test_limits_of_one_s_own_are_written_out():
+    assert reuse_named(LIMITS) == SPEEDS["balanced"]
+    assert reuse_named("0, 0, 0").exact
+    assert reuse_named("0.1,0,0.5") == Reuse(whole=0.1, reference=0.5)
+
+
+def test_each_limit_alone_saves_predictions_of_its_own():
+    def planned(**limits):
+        return predictions_planned(Guidance(), Reuse(**limits), LEVELS)
+
+    assert set(planned(whole=0.1)) == {0, 3}
+    assert set(planned(reference=0.1)) == {2, 3}
+    late = planned(
+        audio=0.1
+    )  # what the reference changes is found from the same predictions, so in every step
+    assert set(late) == {3}
+    assert set(planned(audio=0.1, reference=1.0)) == {1, 2, 3}
+
+
 def test_a_name_that_is_not_there_names_those_that_are():
-    with pytest.raises(SettingsError, match="a speed named 'quick': use exact, balanced or fast"):
+    with pytest.raises(SettingsError, match="a speed named 'quick': use exact, balanced, fast, or limits"):
         reuse_named("quick")
+    for wrong in ("", "0.1", "0.1,0.2", "0.1,0.2,x", "0.1,0.2,0.3,0.4"):
+        with pytest.raises(SettingsError, match=r"limits of your own, as 0\.035"):
+            reuse_named(wrong)
+    for outside in ("1.5,0,0", "0,-0.1,0", "0,0,nan", "inf,0,0"):
+        with pytest.raises(SettingsError, match="use 0 to 1"):
+            reuse_named(outside)
     with pytest.raises(SettingsError, match=r"a limit of 1.5 .*whole.*: use 0 to 1"):
         Reuse(whole=1.5)
 

@@ -74,12 +74,24 @@ SPEEDS: Mapping[str, Reuse] = {
 predictions in 30 steps; `benchmarks/speed_quality.py` shows what they cost in likeness."""
 
 
+LIMITS = "0.035,0.1,0.02"
+"""How limits of one's own are written: whole, audio, reference."""
+
+
 def reuse_named(name: str) -> Reuse:
-    """One of `SPEEDS`. Raises SettingsError for another name."""
-    if name not in SPEEDS:
-        *others, last = SPEEDS
-        raise SettingsError(f"a speed named {name!r}: use {', '.join(others)} or {last}")
-    return SPEEDS[name]
+    """One of `SPEEDS`, or limits of one's own, written as `LIMITS`.
+
+    Raises SettingsError for another name, for what are not three numbers, and for a limit outside 0..1.
+    """
+    if name in SPEEDS:
+        return SPEEDS[name]
+    try:
+        whole, audio, reference = map(float, name.split(","))
+    except ValueError:
+        raise SettingsError(
+            f"a speed named {name!r}: use {', '.join(SPEEDS)}, or limits of your own, as {LIMITS}"
+        ) from None
+    return Reuse(whole, audio, reference)
 
 
 @dataclass

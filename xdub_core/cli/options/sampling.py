@@ -12,7 +12,7 @@ from xdub_core.dub.clip_plan import ClipGeometry
 from xdub_core.dub.settings import DubSettings
 from xdub_core.sampling.clip_sampling import SamplerSettings
 from xdub_core.sampling.guidance import Guidance
-from xdub_core.sampling.reuse import reuse_named
+from xdub_core.sampling.reuse import LIMITS, reuse_named
 from xdub_core.sampling.samplers import SAMPLERS
 from xdub_core.sampling.schedule import SCHEDULES
 
@@ -54,7 +54,9 @@ class SamplingOptions:
         str | None,
         _option(
             help="exact: every prediction of the model is made. balanced: half of them, fast: a quarter; earlier ones "
-            "stand in for the rest, which changes the picture a little. Default: exact."
+            "stand in for the rest, which changes the picture a little. Or three limits of your own, as "
+            f"{LIMITS} (balanced): how far the noise, which falls from 1 to 0, may fall before the prediction is made "
+            "again, and before what audio and reference change is, both times how much they are guided. Default: exact."
         ),
     ] = None
     seed: Annotated[int, _option(help="Same seed, same dub.")] = 42
