@@ -83,6 +83,9 @@ class WithWhat:
         ),
     ] = None
     version: Annotated[str, _with(help="Of LTX-2: 2.0 or 2.3.")] = "2.0"
+    layout: Annotated[
+        str, _with(help="In whose form the pairs' prompts are: paper, paper release or ltx 2.3.")
+    ] = "paper"
     steps: Annotated[int, _with(help="Sampling steps.")] = 30
     guidance: Annotated[float, _with(help="CFG.")] = 3.0
     sampler: Annotated[str, _with(help="ComfyUI's name of it.")] = "euler"
@@ -135,4 +138,5 @@ def data_settings(made: WhatIsMade, using: WithWhat, kept: WhatIsKept) -> DataSe
         mask=FineMaskSettings(made.mask_threshold, made.mask_channels),  # type: ignore[arg-type]
         quality=QualityThresholds(*least),
         lip_margin=made.lip_margin,
+        layout=using.layout,
     )

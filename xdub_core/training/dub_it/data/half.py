@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from xdub_core.dub_it.layouts import PAPER
+from xdub_core.dub_it.layouts import layout_named
 from xdub_core.dub_it.prompt import dub_prompt
 from xdub_core.dub_it.times import samples, sound_latents
 from xdub_core.errors import SettingsError
@@ -89,7 +89,8 @@ class Half:
         verdict = self._once("verdict", key_from(made, self.shop.settings.quality), self._judge)
         facts: Facts = {"name": self.name, **verdict}
         if verdict["kept"]:
-            pair = self._once("pair", key_from(made, "pair"), lambda: self._encode(key_from(made, "pair")))
+            key = key_from(made, self.shop.settings.layout)
+            pair = self._once("pair", key, lambda: self._encode(key))
             facts["record"] = {**pair, "about": self._about(mask, verdict)}
         return facts
 
@@ -173,7 +174,10 @@ class Half:
         """Both clips as latents, and the prompt of the target's words, written as a pair."""
         shop, clip = self.shop, self.shop.settings.clip
         script, number = self.script, self.number
-        prompt = dub_prompt(PAPER, script.speaker, script.language(number), script.said(number))
+        layout = layout_named(shop.settings.layout)
+        prompt = dub_prompt(
+            layout, script.speaker, script.language(number), script.said(number), script.scene
+        )
         source = self._encoded_there(key, "source", self._file(f"{LETTERS}.mp4"), self._file(f"{WORDS}.flac"))
         target = self._encoded_there(key, "target", self.folder / "clip.mp4", self.folder / "clip.flac")
         graph = workflows.encoding(shop.models, (source, target), prompt, prefix(key, "pair"))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from xdub_core.dub_it.layouts import PAPER, layout_named
 from xdub_core.errors import SettingsError
 from xdub_core.job.keys import key_of
 
@@ -21,7 +22,10 @@ VERSIONS = ("2.0", "2.3")
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How data is made. `version`: of the LTX-2 that makes it; `lip_margin`: around the lips, in mouth widths."""
+    """How data is made. `version`: of the LTX-2 that makes it; `lip_margin`: around the lips, in mouth widths.
+
+    `layout`: in whose form the pairs' prompts are, by its name; see `xdub_core.dub_it.layouts`.
+    """
 
     version: str = "2.0"
     seed: int = 0
@@ -31,8 +35,10 @@ class DataSettings:
     mask: FineMaskSettings = field(default_factory=FineMaskSettings)
     quality: QualityThresholds = field(default_factory=QualityThresholds)
     lip_margin: float = MARGIN
+    layout: str = PAPER.name
 
     def __post_init__(self) -> None:
+        layout_named(self.layout)
         if self.version not in VERSIONS:
             raise SettingsError(f"data of LTX-{self.version} cannot be made: choose {' or '.join(VERSIONS)}")
         if not 0 <= self.lip_margin < 10:
