@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,8 +11,7 @@ from pathlib import Path
 import comfy.ldm.lightricks.av_model
 import comfy.model_management
 import comfy.ops
-import comfy.sd
-import comfy.utils
+import folder_paths
 import ltx
 import pytest
 import torch
@@ -19,6 +19,7 @@ import yaml
 from safetensors.torch import load_file
 from torch.autograd.graph import saved_tensors_hooks
 
+import nodes
 from xdub_core.dub_it.layouts import LTX_2_3, PAPER, PAPER_RELEASE
 from xdub_core.errors import SettingsError, XDubError
 from xdub_core.training.dub_it.examples import PairExamples
@@ -92,6 +93,23 @@ def test_training_gives_the_transformer_what_a_dub_gives_it(pack, training, vers
             found, heard = training("velocity").LtxVelocity(model, layout)(noised(version, shown))
     torch.testing.assert_close(found, picture[:, :, : shown.video.shape[2]], rtol=0, atol=2e-6)
     torch.testing.assert_close(heard, sound, rtol=0, atol=2e-6)
+
+
+def test_a_raw_text_goes_through_the_model_s_own_connectors(training, version):
+    model, shown = ltx.transformer(version), ltx.scene()
+    transformer, velocity = model.model.diffusion_model, training("velocity")
+    widths = training("loading").text_widths(transformer)
+    text = torch.randn(1, 7, *widths[True])
+    with torch.no_grad(), velocity.core_trains():
+        whole = transformer.preprocess_text_embeds(text, unprocessed=True)
+        assert whole.shape[-1] in widths[False]
+        predict, pair = velocity.LtxVelocity(model, PAPER), noised(version, shown)
+        raw, same, other = (
+            predict(replace(pair, text=each, raw_text=is_raw))[0]
+            for each, is_raw in ((text, True), (whole, False), (2 * text, True))
+        )
+    assert torch.equal(raw, same)
+    assert not torch.equal(raw, other)
 
 
 def test_gradients_are_those_without_checkpoints(pack, training, version):
@@ -195,7 +213,7 @@ def mean_losses(model, folder, predict):
 
 def test_fifty_steps_lower_both_losses_and_core_loads_the_lora(pack, training, version, folder, tmp_path):
     loading, velocity = training("loading"), training("velocity")
-    model, shown = ltx.transformer(version), ltx.scene(frames=2, sounds=9)
+    model, shown = ltx.transformer(version, layers=1), ltx.scene(frames=2, sounds=9)
     out, settings = tmp_path / "out", replace(SMALL, steps=50, save_every=50)
     with torch.no_grad():
         before = ltx.predict(model, version, shown)
@@ -203,10 +221,11 @@ def test_fifty_steps_lower_both_losses_and_core_loads_the_lora(pack, training, v
         unlearnt = mean_losses(model, folder, velocity.LtxVelocity(model, PAPER))
         path = train_lora(settings, loading.trained(model, PAPER), folder, out)
 
-    state, metadata = comfy.utils.load_torch_file(str(path), return_metadata=True)
-    assert len(state) == 2 * 28 * 2
-    loaded, _ = comfy.sd.load_lora_for_models(model, None, state, 1.0, 0.0, metadata)
-    assert len(loaded.patches) == 28 * 2
+    loras = Path(folder_paths.get_folder_paths("loras")[0])
+    loras.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, loras / f"dub-{version}.safetensors")
+    (loaded,) = nodes.LoraLoaderModelOnly().load_lora_model_only(model, f"dub-{version}.safetensors", 1.0)
+    assert len(loaded.patches) == 28
     comfy.model_management.load_models_gpu([loaded])
     try:
         with torch.no_grad(), velocity.core_trains():
@@ -283,10 +302,10 @@ def test_a_change_in_place_of_what_a_gradient_needs_is_never_passed_over(trainin
 PROGRAM = PACK / "nodes" / "comfy_bridge" / "training"
 
 
-def program(config, model, folder, out):
+def program(config, model, folder, out, device="cpu"):
     """The program's process, not waited for."""
     command = [sys.executable, PROGRAM, config, "--model", model, "--pairs", folder, "--out", out]
-    command += ["--comfyui", os.environ["XDUB_INSIDE_COMFYUI"], "--device", "cpu"]
+    command += ["--comfyui", os.environ["XDUB_INSIDE_COMFYUI"], "--device", device]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -337,7 +356,7 @@ def test_what_is_wrong_is_told_in_a_line(training, tmp_path):
     _told("LTX-2.0, and the model is LTX-2.3", lambda: train_lora(SMALL, loaded, folder, tmp_path / "out"))
 
     config = write_config(tmp_path / "config.yaml", SMALL)
-    process = program(config, model, folder, tmp_path / "out")
+    process = program(config, model, folder, tmp_path / "out", "auto")
     _, errors = process.communicate()
     assert process.returncode == 2
     assert errors.splitlines()[-1].startswith("the pairs in ")

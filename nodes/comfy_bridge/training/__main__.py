@@ -20,11 +20,18 @@ NAME = "comfyui_x_dub"
 def main() -> int:
     """The exit code: 0, 2 for what somebody can mend (said in one line), 130 where they stopped it."""
     given = _arguments()
-    _start_core(given.comfyui, given.device)
-    _import_pack()
+    try:
+        _start_core(given.comfyui, given.device)
+        _import_pack()
+        program = importlib.import_module(f"{NAME}.nodes.comfy_bridge.training.program")
+    except ImportError as error:
+        told = (
+            f"{error}: run this with ComfyUI's own Python, which has its packages and the pack's, pyyaml too"
+        )
+        sys.stderr.write(f"{told}\n")
+        return 2
     from xdub_core.errors import XDubError
 
-    program = importlib.import_module(f"{NAME}.nodes.comfy_bridge.training.program")
     try:
         path = program.train(given.config, given.model, given.pairs, given.out)
     except XDubError as error:
@@ -57,7 +64,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--comfyui", type=Path, help="ComfyUI's folder; else COMFYUI_PATH, or the pack's own ComfyUI"
     )
-    parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="auto: what ComfyUI finds")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu"), default="auto", help="auto: a GPU where there is one"
+    )
     given = parser.parse_args()
     given.comfyui = given.comfyui or Path(os.environ.get("COMFYUI_PATH") or PACK.parent.parent)
     if not (given.comfyui / "comfy" / "sd.py").is_file():
@@ -73,7 +82,15 @@ def _start_core(comfyui: Path, device: str) -> None:
     comfy.options.enable_args_parsing(False)
     from comfy.cli_args import args
 
-    args.cpu = device == "cpu"
+    args.cpu = device == "cpu" or not _has_accelerator()
+
+
+def _has_accelerator() -> bool:
+    """Whether PyTorch sees a GPU; core only asks where it was not told to use the CPU, and breaks without one."""
+    import torch
+
+    accelerator = getattr(torch, "accelerator", torch.cuda)
+    return accelerator.is_available()
 
 
 def _import_pack() -> None:

@@ -1,7 +1,7 @@
 """Gradient checkpoints around the blocks of core's LTX-2, with right gradients.
 
 Core adds to its hidden states in place, after a norm that keeps them for its gradient. Plain autograd refuses that.
-PyTorch's own checkpoints do not notice: they would take the states as they are in the end, and be a few per cent wrong.
+PyTorch's own checkpoints do not notice: they would take the states as they are in the end, and be wrong.
 Here a block is computed again with copies of whatever is changed afterwards.
 """
 
