@@ -31,10 +31,6 @@ class DubItSecondStage(io.ComfyNode):
                     tooltip="Of this stage. For the LoRA of LTX-2 19B: the model with the distilled LoRA, and without "
                     "that for dubbing. For ltx 2.3: the same as in the first.",
                 ),
-                io.Conditioning.Input(
-                    "positive", tooltip="The prompt, encoded, as Dub It Conditioning has it."
-                ),
-                io.Conditioning.Input("negative", tooltip="The negative prompt, encoded."),
                 io.Vae.Input("vae", tooltip="The same that Dub It Conditioning has."),
                 io.LatentUpscaleModel.Input("upscale_model", tooltip="LTX-2's spatial upscaler x2."),
             ],
@@ -54,8 +50,6 @@ class DubItSecondStage(io.ComfyNode):
         cls,
         latent: dict[str, Any],
         model: Any,
-        positive: list[Any],
-        negative: list[Any],
         vae: Any,
         upscale_model: Any,
     ) -> io.NodeOutput:
@@ -64,5 +58,5 @@ class DubItSecondStage(io.ComfyNode):
 
         source = source_of_dub(latent)
         clip = source.clip(source.whole)
-        made = second_stage(latent, model, (positive, negative), vae, clip, upscale_model)
+        made = second_stage(latent, model, vae, clip, upscale_model)
         return io.NodeOutput(made.model, made.positive, made.negative, made.latent)

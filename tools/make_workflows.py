@@ -25,12 +25,13 @@ def main() -> None:
     schemas = load_schemas(sys.argv[1])
     from blueprint_format import blueprint_file
     from blueprint_recipes import BLUEPRINTS
+    from dub_it_recipes import DUB_IT
     from workflow_format import api_format, ui_format
     from workflow_recipes import RECIPES
 
     folder = PACK / "workflows"
     (folder / "api").mkdir(parents=True, exist_ok=True)
-    for recipe in RECIPES:
+    for recipe in (*RECIPES, *DUB_IT):
         write(folder / f"{recipe.name}.json", ui_format(recipe, schemas))
         write(folder / "api" / f"{recipe.name}.json", api_format(recipe))
     (PACK / "subgraphs").mkdir(exist_ok=True)

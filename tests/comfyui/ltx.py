@@ -118,37 +118,59 @@ _VOCODER |= {
 
 def transformer(version: str, layers: int = 2, seed: int = 0, dtype: torch.dtype | None = None) -> Any:
     """A MODEL of that version; `dtype`: of its weights, as Load Diffusion Model's weight_dtype has it."""
+    state, config = transformer_state(version, layers, seed)
     options = {} if dtype is None else {"dtype": dtype}
-    return comfy.sd.load_diffusion_model_state_dict(*_transformer_state(version, layers, seed, options))
+    return comfy.sd.load_diffusion_model_state_dict(state, options, {"config": json.dumps(config)})
 
 
 def write_transformer(path: Path, version: str, layers: int = 2, seed: int = 0) -> Path:
     """The same as a file."""
-    state, _, metadata = _transformer_state(version, layers, seed, {})
-    save_file(state, path, metadata)
+    state, config = transformer_state(version, layers, seed)
+    save_file(state, path, {"config": json.dumps(config)})
     return path
 
 
-def _transformer_state(version: str, layers: int, seed: int, options: dict[str, Any]) -> tuple[Any, ...]:
+State = tuple[dict[str, Tensor], dict[str, Any]]
+"""Weights, and the configuration that stands in a file's metadata."""
+
+
+def transformer_state(version: str, layers: int = 2, seed: int = 0) -> State:
+    """Of the transformer alone."""
     config = _COMMON | _OF_VERSION[version] | {"num_layers": layers}
     made = comfy.ldm.lightricks.av_model.LTXAVModel(
         **config, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init
     )
-    return random_state(made, seed), options, {"config": json.dumps({"transformer": config})}
+    return random_state(made, seed), {"transformer": config}
+
+
+def video_vae_state(seed: int = 1) -> State:
+    """Of the VAE of pictures."""
+    made = comfy.ldm.lightricks.vae.causal_video_autoencoder.VideoVAE(config=_VIDEO_VAE)
+    return random_state(made, seed), {"vae": _VIDEO_VAE}
+
+
+def audio_vae_state(seed: int = 2) -> State:
+    """Of the VAE of sound, whose vocoder makes 24 kHz."""
+    config = {"audio_vae": _AUDIO_VAE, "vocoder": _VOCODER}
+    made = comfy.ldm.lightricks.vae.audio_vae.AudioVAE(metadata={"config": json.dumps(config)})
+    return random_state(made, seed), config
+
+
+def upscaler_state(seed: int = 6) -> State:
+    """Of a spatial upscaler x2; the configuration is not within a section of its own."""
+    config = {"in_channels": 128, "mid_channels": 32, "num_blocks_per_stage": 1, "dims": 3}
+    made = LatentUpsampler.from_config(config, operations=comfy.ops.disable_weight_init).float()
+    return random_state(made, seed), config
 
 
 def video_vae(seed: int = 1) -> Any:
     """The VAE of pictures."""
-    made = comfy.ldm.lightricks.vae.causal_video_autoencoder.VideoVAE(config=_VIDEO_VAE)
-    return _vae(random_state(made, seed), {"vae": _VIDEO_VAE})
+    return _vae(*video_vae_state(seed))
 
 
 def audio_vae(seed: int = 2) -> Any:
-    """The VAE of sound, whose vocoder makes 24 kHz."""
-    config = {"audio_vae": _AUDIO_VAE, "vocoder": _VOCODER}
-    metadata = {"config": json.dumps(config)}
-    made = comfy.ldm.lightricks.vae.audio_vae.AudioVAE(metadata=metadata)
-    return _vae(random_state(made, seed), config)
+    """The VAE of sound."""
+    return _vae(*audio_vae_state(seed))
 
 
 def conditioning(version: str, tokens: int = 5, seed: int = 3) -> list[Any]:
@@ -327,8 +349,8 @@ class Words:
 
 def upscaler(seed: int = 6) -> Any:
     """A LATENT_UPSCALE_MODEL of twice the size, as core's loader makes it of a file."""
-    config = {"in_channels": 128, "mid_channels": 32, "num_blocks_per_stage": 1, "dims": 3}
+    state, config = upscaler_state(seed)
     made = LatentUpsampler.from_config(config, operations=comfy.ops.disable_weight_init).float()
-    made.load_state_dict(random_state(made, seed))
+    made.load_state_dict(state)
     cpu = torch.device("cpu")
     return comfy.model_patcher.CoreModelPatcher(made, load_device=cpu, offload_device=cpu)

@@ -15,7 +15,11 @@ from canvas import RENDERERS, SHOWN_ONLY, Canvas, group_box, node_box
 
 PACK = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((PACK / "workflows").glob("*.json"))
-CROSSINGS = {"2_built_in_model_every_step": 26, "4_released_model_every_step": 22}
+CROSSINGS = {
+    "2_built_in_model_every_step": 26,
+    "4_released_model_every_step": 22,
+    "11_dub_it_every_step": 18,
+}
 """Where wires must cross: the order of sockets is given, and one thing goes to many. The others: see FEW."""
 FEW = 2
 READABLE = 8 / 14

@@ -43,7 +43,8 @@ STILL_CRF = 33
 class MadeOf:
     """What a dub's latent is made of: frames of the source, at which rate, in which framing; latents of its guide.
 
-    `layout`, `version`: of the context, and of the LTX-2 that it is for. `source`: the whole video, where it is that.
+    `layout`, `version`: of the context, and of the LTX-2 that it is for. `conditionings`: of the prompts, without any
+    context. `source`: the whole video, where it is that.
     """
 
     frames: int
@@ -52,6 +53,7 @@ class MadeOf:
     guide_latents: int
     layout: Layout
     version: str
+    conditionings: tuple[list[Any], list[Any]]
     source: Source | None = None
 
 
@@ -114,7 +116,8 @@ def dub_context(
         )
     (latent,) = LTXVConcatAVLatent.execute(latent, {"samples": _empty_sound(clip, vaes[1])}).args
     frames = len(clip.images)
-    latent[MADE_OF] = MadeOf(frames, clip.fps, made, latent_frames(frames), layout, ltx_version(model))
+    guide, version = latent_frames(frames), ltx_version(model)
+    latent[MADE_OF] = MadeOf(frames, clip.fps, made, guide, layout, version, conditionings)
     return Context(in_layout(model, layout), positive, negative, latent)
 
 

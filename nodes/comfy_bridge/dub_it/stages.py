@@ -100,7 +100,7 @@ def sampled(
     if models.upscaler is None:
         return latent
     model = models.model if models.refiner is None else models.refiner
-    second = second_stage(latent, model, conditionings, models.vae, clip, models.upscaler)
+    second = second_stage(latent, model, models.vae, clip, models.upscaler)
     both, noise = (second.positive, second.negative), torch.tensor(recipe.refine)
     refined = _sample(second.model, both, second.latent, noise, 1.0, choices.seed)
     sound = latent["samples"].unbind()[1]
@@ -110,15 +110,14 @@ def sampled(
 def second_stage(
     latent: dict[str, Any],
     model: Any,
-    conditionings: Conditionings,
     vae: Any,
     clip: Clip,
     upscaler: Any,
 ) -> Context:
     """The context of the same clip at twice the size: its sound stays, its picture is drawn anew from some noise.
 
-    `latent`: of the first stage, sampled. `model`: of the second. `conditionings`: of the prompts alone, without
-    context. Raises CheckpointError or SettingsError where something connected does not belong together.
+    `latent`: of the first stage, sampled. `model`: of the second. Raises CheckpointError or SettingsError where
+    something connected does not belong together.
     """
     facts = made_of(latent)
     layout = facts.layout
@@ -132,7 +131,7 @@ def second_stage(
             "upscale_model does not double the picture's size: load LTX-2's spatial upscaler x2"
         )
     twice = Framing(facts.framing.source, _doubled(facts.framing.scaled), _doubled(facts.framing.padded))
-    both = LTXVConditioning.execute(*conditionings, float(clip.fps)).args
+    both = LTXVConditioning.execute(*facts.conditionings, float(clip.fps)).args
     *both, picture = with_picture(both, vae, clip, twice, layout.first_frame, large["samples"])
     if recipe_for(layout).refine_with_sound:
         reference = {"tokens": tokens_of(audio)}
