@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 
 from xdub_core.dub_it.layouts import PAPER
 from xdub_core.errors import JobError
+from xdub_core.evaluation.dub_it.judges import DubItJudges, no_mouths
 from xdub_core.training.dub_it.data import workflows
 from xdub_core.training.dub_it.data.carried import latents_of, mask_video, padded_wave, read_frames
 from xdub_core.training.dub_it.data.carrier import Carrier
@@ -114,6 +116,18 @@ def test_other_thresholds_judge_anew_and_make_nothing(server, made, tmp_path_fac
     assert "the lips are the target's own" in (folder / "verdicts.json").read_text()
     assert tiny_ltx.maker(folder, server.address).make(scripts(2)).kept == 4
     assert len(history(server)) == before
+
+
+def test_halves_without_lips_are_given_up_and_it_is_told_why(server, made, tmp_path):
+    class Blind:
+        def find(self, frames):
+            return no_mouths(len(frames))
+
+    folder, before = shutil.copytree(made[0], tmp_path / "data"), len(history(server))
+    blind = tiny_ltx.maker(folder, server.address, judges=DubItJudges(mouths=Blind()), judged_by="blind")
+    told = blind.make(scripts(1))
+    assert (told.kept, told.given_up, len(history(server))) == (0, 2, before)
+    assert "the lips were found in no frame" in (folder / "verdicts.json").read_text()
 
 
 def test_what_is_not_masked_stays_as_it_is_in_both_streams(server, made):

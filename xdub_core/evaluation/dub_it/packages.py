@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xdub_core.audio.decode import SAMPLE_RATE
-from xdub_core.errors import MissingModelError
+from xdub_core.errors import MissingModelError, SettingsError
 from xdub_core.face.detector import FACE_POINTS, FaceDetector
 
 from .judges import FoundMouths, no_mouths
@@ -59,12 +59,17 @@ class WhisperWords:
             ) from None
 
     def words(self, sound: np.ndarray, language: str) -> str:
-        """What is said; nothing in a sound without samples."""
+        """What is said; nothing in a sound without samples. Raises SettingsError for a language it does not know."""
         if not len(sound):
             return ""
         heard = {"raw": np.asarray(sound, np.float32), "sampling_rate": SAMPLE_RATE}
         told = {"language": language.split()[-1].lower(), "task": "transcribe"}
-        return str(self._recognise(heard, generate_kwargs=told, return_timestamps=True)["text"])
+        try:
+            return str(self._recognise(heard, generate_kwargs=told, return_timestamps=True)["text"])
+        except ValueError as error:
+            raise SettingsError(
+                f"Whisper cannot hear {language} ({' '.join(str(error).split())[:90]})"
+            ) from None
 
 
 class SherpaSpeaker:
