@@ -342,6 +342,12 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(training, tmp_path):
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
 
 
+def test_a_version_that_no_lora_for_dubbing_is_of_is_refused(training, monkeypatch):
+    loading = training("loading")
+    monkeypatch.setattr(loading, "ltx_version", lambda model: "2.5")
+    _told("the model is LTX-2.5", lambda: loading.trained(ltx.transformer("2.3", layers=1), PAPER))
+
+
 def test_what_is_wrong_is_told_in_a_line(training, tmp_path):
     folder, loading = write_pairs(tmp_path / "pairs", "2.0", count=1), training("loading")
     model = ltx.write_transformer(tmp_path / "ltx.safetensors", "2.3", layers=1)

@@ -70,11 +70,6 @@ class LowRankLayers(nn.Module):
         finally:
             self.active = before
 
-    def factors(self) -> dict[str, LowRank]:
-        """The layers' factors as they are now, copied."""
-        pairs = (LowRank(layer.down.detach().clone(), layer.up.detach().clone()) for layer in self.pairs)
-        return dict(zip(self.names, pairs, strict=True))
-
     def _hook(self, layer: nn.Module) -> Any:
         def add(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             return output + self.scale * layer(inputs[0]) if self.active else None
@@ -91,7 +86,8 @@ class Adapters(LowRankLayers):
 
     def expert(self) -> Expert:
         """The expert as it is now, to save."""
-        return Expert(self.info, self.factors())
+        pairs = ((layer.down.detach().clone(), layer.up.detach().clone()) for layer in self.pairs)
+        return Expert(self.info, {name: LowRank(*pair) for name, pair in zip(self.names, pairs, strict=True)})
 
 
 def new_adapters(

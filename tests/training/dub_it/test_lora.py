@@ -33,7 +33,7 @@ def test_layers_that_write_sound_have_the_rate_of_sound():
 
 def test_its_file_says_what_it_is(tmp_path):
     lora, path = new_lora(Toy(), 2), tmp_path / "lora.safetensors"
-    save_lora(path, lora.factors(), LTX_2_3, "2.3", torch.bfloat16, {"steps": "7"})
+    save_lora(path, lora, LTX_2_3, "2.3", torch.bfloat16, {"steps": "7"})
     with safe_open(path, "pt") as file:
         assert stated_by(file.metadata()) == Stated("ltx 2.3", "2.3", 1.0)
         assert file.metadata()["steps"] == "7"

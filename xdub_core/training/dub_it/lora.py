@@ -59,7 +59,7 @@ def audio_rates(lora: LowRankLayers, prefix: str, rate: float) -> dict[str, floa
 
 def save_lora(
     path: Path,
-    factors: Mapping[str, LowRank],
+    lora: LowRankLayers,
     layout: Layout,
     version: str,
     dtype: torch.dtype = torch.bfloat16,
@@ -67,8 +67,9 @@ def save_lora(
 ) -> None:
     """Write a LoRA trained in that layout on that version of LTX-2, whole or not at all; `about`: more metadata."""
     tensors: dict[str, Tensor] = {}
-    for name, layer in factors.items():
-        tensors[f"{PREFIX}{name}.lora_A.weight"] = layer.down.to(dtype)
-        tensors[f"{PREFIX}{name}.lora_B.weight"] = layer.up.to(dtype)
+    for name, layer in zip(lora.names, lora.pairs, strict=True):
+        # One at a time to the CPU: beside a transformer there may be no room for a second LoRA.
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = layer.down.detach().to("cpu", dtype)
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = layer.up.detach().to("cpu", dtype)
     stated = {LAYOUT_KEY: layout.name, VERSION_KEY: version, DOWNSCALE_KEY: "1", _TEMPORAL_SCALE_KEY: "1"}
     save_tensors(path, tensors, {**(about or {}), **stated})

@@ -109,5 +109,4 @@ def _check_model(folder: Path, manifest: Manifest, model: Trained) -> None:
 
 def _save(lora: LowRankLayers, settings: LoraTraining, model: Trained, path: Path, steps: int) -> None:
     about = {"rank": str(settings.rank), "steps": str(steps)}
-    layout, dtype = layout_named(settings.layout), getattr(torch, settings.saved)
-    save_lora(path, lora.factors(), layout, model.version, dtype, about)
+    save_lora(path, lora, layout_named(settings.layout), model.version, getattr(torch, settings.saved), about)
