@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("comfyui", type=Path, help="ComfyUI's folder")
     parser.add_argument("--cases", type=int, default=20, help="how many")
     parser.add_argument("--first", type=int, default=0, help="number of the first")
-    parser.add_argument("--frames", type=int, default=61, help="of each case, as the exact dubs have")
+    parser.add_argument("--frames", type=int, default=29, help="of each case, as the exact dubs have")
     parser.add_argument("--speeds", nargs="*", default=["exact", "balanced", "fast"])
     parser.add_argument("--folder", type=Path, default=Path("speed_quality"), help="what is measured")
     chosen = parser.parse_args()

@@ -1,12 +1,13 @@
 """What each speed costs in likeness: the built-in model dubs held-out heads, beside the dub that is exact.
 
-    python benchmarks/speed_quality.py                          # 20 held-out clips: about an hour on one core
+    python benchmarks/speed_quality.py                          # 20 held-out heads: about 20 minutes on one core
     python benchmarks/speed_quality.py --cases 2 --speeds fast  # a look
+    python benchmarks/speed_quality.py --first 10 --cases 10    # the second half, beside the first on another core
     python benchmarks/speed_quality.py --table                  # of what is measured already
 
 Sampled as released: 30 Euler steps at shift 5, dynamic guidance of three predictions. Every dub is a line of
-`FOLDER/measured.jsonl`; what is in there is not made again, so that it can be ended and go on at any time (with other
-steps or frames, in another folder). Columns:
+`FOLDER/measured.jsonl`; what is in there is not made again, so that it can be ended, or killed, and go on at any time
+(with other steps or frames, in another folder). Columns:
 
 predictions   of each clip of 13 frames
 seconds       of CPU that sampling each takes, on this machine
@@ -181,7 +182,7 @@ class Trial:
     count: int = 20
     first: int = 0
     steps: int = 30
-    frames: int = 61
+    frames: int = 29
 
     @property
     def file(self) -> Path:
@@ -190,7 +191,8 @@ class Trial:
     def measured(self) -> list[Line]:
         """What is there already, of these cases."""
         lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
-        found = [Line(**json.loads(line)) for line in lines]
+        whole = [line for line in lines if line.endswith("}")]  # but for what a kill has cut off
+        found = [Line(**json.loads(line)) for line in whole]
         return [line for line in found if self.first <= line.case < self.first + self.count]
 
     def run(self, speeds: Sequence[str]) -> None:
@@ -218,9 +220,9 @@ class Trial:
         return self.folder / f"exact_{number}.npy"
 
     def add(self, line: Line) -> None:
-        """Note what was measured."""
+        """Note what was measured, on a line of its own whatever was cut off before."""
         with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(line)) + "\n")
+            file.write("\n" + json.dumps(asdict(line)) + "\n")
 
 
 def prepared(trial: Trial) -> tuple[MiniEvaluation, Mini, Any]:
@@ -305,7 +307,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20, help="how many")
     parser.add_argument("--first", type=int, default=0, help="number of the first")
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--frames", type=int, default=61, help="of each case, 24 to 61")
+    parser.add_argument("--frames", type=int, default=29, help="of each case, 24 to 61")
     parser.add_argument("--speeds", nargs="*", default=list(SPEEDS), choices=list(SPEEDS))
     parser.add_argument(
         "--folder", type=Path, default=Path("speed_quality"), help="what is measured, and the heads"
