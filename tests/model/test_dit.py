@@ -10,10 +10,12 @@ from torch import nn
 from tests.golden import golden_dit, relative_error
 from tests.model.conftest import SMALL
 from xdub_core.errors import SamplingError
-from xdub_core.model import dit as dit_module
+from xdub_core.model import block, token_parts
 from xdub_core.model.attention import FirstOrRest, KeysValues, OneToken, torch_attention
+from xdub_core.model.block import modulate
 from xdub_core.model.config import RELEASED, config_from_shapes
-from xdub_core.model.dit import Residual, XDubDiT, modulate, timestep_sinusoid
+from xdub_core.model.dit import XDubDiT, timestep_sinusoid
+from xdub_core.model.residual import Residual
 
 TOLERANCE = 1e-4
 
@@ -148,7 +150,7 @@ def with_gradients(model, data, timestep=500.0, motion_latents=0):
 
 @pytest.mark.parametrize("part_tokens", [1, 8, 1024])
 def test_tokens_in_parts_come_out_as_all_at_once(small_dit, monkeypatch, part_tokens):
-    monkeypatch.setattr(dit_module, "PART_TOKENS", part_tokens)
+    monkeypatch.setattr(token_parts, "PART_TOKENS", part_tokens)
     data = inputs(small_dit.config, batch=2, frames=4)
     for motion in (0, 1, 4):
         assert torch.allclose(
@@ -162,8 +164,8 @@ def test_tokens_in_parts_come_out_as_all_at_once(small_dit, monkeypatch, part_to
 def test_all_tokens_at_once_as_a_gpu_takes_them_come_out_the_same(small_dit, monkeypatch, tokens):
     data = inputs(small_dit.config, batch=2)
     expected = velocity(small_dit, data, 500.0, 1)
-    monkeypatch.setattr(dit_module, "FEED_FORWARD_TOKENS", tokens)
-    monkeypatch.setattr(dit_module.Layout, "parts", dit_module.Layout.whole)
+    monkeypatch.setattr(block, "FEED_FORWARD_TOKENS", tokens)
+    monkeypatch.setattr(token_parts.Layout, "parts", token_parts.Layout.whole)
     assert torch.allclose(velocity(small_dit, data, 500.0, 1), expected, atol=1e-6)
 
 

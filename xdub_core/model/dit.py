@@ -18,48 +18,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from xdub_core.errors import SamplingError
-from xdub_core.model.attention import (
-    Attended,
-    AttentionFunction,
-    CrossAttention,
-    Kept,
-    KeysValues,
-    Known,
-    SelfAttention,
-    equal_others,
-    torch_attention,
-)
+from xdub_core.model.attention import Attended, AttentionFunction, Kept, equal_others, torch_attention
 from xdub_core.model.audio_projection import AudioProjection
-from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, TIMESTEPS, DiTConfig, vector_dtype
+from xdub_core.model.block import ActivatedLinear, Block, Head, gelu_linear
+from xdub_core.model.config import AUDIO_TOKENS_PER_LATENT, DiTConfig
+from xdub_core.model.residual import Residual
 from xdub_core.model.rope import RotaryTables, rotary_tables
+from xdub_core.model.token_parts import Layout
 
 BlockRunner = Callable[[int, Callable[..., Tensor], Tensor], Tensor]
 """(number of the block, the block as a function of the tokens, the tokens) -> the tokens after it. Whoever runs the
 last one may give it `target_only=True`: the reference's tokens are not needed any more."""
 
-ActivatedLinear = Callable[[nn.Module, Tensor], Tensor]
-"""(a Linear layer, its fresh input) -> what the layer makes of the input's GELU (tanh)."""
-
 HAVE_FLOAT64 = ("cpu", "cuda", "meta")
 """Types of devices that surely compute in float64; Apple's and some of Intel's refuse it."""
-FEED_FORWARD_TOKENS = 10240
-"""Without gradients, the feed-forward takes so many tokens at once: its hidden layer is the widest."""
-PART_TOKENS = 1024
-"""Without gradients, a CPU takes so many tokens (more where a latent frame has more) through all of a block but its
-self-attention before it goes on to the next ones, so that what it makes of them stays in its cache."""
-
-
-def gelu_linear(layer: nn.Module, fresh: Tensor) -> Tensor:
-    """The default `ActivatedLinear`: overwrites its input."""
-    return layer(torch.ops.aten.gelu_(fresh, approximate="tanh"))
 
 
 @dataclass(frozen=True)
@@ -79,87 +58,6 @@ class ClipConstants:
     def without_audio(self) -> ClipConstants:
         """The same with every audio cross-attention switched off (paper section 3.3, "silent branches")."""
         return replace(self, audio=(None,) * len(self.audio))
-
-
-class Residual(NamedTuple):
-    """What a residual model's network sees, and the way back: an exact change of variables of the same flow.
-
-    With z_t = (1 - t) z + t noise and the difference d = z - base, z_t - (1 - t) base = (1 - t) d + t noise are d's own
-    noised latents. The network predicts d, which is nothing wherever base and target agree; the velocity follows:
-    v = noise - z = (noised - d) / t - base. Motion latents are clean (t = 0), and their velocity means nothing.
-    """
-
-    noised: Tensor
-    base: Tensor
-    level: Tensor
-    """t, [batch, 1, frames, 1, 1], with 1 for motion latents; all three are float32."""
-
-    @classmethod
-    def of(cls, latents: Tensor, base: Tensor, timestep: Tensor, motion_latents: int) -> Residual:
-        """`latents` [batch, channels, frames, height, width] at `timestep` [batch] in 0..1000; `base` like them."""
-        t = (timestep.float() / TIMESTEPS).view(-1, 1, 1, 1, 1).repeat(1, 1, latents.shape[2], 1, 1)
-        t[:, :, :motion_latents] = 0
-        noised = latents.float() - (1 - t) * base.float()
-        t[:, :, :motion_latents] = 1
-        return cls(noised, base.float(), t)
-
-    def velocity(self, difference: Tensor) -> Tensor:
-        """The velocity of the latents, float32, from the network's output."""
-        return (self.noised - difference.float()) / self.level - self.base
-
-
-class Part(NamedTuple):
-    """Some of the tokens: those of `members` of the batch from `start` to `stop`. Of these, the first `reference` are
-    the reference's, and the first `clean` have timestep 0."""
-
-    members: slice
-    start: int
-    stop: int
-    reference: int
-    clean: int
-
-    def of(self, tokens: Tensor, first: int = 0) -> Tensor:
-        """The part of `tokens` [batch, tokens, dim], which begin at token `first`."""
-        return tokens[self.members, self.start - first : self.stop - first]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the tokens are: `batch` times `tokens`, of which the first `reference` are the reference's and the first
-    `clean` have timestep 0; `frame` of them are a latent frame."""
-
-    batch: int
-    tokens: int
-    reference: int
-    clean: int
-    frame: int
-
-    def whole(self, first: int = 0) -> tuple[Part, ...]:
-        """All tokens from `first` on as one part."""
-        return (
-            Part(slice(None), first, self.tokens, max(self.reference - first, 0), max(self.clean - first, 0)),
-        )
-
-    def parts(self, first: int = 0) -> tuple[Part, ...]:
-        """The tokens from `first` on in parts of whole frames, each of one kind and of one member."""
-        step = max(PART_TOKENS // self.frame, 1) * self.frame
-        bounds = sorted({first, self.reference, self.clean, self.tokens} - set(range(first)))
-        cuts = [
-            (start, min(start + step, end))
-            for begin, end in pairwise(bounds)
-            for start in range(begin, end, step)
-        ]
-        return tuple(
-            Part(
-                slice(member, member + 1),
-                start,
-                stop,
-                (stop - start) * (stop <= self.reference),
-                (stop - start) * (stop <= self.clean),
-            )
-            for member in range(self.batch)
-            for start, stop in cuts
-        )
 
 
 class XDubDiT(nn.Module):
@@ -359,204 +257,6 @@ class XDubDiT(nn.Module):
             )
         f, h, w = (size // patch for size, patch in zip((frames, height, width), config.patch, strict=True))
         return f, h, w
-
-
-class Block(nn.Module):
-    """Self-attention, text and audio cross-attention on the target half, feed-forward."""
-
-    def __init__(
-        self,
-        config: DiTConfig,
-        operations: Any,
-        attention: AttentionFunction,
-        activated: ActivatedLinear,
-        **factory: Any,
-    ) -> None:
-        super().__init__()
-        self.activated = activated
-        dim, eps = config.dim, config.eps
-        shared = (dim, config.heads, eps, operations, attention)
-        self.modulation = _modulation(6, dim, **factory)
-        self.norm1 = operations.LayerNorm(dim, eps=eps, elementwise_affine=False, **factory)
-        self.self_attn = SelfAttention(*shared, **factory)
-        self.norm3 = operations.LayerNorm(dim, eps=eps, **factory)
-        self.cross_attn = CrossAttention(*shared, **factory)
-        self.norm4 = operations.LayerNorm(dim, eps=eps, **factory)
-        self.audio_attn = CrossAttention(*shared, **factory)
-        self.norm2 = operations.LayerNorm(dim, eps=eps, elementwise_affine=False, **factory)
-        self.ffn = nn.Sequential(
-            operations.Linear(dim, config.ffn_dim, **factory),
-            nn.GELU(approximate="tanh"),
-            operations.Linear(config.ffn_dim, dim, **factory),
-        )
-
-    def forward(
-        self,
-        x: Tensor,
-        modulation: Tensor,
-        tables: RotaryTables,
-        text: Attended,
-        audio: Attended | None,
-        layout: Layout,
-        *,
-        target_only: bool = False,
-    ) -> Tensor:
-        """`x`: [batch, tokens, dim], the reference's tokens first -> the same, or the target's with `target_only`.
-
-        `modulation`: of clean and of noised tokens, [batch, 2, 6, dim]; without `audio`, it is not listened to.
-        """
-        vectors = self.modulation.to(x).unsqueeze(1) + modulation
-        text = self.cross_attn.known(text)
-        audio = None if audio is None else self.audio_attn.known(audio)
-        first = layout.reference if target_only else 0
-        in_parts = self._in_parts(x)
-        parts, wanted = (
-            (layout.parts(), layout.parts(first)) if in_parts else (layout.whole(), layout.whole(first))
-        )
-        q, k, v = together(parts, partial(self.before_attention, x, vectors, tables))
-        attended = self.self_attn.attention(q[:, first:], k, v, self.self_attn.heads)
-        del q, k, v
-        after = partial(self.after_attention, x, attended, first, vectors, text, audio, layout)
-        return together(wanted, after)[0]
-
-    def _in_parts(self, x: Tensor) -> bool:
-        """Whether the tokens come part by part: not where they are few, or would widen packed weights once a part."""
-        if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return False
-        if len(x) * x.shape[1] <= 2 * PART_TOKENS:
-            return False
-        return self.ffn[0].weight.dtype == x.dtype
-
-    def before_attention(
-        self, x: Tensor, vectors: Tensor, tables: RotaryTables, part: Part
-    ) -> tuple[Tensor, ...]:
-        """Queries, keys and values of a part of the tokens `x`; `vectors`: [batch, 2, 6, dim]."""
-        shift, scale = vectors[part.members, :, :2].unbind(2)
-        normed = modulate(self.norm1(part.of(x)), shift, scale, part.clean)
-        return self.self_attn.queries_keys_values(normed, tables.of(slice(part.start, part.stop)))
-
-    def after_attention(
-        self,
-        x: Tensor,
-        attended: Tensor,
-        first: int,
-        vectors: Tensor,
-        text: Known,
-        audio: Known | None,
-        layout: Layout,
-        part: Part,
-    ) -> tuple[Tensor]:
-        """What becomes of a part of the tokens `x`, once all from `first` on have `attended` to all."""
-        gate_attn, shift_ffn, scale_ffn, gate_ffn = vectors[part.members, :, 2:].unbind(2)
-        own = part.of(attended, first).contiguous()
-        x = added(gate(self.self_attn.o(own), gate_attn, part.clean), part.of(x))
-        del own
-        if part.reference < x.shape[1]:
-            reference, target = x[:, : part.reference], x[:, part.reference :]
-            read = text.of(part.members) if isinstance(text, KeysValues) and len(text.keys) > 1 else text
-            target = added(target, self.cross_attn(self.norm3(target), read))
-            if audio is not None:
-                heard = audio_of(audio, part, layout)
-                target = added(target, self.attend_to_audio(self.norm4(target), heard))
-            if torch.is_grad_enabled():  # without, they lie in x
-                x = torch.cat([reference, target], dim=1)
-        fed = self.feed_forward(modulate(self.norm2(x), shift_ffn, scale_ffn, part.clean))
-        return (added(gate(fed, gate_ffn, part.clean), x),)
-
-    def attend_to_audio(self, target: Tensor, audio: Attended) -> Tensor:
-        """Each latent frame's tokens attend to the audio tokens of that frame only."""
-        known = self.audio_attn.known(audio)
-        assert isinstance(known, KeysValues)  # audio is never merged
-        frames = len(known.keys) // len(target)
-        by_frame = target.unflatten(1, (frames, -1)).flatten(0, 1)  # [batch * frames, rows * columns, dim]
-        return self.audio_attn(by_frame, known).unflatten(0, (len(target), frames)).flatten(1, 2)
-
-    def feed_forward(self, x: Tensor) -> Tensor:
-        """The feed-forward of all tokens [batch, tokens, dim]; some after the others where no gradients are wanted.
-
-        Cut from the tokens of the whole batch, one after the other in memory: of a piece with gaps, PyTorch makes a
-        batched product, for which it copies the weights once per member of the batch.
-        """
-        if torch.is_grad_enabled():
-            return self.ffn(x)
-        tokens = x.flatten(0, 1)
-        if len(tokens) <= FEED_FORWARD_TOKENS:
-            return self._fed(tokens).view_as(x)
-        out = torch.empty_like(tokens)
-        pieces = (tokens.split(FEED_FORWARD_TOKENS), out.split(FEED_FORWARD_TOKENS))
-        for piece, result in zip(*pieces, strict=True):
-            result.copy_(self._fed(piece))
-        return out.view_as(x)
-
-    def _fed(self, tokens: Tensor) -> Tensor:
-        widen, _, narrow = self.ffn
-        return self.activated(narrow, widen(tokens))
-
-
-def audio_of(audio: Known, part: Part, layout: Layout) -> KeysValues:
-    """The keys and values of a part's frames; all are there frame by frame, for each member of the batch."""
-    assert isinstance(audio, KeysValues)
-    if part.members == slice(None):
-        return audio
-    frames = len(audio.keys) // layout.batch
-    before = part.members.start * frames - layout.reference // layout.frame
-    return audio.of(slice(before + part.start // layout.frame, before + part.stop // layout.frame))
-
-
-class Head(nn.Module):
-    """Modulated LayerNorm and the projection to patches of velocity."""
-
-    def __init__(self, config: DiTConfig, operations: Any, **factory: Any) -> None:
-        super().__init__()
-        dim = config.dim
-        patch_values = config.latent_channels * config.patch[0] * config.patch[1] * config.patch[2]
-        self.norm = operations.LayerNorm(dim, eps=config.eps, elementwise_affine=False, **factory)
-        self.head = operations.Linear(dim, patch_values, **factory)
-        self.modulation = _modulation(2, dim, **factory)
-
-    def forward(self, x: Tensor, embedding: Tensor, clean_tokens: int) -> Tensor:
-        """`x`: [batch, target tokens, dim]; `embedding`: the timesteps' [batch, 2, dim]."""
-        shift, scale = (self.modulation.to(x).unsqueeze(1) + embedding.unsqueeze(2)).unbind(2)
-        return self.head(modulate(self.norm(x), shift, scale, clean_tokens))
-
-
-def _modulation(rows: int, dim: int, device: Any = None, dtype: Any = None) -> nn.Parameter:
-    """AdaLN vectors [1, rows, dim]."""
-    vectors = torch.randn(1, rows, dim, device=device) / dim**0.5
-    return nn.Parameter(vectors.to(vector_dtype(dtype)))
-
-
-def modulate(x: Tensor, shift: Tensor, scale: Tensor, clean_tokens: int) -> Tensor:
-    """x * (1 + scale) + shift, in place on a fresh `x` [batch, tokens, dim]; vectors [batch, 2, dim]."""
-    for row, tokens in enumerate((slice(clean_tokens), slice(clean_tokens, None))):
-        x[:, tokens].mul_(1 + scale[:, row, None]).add_(shift[:, row, None])
-    return x
-
-
-def gate(x: Tensor, gates: Tensor, clean_tokens: int) -> Tensor:
-    """x * gate, in place on a fresh `x` [batch, tokens, dim]; `gates` [batch, 2, dim]."""
-    for row, tokens in enumerate((slice(clean_tokens), slice(clean_tokens, None))):
-        x[:, tokens].mul_(gates[:, row, None])
-    return x
-
-
-def added(fresh: Tensor, x: Tensor) -> Tensor:
-    """`fresh` + `x`, in place on `fresh` where no gradients are wanted."""
-    return fresh + x if torch.is_grad_enabled() else fresh.add_(x)
-
-
-def together(parts: tuple[Part, ...], function: Callable[[Part], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """What `function` makes of the parts of [batch, tokens, dim], put together."""
-    if len(parts) == 1:
-        return function(parts[0])
-    first, last = parts[0].start, parts[-1]
-    wholes: tuple[Tensor, ...] = ()
-    for part in parts:
-        made = function(part)
-        wholes = wholes or tuple(x.new_empty(last.members.stop, last.stop - first, x.shape[2]) for x in made)
-        for whole, piece in zip(wholes, made, strict=True):
-            part.of(whole, first).copy_(piece)
-    return wholes
 
 
 def timestep_sinusoid(timestep: Tensor, dim: int) -> Tensor:

@@ -15,7 +15,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from xdub_core.model.dit import ClipConstants, Residual, XDubDiT
+from xdub_core.model.dit import ClipConstants, XDubDiT
+from xdub_core.model.residual import Residual
 from xdub_core.sampling.denoiser import ClipDenoiser, ThreeBranches
 from xdub_core.training.conditions import Conditions
 

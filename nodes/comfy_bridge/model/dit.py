@@ -11,8 +11,9 @@ import torch
 from comfy.ldm.modules.attention import optimized_attention
 from torch import Tensor, nn
 
+from xdub_core.model.block import gelu_linear
 from xdub_core.model.config import config_from_values
-from xdub_core.model.dit import ClipConstants, XDubDiT, gelu_linear
+from xdub_core.model.dit import ClipConstants, XDubDiT
 
 from .clip_memory import ClipMemory
 
