@@ -27,11 +27,11 @@ def main() -> None:
     from blueprint_recipes import BLUEPRINTS
     from dub_it_recipes import DUB_IT
     from workflow_format import api_format, ui_format
-    from workflow_recipes import RECIPES
+    from workflow_recipes import APPS, RECIPES
 
     folder = PACK / "workflows"
     (folder / "api").mkdir(parents=True, exist_ok=True)
-    for recipe in (*RECIPES, *DUB_IT):
+    for recipe in (*RECIPES, *DUB_IT, *APPS):
         write(folder / f"{recipe.name}.json", ui_format(recipe, schemas))
         write(folder / "api" / f"{recipe.name}.json", api_format(recipe))
     (PACK / "subgraphs").mkdir(exist_ok=True)

@@ -41,6 +41,8 @@ class Recipe:
     """A workflow: its file's name, its heading and text for the note, its nodes in order of the work, and their places.
 
     `app`: what App mode asks for, (step, input) each; it shows what the step `save` shows. Empty: not for App mode.
+    `opens_as_app`: whether App mode is what it opens in; ComfyUI's template browser calls it an app where its name ends
+    in ".app".
     """
 
     name: str
@@ -49,6 +51,7 @@ class Recipe:
     steps: tuple[Step, ...]
     layout: Layout
     app: tuple[tuple[str, str], ...] = ()
+    opens_as_app: bool = False
 
 
 Schemas = dict[str, dict[str, Any]]
@@ -125,7 +128,7 @@ def _extra(
     if recipe.app:
         asked = [[str(numbers[step]), name] for step, name in recipe.app]
         extra["linearData"] = {"inputs": asked, "outputs": [str(numbers["save"])]}
-        extra["linearMode"] = False
+        extra["linearMode"] = recipe.opens_as_app
     steps = {numbers[step.name]: step for step in recipe.steps}
     named = {}
     for number, source, output, to, slot, _ in links:

@@ -439,3 +439,6 @@ RECIPES = (
         ),
     ),
 )
+
+APPS = (replace(RECIPES[0], name=f"{RECIPES[0].name}.app", opens_as_app=True),)
+"""The same workflows for those who want no graph: the template browser offers them as apps."""

@@ -1,5 +1,5 @@
-// The pack's one extension: it puts panels into the pack's nodes. ComfyUI imports each *.js of this folder at start-up,
-// so everything else is *.mjs and loaded when a node wants it.
+// The pack's one extension: panels in its nodes, and a menu. ComfyUI imports each *.js of this folder at start-up, so
+// everything else is *.mjs and loaded when a node wants it.
 
 import { app } from "../../scripts/app.js";
 
@@ -22,8 +22,22 @@ const savedNodes = (graph) => [
   ...(graph.definitions?.subgraphs ?? []).flatMap(savedNodes),
 ];
 
+/** Open the quick start: as a graph, or as an app. */
+const quickStart = (kind) => async () => {
+  const name = `1_quick_start_built_in_model${kind}`;
+  const pack = import.meta.url.split("/").at(-2);
+  const answer = await app.api.fetchApi(`/workflow_templates/${pack}/${name}.json`);
+  app.loadGraphData(await answer.json(), true, true, name);
+};
+
 app.registerExtension({
   name: "xdub.panels",
+
+  commands: [
+    { id: "xdub.start", label: "X-Dub: quick start", function: quickStart("") },
+    { id: "xdub.startApp", label: "X-Dub: quick start (app)", function: quickStart(".app") },
+  ],
+  menuCommands: [{ path: ["X-Dub"], commands: ["xdub.start", "xdub.startApp"] }],
 
   async beforeRegisterNodeDef(_nodeType, definition) {
     const language = app.extensionManager.setting.get("Comfy.Locale") ?? "en";

@@ -1,5 +1,5 @@
-// One video with two pictures in it, the source's above the dub's: so both have one clock, and each frame of the one stands
-// beside its own of the other. It is played unseen; who draws it is told of each frame.
+// One video with two pictures in it, the source's above the dub's, so that both have one clock. It is played unseen; who
+// draws it is told of each frame.
 
 import { make, onAbort } from "./dom.mjs";
 

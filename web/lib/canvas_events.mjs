@@ -1,5 +1,5 @@
-// What hits nothing in a panel is the graph's: wheel, middle button, and the menu of the right one. The Vue renderer has
-// the element inside its node, where they find their own way; the other lays it over the canvas, which hears nothing.
+// What hits nothing in a panel is the graph's: wheel, middle button, and the menu of the right one. In the Vue renderer they
+// find their own way; in the other the element lies over the canvas, which hears nothing.
 
 import { app } from "../../../scripts/app.js";
 

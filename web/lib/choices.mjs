@@ -1,5 +1,5 @@
-// Tooltips of the inputs that a choice brings along (DynamicCombo), in the front end's language. It looks up all other
-// words of a node by itself, but takes these tooltips from the node's definition.
+// Tooltips of the inputs that a choice brings along (DynamicCombo): all other words of a node the front end translates
+// by itself.
 
 import { loadWords } from "./words.mjs";
 

@@ -1,6 +1,6 @@
 // Canvases that are sharp on every screen and stay as they are while the graph is zoomed.
 
-import { onAbort } from "./dom.mjs";
+import { make, onAbort } from "./dom.mjs";
 import { onThemeChange } from "./theme.mjs";
 
 /** Device pixels for each of the layout's, at least: the graph may be zoomed in. And what browsers refuse beyond. */
@@ -12,8 +12,7 @@ const [SHARPNESS, LARGEST] = [2, 8192];
  * `at(event)` is where a pointer is, in the layout's pixels.
  */
 export function canvasIn(parent, signal, draw) {
-  const canvas = document.createElement("canvas");
-  canvas.className = "xdub-canvas";
+  const canvas = make("canvas", { class: "xdub-canvas" });
   parent.append(canvas);
   let waiting = 0;
   const paint = () => {
@@ -24,9 +23,7 @@ export function canvasIn(parent, signal, draw) {
     context.clearRect(0, 0, width, height);
     draw(context, width, height);
   };
-  const redraw = () => {
-    waiting ||= requestAnimationFrame(paint);
-  };
+  const redraw = () => (waiting ||= requestAnimationFrame(paint));
   const at = ({ clientX, clientY }) => {
     const { left, top, width } = canvas.getBoundingClientRect();
     const scale = width / canvas.clientWidth || 1;

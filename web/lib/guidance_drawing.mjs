@@ -1,4 +1,4 @@
-// How the guidance is drawn: noise from 1, where sampling begins, to 0; each scale against its own greatest value.
+// The guidance drawn over the noise, from 1 to 0: each scale against its own greatest value.
 
 import { colours } from "./theme.mjs";
 

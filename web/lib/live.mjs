@@ -1,4 +1,4 @@
-// Records that grow while nodes work: the server tells changes, and here they are put together, for each execution.
+// Records that grow while nodes work: the server tells changes, which are put together here.
 
 import { api } from "../../../scripts/api.js";
 import { keepIn } from "./dom.mjs";

@@ -1,7 +1,7 @@
 // A panel: a DOM widget of ours in a node, in both renderers. It shows, and sets other widgets; it is never saved.
 //
-// A panel's module exports `attach(node, host)`, which fills `host.element` and listens until `host.signal` is aborted.
-// It is called each time the node comes into a graph, and aborted each time it leaves it.
+// A panel's module exports `attach(node, host)`, called each time the node comes into a graph: it fills `host.element`,
+// and listens until `host.signal` is aborted, when the node leaves it.
 
 import { app } from "../../../scripts/app.js";
 import { forwardUnhit } from "./canvas_events.mjs";
@@ -14,7 +14,7 @@ export { replayOutputs } from "./execution.mjs";
 
 document.head.append(make("link", { rel: "stylesheet", href: new URL("./panel.css", import.meta.url) }));
 
-/** Pixels that ComfyUI leaves around a DOM widget; of a panel that has nothing to show: a line of text. */
+/** Pixels: that ComfyUI leaves around a DOM widget; of a panel that shows but a line of text. */
 const [MARGIN, EMPTY] = [10, 28];
 
 /** Put a panel into a node, behind its widgets. `load` imports its module. */

@@ -1,4 +1,4 @@
-// What a dub's players and plots share: a video of source and dub with a file of facts, and the second that they look at.
+// What a dub's players and plots share: a video of source and dub, a file of facts, and the second that they look at.
 
 import { viewUrl } from "./execution.mjs";
 

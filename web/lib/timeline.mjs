@@ -65,4 +65,3 @@ export class Rows {
     return to(this.lanes.filter((each) => each.length).at(step < 0 ? -1 : 0), frame);
   }
 }
-

@@ -1,4 +1,4 @@
-// Ordinary widgets that panels read and set, so that what they choose is in the workflow and in prompts.
+// Ordinary widgets that panels set, so that what they choose is in workflows and prompts.
 
 import { app } from "../../../scripts/app.js";
 

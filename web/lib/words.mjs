@@ -1,5 +1,4 @@
-// The panels' words in the language of the front end. English stands where it is said; other languages have a table,
-// `xdubPanels` of locales/<language>/main.json.
+// The panels' words. English stands where it is said; others are `xdubPanels` of locales/<language>/main.json.
 
 import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
@@ -20,7 +19,7 @@ export async function loadWords() {
 }
 
 /**
- * A text in the front end's language, its {names} filled in: t("clip {n} of {count}", { n: 3, count: 12 }). It must be a
+ * A text in that language, its {names} filled in: t("clip {n} of {count}", { n: 3, count: 12 }). It must be a
  * literal, so that the tests find it.
  */
 export function t(text, values = {}) {

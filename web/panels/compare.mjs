@@ -120,11 +120,13 @@ class Comparison {
   #onKey(key, { shiftKey }) {
     const far = shiftKey ? 0.1 : 0.02;
     const { options, selectedIndex } = this.zoom;
+    const toggle = () => this.video.toggle();
+    const closer = () => this.#look(this.view.zoom * ZOOM_STEP);
     const keys = {
       ArrowLeft: () => this.#wipeTo(this.wipe - far),
       ArrowRight: () => this.#wipeTo(this.wipe + far),
-      " ": () => this.video.toggle(),
-      k: () => this.video.toggle(),
+      " ": toggle,
+      k: toggle,
       ",": () => this.video.step(-1),
       ".": () => this.video.step(1),
       Home: () => this.video.goTo(0),
@@ -132,14 +134,14 @@ class Comparison {
       f: () => this.#flip(),
       l: () => this.#toggleLoop(),
       z: () => this.#look(options[(selectedIndex + 1) % options.length].value),
-      "+": () => this.#look(this.view.zoom * ZOOM_STEP),
-      "=": () => this.#look(this.view.zoom * ZOOM_STEP),
+      "+": closer,
+      "=": closer,
       "-": () => this.#look(this.view.zoom / ZOOM_STEP),
       0: () => this.#look(1),
     };
     const act = keys[key.length === 1 ? key.toLowerCase() : key];
     act?.();
-    return Boolean(act);
+    return act;
   }
 
   #wipeTo(share) {
@@ -231,8 +233,8 @@ class Comparison {
       this.video.draw(context, which, part, [left + from * wide, top, share * wide, high]);
     }
     if (this.alone === undefined) line(context, left + split * wide, top, high);
-    if (split > 0) caption(context, t("source"), left + 6, top + 6, "left");
-    if (split < 1) caption(context, t("dub"), left + wide - 6, top + 6, "right");
+    if (split > 0) caption(context, t("source"), left + 6, top + 6, 0);
+    if (split < 1) caption(context, t("dub"), left + wide - 6, top + 6, 1);
   }
 }
 
@@ -248,12 +250,12 @@ function line(context, x, top, height) {
   context.stroke();
 }
 
-/** A word on a picture, whatever is in it. */
-function caption(context, text, x, y, align) {
-  context.font = "11px Inter, Arial, sans-serif";
+/** A word on a picture, whatever is in it; it begins at `x`, or `before` it. */
+function caption(context, text, x, y, before) {
+  Object.assign(context, { font: "11px Inter, Arial, sans-serif", fillStyle: "#000a", textBaseline: "middle" });
   const width = context.measureText(text).width + 8;
-  context.fillStyle = "#000a";
-  context.fillRect(align === "left" ? x : x - width, y, width, 16);
-  Object.assign(context, { fillStyle: "#fff", textAlign: align, textBaseline: "middle" });
-  context.fillText(text, align === "left" ? x + 4 : x - 4, y + 8.5);
+  const left = x - before * width;
+  context.fillRect(left, y, width, 16);
+  context.fillStyle = "#fff";
+  context.fillText(text, left + 4, y + 8.5);
 }

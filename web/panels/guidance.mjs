@@ -1,5 +1,5 @@
-// Guidance: how far the result follows reference and audio at each noise level, as the engine computes it: by a node's
-// values, or at the very levels at which a sampler has asked the model.
+// Guidance: how far the result follows reference and audio at each noise level: by a node's values, or where a sampler has
+// really asked the model.
 
 import { api } from "../../../scripts/api.js";
 import { keyboardPart, nearest, onAbort, part, placeByKey, toldPart } from "../lib/dom.mjs";
