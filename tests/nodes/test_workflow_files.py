@@ -30,7 +30,7 @@ def path(request):
 
 
 def test_there_is_a_workflow_for_everybody():
-    assert len(WORKFLOWS) == 13
+    assert len(WORKFLOWS) == 14
 
 
 def test_every_workflow_has_its_thumbnail_and_its_api_twin(path):
