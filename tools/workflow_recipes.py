@@ -91,13 +91,16 @@ def every_step_layout(
             Group(
                 "6  Finish",
                 FINISH,
-                (Column(1820, 560, ("colors",), 225), Column(2115, 560, ("paste", "save"), 240, gap=70)),
+                (
+                    Column(1820, 560, ("colors",), 225),
+                    Column(2115, 440, ("paste", "save"), 240, heights={"paste": 430}, gap=70),
+                ),
             ),
         ),
         note=(1230, 140, 560, note),
         bends=(
             *bends,
-            Bend("face", 0, (("paste", "face_track"),), (*corner(585, 22), (2055, 22))),
+            Bend("face", 0, (("paste", "face_track"),), (*corner(585, 46), (2055, 46))),
             Bend("reference", 0, (("stitch", "reference"),), ((1190, 440), (1470, 462))),
             Bend("reference", 0, (("colors", "reference"),), ((1190, 440), (1470, 462), (1775, 462))),
             Bend(
@@ -116,7 +119,7 @@ def every_step_layout(
             Bend("euler", 0, (("sampler", "sampler"),), ((1194, 1020),)),
             Bend("sigmas", 0, (("sampler", "sigmas"),), ((1210, 1030),)),
             Bend("stitch", 0, (("decode", "samples"),), ((1758, 660), (1728, 696), (1528, 696), (1495, 724))),
-            Bend("paste", 0, (("save", "video"),), ((2373, 830), (2345, 862), (2125, 862), (2095, 890))),
+            Bend("paste", 0, (("save", "video"),), ((2373, 906), (2345, 938), (2125, 938), (2095, 966))),
         ),
     )
 
@@ -170,7 +173,7 @@ RECIPES = (
                 Group("4  Settings", SAMPLE, (Column(900, 1010, ("euler", "sigmas"), 235),)),
             ),
             (
-                Bend("sample", 0, (("paste", "source"),), (*corner(283, 0), (2075, 0))),
+                Bend("sample", 0, (("paste", "source"),), (*corner(283, 26), (2075, 26))),
                 Bend("mini", 1, (("reference", "vae"),), ((560, 690), (600, 470))),
                 Bend("again", 0, (("sampler", "model"),), ((865, 1060), (868, 445), (886, 380), (1150, 376))),
                 Bend(
@@ -180,14 +183,14 @@ RECIPES = (
                     "again",
                     1,
                     (("decode", "vae"),),
-                    ((866, 1395), (900, 1430), (1250, 1430), (1290, 1064), (1490, 1024)),
+                    ((866, 1362), (900, 1390), (1250, 1390), (1290, 1064), (1490, 1024)),
                 ),
                 Bend("sample", 1, (("features", "audio"),), ((288, 660),)),
                 Bend(
                     "sample",
                     1,
                     (("paste", "audio"),),
-                    ((288, 660), (308, 1415), (335, 1455), (1260, 1455), (1310, 1089), (2045, 1045)),
+                    ((288, 660), (308, 1380), (335, 1412), (1260, 1412), (1310, 1089), (2045, 1045)),
                 ),
             ),
         ),
@@ -231,28 +234,36 @@ RECIPES = (
         every_step_layout(
             (Column(0, 140, ("video", "detector", "audio", "vae", "encoders"), 260),),
             (
-                Group("1  Load the model", LOAD, (Column(620, 1080, ("clip", "model"), 230),)),
                 Group(
-                    "4  Settings",
-                    SAMPLE,
-                    (Column(900, 461, ("guidance", "prompt", "euler", "sigmas"), 235, gap=11),),
+                    "1  Load the model",
+                    LOAD,
+                    (Column(330, 1250, ("clip",), 230), Column(620, 1080, ("model", "prompt"), 230)),
+                ),
+                Group(
+                    "4  Settings", SAMPLE, (Column(900, 490, ("guidance", "euler", "sigmas"), 235, gap=11),)
                 ),
             ),
             (
-                Bend("video", 0, (("paste", "source"),), (*corner(283, 0), (2075, 0))),
-                Bend("model", 0, (("sampler", "model"),), ((868, 1180), (868, 445), (886, 380), (1150, 376))),
+                Bend("video", 0, (("paste", "source"),), (*corner(283, 26), (2075, 26))),
+                Bend("model", 0, (("sampler", "model"),), ((868, 1080), (868, 445), (886, 380), (1150, 376))),
+                Bend(
+                    "prompt",
+                    0,
+                    (("sampler", "empty_prompt"),),
+                    ((878, 1230), (876, 445), (904, 404), (1150, 400)),
+                ),
                 Bend(
                     "audio",
                     0,
                     (("paste", "audio"),),
-                    ((308, 1495), (335, 1532), (1260, 1532), (1310, 1089), (2045, 1045)),
+                    ((308, 1394), (335, 1420), (1260, 1420), (1310, 1089), (2045, 1045)),
                 ),
                 Bend("vae", 0, (("reference", "vae"),), ((560, 690), (600, 470))),
                 Bend(
                     "vae",
                     0,
                     (("decode", "vae"),),
-                    ((288, 1480), (320, 1515), (1250, 1515), (1290, 1064), (1490, 1024)),
+                    ((288, 1380), (320, 1407), (1250, 1407), (1290, 1064), (1490, 1024)),
                 ),
             ),
         ),
@@ -301,8 +312,8 @@ RECIPES = (
                     (Column(0, 1120, ("clip",)), Column(410, 1120, ("prompt",))),
                 ),
                 Group("3  Experts", PREPARE, (Column(800, 124, ("lip",)), Column(1150, 124, ("texture",)))),
-                Group("5  Dub", SAMPLE, (Column(1560, 314, ("dub",), 400),)),
-                Group("6  Save", FINISH, (Column(2050, 314, ("save",), 400),)),
+                Group("5  Dub", SAMPLE, (Column(1540, 314, ("dub",), 400),)),
+                Group("6  Save", FINISH, (Column(2020, 314, ("save",), 400),)),
             ),
             note=(0, 0, 300, 330),
             bends=(
@@ -423,7 +434,7 @@ RECIPES = (
                 Group(
                     "4  The empty prompt: its text encoder is needed once",
                     LOAD,
-                    (Column(0, 1248, ("clip",)), Column(410, 1248, ("prompt",))),
+                    (Column(0, 1190, ("clip",)), Column(410, 1190, ("prompt",))),
                 ),
                 Group("3  Few steps", PREPARE, (Column(800, 124, ("lora",)),)),
                 Group("5  Guidance", PREPARE, (Column(800, 734, ("guidance",)),)),

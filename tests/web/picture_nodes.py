@@ -34,11 +34,10 @@ from xdub_core.mini.card import BUILT_IN  # noqa: E402
 
 DOCS, PICTURES = PACK / "web" / "docs", PACK / "docs" / "pictures"
 SAMPLE = BUILT_IN.parent / "sample"
-VIEW = {"width": 1900, "height": 1500}
+VIEW = {"width": 1900, "height": 2000}
 SCALE = 1.5
 MARGIN, QUALITY = 14, 82
 SECONDS = 1500
-RECORDING_SECONDS = 1.6
 PLAIN = {"Comfy.NodeBadge.NodeSourceBadgeMode": "None"}
 SET = """(settings) => Promise.all(
     Object.entries(settings).map(([name, value]) => app.extensionManager.setting.set(name, value)))"""
@@ -102,9 +101,8 @@ def every_step(editor: Editor) -> None:
 def two_people(editor: Editor) -> None:
     """Workflow 8, and a report of it."""
     load_workflow(editor, "8_two_people")
-    (dub,), node = editor.ids("XDubDub"), editor.add("XDubReport", 1500, 1100)
+    (dub,), node = editor.ids("XDubDub"), editor.add("XDubReport", 1710, 560)
     editor.connect(dub, 1, node, "report")
-    shorten(editor)
     finish(editor.run(SECONDS))
 
 
@@ -173,13 +171,13 @@ def dub_it(editor: Editor) -> None:
     editor.set(editor.add("XDubIt", 0, 700), "dialogue", "Buenas noches, y bienvenidos.")
 
 
-SCENES: dict[Callable[[Editor], None], list[str]] = {
+SCENES: dict[Callable[[Editor], None], list[str]] = {  # a whole workflow before its nodes, which are widened
     every_step: [
-        *("XDubLoadMini", "XDubFaceCrop", "XDubReferenceLatents", "XDubSampler"),
-        *("XDubStitchClips", "XDubColorMatch", "XDubPasteBack", "every_step"),
+        *("every_step", "XDubLoadMini", "XDubFaceCrop", "XDubReferenceLatents", "XDubSampler"),
+        *("XDubStitchClips", "XDubColorMatch", "XDubPasteBack"),
     ],
     people: ["XDubLoadSample", "XDubPeople"],
-    two_people: ["XDubVoice", "XDubDub", "XDubReport", "two_people"],
+    two_people: ["two_people", "XDubVoice", "XDubDub", "XDubReport"],
     parts: ["XDubExpert", "XDubLoadFolder", "XDubGuidance"],
     guider: ["XDubAudioFeatures", "XDubGuider"],
     released_files: [
@@ -199,27 +197,7 @@ def load_workflow(editor: Editor, name: str) -> None:
 
 def run_workflow(editor: Editor, name: str) -> None:
     load_workflow(editor, name)
-    shorten(editor)
     finish(editor.run(SECONDS))
-
-
-def shorten(editor: Editor) -> None:
-    """Cut the recordings, so that a picture takes a minute and not ten."""
-    cut = """async (seconds) => {
-        for (const sample of app.rootGraph.nodes.filter((n) => n.type === "XDubLoadSample"))
-            for (const slot of [1, 2]) {
-                const used = [...(sample.outputs[slot].links ?? [])].map((id) => app.rootGraph.links[id])
-                if (!used.length) continue
-                const trim = LiteGraph.createNode("TrimAudioDuration")
-                trim.pos = [sample.pos[0], sample.pos[1] - 200 * slot]
-                app.rootGraph.add(trim)
-                trim.widgets.find((w) => w.name === "duration").value = seconds
-                for (const { target_id, target_slot } of used)
-                    trim.connect(0, app.rootGraph.getNodeById(target_id), target_slot)
-                sample.connect(slot, trim, 0)
-            }
-    }"""
-    editor.js(cut, RECORDING_SECONDS)
 
 
 def finish(result: dict[str, Any]) -> None:
@@ -234,6 +212,9 @@ def finish(result: dict[str, Any]) -> None:
 def show(editor: Editor, name: str) -> None:
     """Take the picture of a node of that class, or, by another name, of the whole workflow."""
     settle_media(editor)
+    editor.page.add_style_tag(
+        content=".p-toast, [data-testid='queue-notification-banner'] { display: none !important }"
+    )
     if name.startswith("XDub"):
         box = place_node(editor, editor.ids(name)[0])
         save(editor.page.screenshot(clip=box), DOCS / f"{name}.webp", 1.0)
@@ -251,16 +232,18 @@ def settle_media(editor: Editor) -> None:
 
 
 def place_node(editor: Editor, node: int) -> dict[str, float]:
-    """Bring a node where nothing lies over it; its place on the page."""
+    """Bring a node where no other one is; its place on the page."""
     look = """async ([id, margin]) => {
         app.canvas.deselectAll?.()
         const node = app.rootGraph.getNodeById(id)
         app.canvas.bringToFront(node)
         const shows = node.imgs?.length ? 340 : 0, [, least] = node.computeSize()
+        node.pos = [1500 * id, -9000] // what other nodes show lies over everything
         node.setSize([Math.max(node.size[0], 400), Math.max(node.size[1], least + shows)])
         app.canvas.setDirty(true, true)
         await new Promise((done) => setTimeout(done, 300))
-        const [x, y, width, height] = node.boundingRect
+        const title = LiteGraph.NODE_TITLE_HEIGHT, [x, y] = [node.pos[0], node.pos[1] - title]
+        const [width, height] = [node.size[0], node.size[1] + title]
         app.canvas.ds.scale = 1
         app.canvas.ds.offset = [480 - x, 130 - y]
         app.canvas.setDirty(true, true)
@@ -276,7 +259,11 @@ def place_node(editor: Editor, node: int) -> dict[str, float]:
 def place_graph(editor: Editor) -> dict[str, float]:
     """Bring the whole graph into the picture; its place on the page."""
     look = """async () => {
-        const boxes = [...app.rootGraph.nodes, ...app.rootGraph.groups].map((item) => item.boundingRect)
+        const title = LiteGraph.NODE_TITLE_HEIGHT
+        const nodes = app.rootGraph.nodes.map(({ pos: [x, y], size: [w, h] }) => [x, y - title, w, h + title])
+        const groups = app.rootGraph.groups.map((group) => group.boundingRect)
+        const bends = [...app.rootGraph.reroutes.values()].map(({ pos: [x, y] }) => [x - 10, y - 10, 20, 20])
+        const boxes = [...nodes, ...groups, ...bends]
         const left = Math.min(...boxes.map((b) => b[0])), top = Math.min(...boxes.map((b) => b[1]))
         const width = Math.max(...boxes.map((b) => b[0] + b[2])) - left
         const height = Math.max(...boxes.map((b) => b[1] + b[3])) - top
