@@ -8,6 +8,7 @@ import ltx
 import numpy as np
 import pytest
 import torch
+from comfy import model_management
 from comfy_api.latest import InputImpl, Types
 
 from xdub_core.errors import CheckpointError, MediaError, SettingsError
@@ -123,15 +124,22 @@ def test_a_video_without_sound_speaks_with_a_given_voice_or_a_free_one(dub):
     assert not np.allclose(given["waveform"], free["waveform"], atol=1e-4)
 
 
-def test_what_is_wrong_is_told_before_anything_is_sampled(dub, monkeypatch, pack, mini):
+def test_what_is_wrong_is_told_before_anything_is_sampled(dub, monkeypatch, pack, vaes, mini):
     monkeypatch.setattr(pack("comfy_bridge.dub_it.whole"), "sampled", None)
     source, refiner = ltx.source(9), ltx.transformer("2.3", layers=1)
+    old = ltx.transformer("2.0", layers=1)
+    for_another = old.clone()
+    for_another.set_attachments("lora_metadata", {"base_model": "Lightricks/LTX-2.3"})
     wrong = [
         (MediaError, "3 frames", lambda: dub(ltx.source(3))),
         (MediaError, "no sound", lambda: dub(ltx.source(9, rate=0))),
         (SettingsError, "no text to speak", lambda: dub(source, " ")),
         (CheckpointError, "Dub It needs LTX-2", lambda: dub(source, model=mini.model)),
         (CheckpointError, "the vae is not", lambda: dub(source, vae=mini.vae)),
+        (CheckpointError, "for sound", lambda: dub(source, vae=vaes[1], audio_vae=vaes[0])),
+        (SettingsError, "choose 'ltx 2.3'", lambda: dub(source, model=ltx.transformer("2.3", layers=1))),
+        (SettingsError, "is of LTX-2.3", lambda: dub(source, layout="ltx 2.3", model=old)),
+        (SettingsError, "trained for LTX-2.3", lambda: dub(source, model=for_another)),
         (SettingsError, "too short to say something in each", lambda: dub(spoken(12, (6.0, 6.5)), "Hola")),
         (SettingsError, "needs a refiner", lambda: dub(source, upscale_model=ltx.upscaler())),
         (SettingsError, "upscale_model is not", lambda: dub(source, refiner=refiner)),
@@ -141,6 +149,29 @@ def test_what_is_wrong_is_told_before_anything_is_sampled(dub, monkeypatch, pack
         with pytest.raises(kind) as told:
             run()
         assert message in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [("get_total_memory", "9 frames of 128 x 128 at once"), ("get_free_memory", "the pictures of 9 frames")],
+)
+def test_a_clip_over_the_memory_is_refused_before_anything_is_sampled(dub, monkeypatch, pack, memory, told):
+    monkeypatch.setattr(pack("comfy_bridge.dub_it.whole"), "sampled", None)
+    monkeypatch.setattr(model_management, memory, lambda _device: 1000)
+    with pytest.raises(
+        SettingsError, match=f"{told}.* GB at the least, and there are 0.0 GB: take a smaller size"
+    ):
+        dub(
+            ltx.source(9, width=64, height=64),
+            upscale_model=ltx.upscaler(),
+            refiner=ltx.transformer("2.0", layers=1, seed=9),
+        )
+
+
+def test_a_model_without_a_lora_is_told(dub, caplog):
+    with caplog.at_level("WARNING"):
+        dub(ltx.source(9, width=64, height=64))
+    assert "there is no LoRA on the model" in caplog.text
 
 
 def test_lengths_that_cannot_be_are_known_before_anything_runs(pack):

@@ -6,6 +6,7 @@ import ltx
 import pytest
 import torch
 from comfy.ldm.modules.attention import attention_pytorch
+from comfy.patcher_extension import WrappersMP
 
 pytestmark = pytest.mark.usefixtures("inference")
 
@@ -62,6 +63,74 @@ def test_weights_in_8_bits_are_isolated_as_well(version, isolation):
     assert reach(isolated, version, shown, "reference")[0] == 0.0
     assert reach(isolated, version, shown, "guide")[1] == 0.0
     assert reach(model, version, shown, "reference")[0] > 1e-3
+
+
+@pytest.mark.parametrize("budget", [0, 20_000])
+def test_weights_that_stay_elsewhere_are_isolated_as_well(version, isolation, budget):
+    """As with --lowvram: core brings weights and LoRAs to each layer when it is computed."""
+    model, shown = one_block(version), ltx.scene()
+    layer = "diffusion_model.transformer_blocks.0.audio_to_video_attn.to_out.0.weight"
+    rows, columns = model.get_model_object(layer).shape
+    patched = isolation.with_isolation(model, first_frame=False)
+    patched.add_patches({layer: ("diff", (0.1 * torch.ones(rows, columns),))})
+    whole = isolation.with_isolation(model, first_frame=False)
+    whole.add_patches({layer: ("diff", (0.1 * torch.ones(rows, columns),))})
+    cpu = torch.device("cpu")
+    whole.patch_model(cpu)
+    fully = ltx.predict(whole, version, shown)
+    whole.unpatch_model(cpu)
+    patched.load(cpu, lowvram_model_memory=max(1, budget))
+    attention = model.model.diffusion_model.transformer_blocks[0].audio_to_video_attn
+    elsewhere = [
+        name for name, each in attention.named_modules() if getattr(each, "comfy_cast_weights", False)
+    ]
+    assert budget or elsewhere
+    try:
+        for one, other_way in zip(ltx.predict(patched, version, shown), fully, strict=True):
+            assert torch.allclose(one, other_way, atol=1e-5)
+        assert reach(patched, version, shown, "reference")[0] == 0.0
+        assert reach(patched, version, shown, "guide")[1] == 0.0
+    finally:
+        patched.unpatch_model(cpu)
+
+
+def test_another_attention_sees_what_is_left(version, isolation):
+    """Sage and flash attention come in as an override, which is called with the target's tokens alone."""
+    model, shown = one_block(version), ltx.scene()
+    isolated = isolation.with_isolation(model, first_frame=False)
+    seen = []
+
+    def attention(_function, q, k, v, heads, **options):
+        seen.append((q.shape[1], k.shape[1], options.get("mask")))
+        return attention_pytorch(q, k, v, heads, mask=options.get("mask"))
+
+    given = {"optimized_attention_override": attention}
+    same = ltx.predict(isolated, version, shown), ltx.predict(isolated, version, shown, **given)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(*same, strict=True))
+    video, audio = shown.size * shown.video.shape[2], shown.audio.shape[2]
+    crossing = [call for call in seen if call[:2] in ((video, audio), (audio, video))]
+    assert len(crossing) == 2 and all(mask is None for *_, mask in crossing)
+
+
+def test_hooks_of_others_stay_and_work_beside_it(version, isolation):
+    """Another node's wrapper on the same clone, and a hook that is in the layer for good."""
+    model, shown = one_block(version), ltx.scene()
+    isolated = isolation.with_isolation(model, first_frame=False)
+    calls = []
+
+    def other_wrapper(executor, *args, **given):
+        calls.append("wrapper")
+        return executor(*args, **given)
+
+    isolated.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "somebody_else_s", other_wrapper)
+    attention = model.model.diffusion_model.transformer_blocks[0].audio_to_video_attn
+    handle = attention.register_forward_hook(lambda *_: calls.append("hook"))
+    try:
+        assert reach(isolated, version, shown, "reference")[0] == 0.0
+    finally:
+        handle.remove()
+    assert calls == ["wrapper", "hook"] * 2
+    assert isolation.without_isolation(isolated).get_wrappers(WrappersMP.DIFFUSION_MODEL, "somebody_else_s")
 
 
 def test_without_isolation_both_cross(version):

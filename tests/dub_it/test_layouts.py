@@ -45,6 +45,11 @@ def test_a_lora_that_was_trained_in_this_layout_for_this_version_may_be_of_any()
 WRONG = {
     "another layout": ({LAYOUT_KEY: "paper", VERSION_KEY: "2.0"}, "trained in the layout 'paper'"),
     "another version": ({VERSION_KEY: "2.3"}, r"trained for LTX-2\.3, and the model is LTX-2\.0"),
+    "another base model": (
+        {"base_model": "Lightricks/LTX-2.3"},
+        r"trained for LTX-2\.3, and the model is LTX-2\.0",
+    ),
+    "a newer base model": ({"ss_base_model_version": "ltx2.5"}, r"trained for LTX-2\.5"),
     "a smaller reference": ({DOWNSCALE_KEY: "2.0"}, "2 times smaller"),
 }
 
@@ -57,7 +62,10 @@ def test_a_lora_that_says_otherwise_is_refused_in_one_line(case):
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {DOWNSCALE_KEY: "1"}, {DOWNSCALE_KEY: "?"}, {"format": "pt"}])
+@pytest.mark.parametrize(
+    "metadata",
+    [None, {}, {DOWNSCALE_KEY: "1"}, {DOWNSCALE_KEY: "?"}, {"format": "pt"}, {"a": "LTX-2.3, LTX-2.5"}],
+)
 def test_files_that_say_nothing_state_nothing(metadata):
     assert stated_by(metadata) == Stated()
 
@@ -66,3 +74,17 @@ def test_layouts_are_called_by_their_names():
     assert layout_named("ltx 2.3") is LTX_2_3
     with pytest.raises(SettingsError, match="choose one of paper release, paper, ltx"):
         layout_named("automatic")
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("ltx-2-19b-dev", "2.0"),
+        ("LTX-2.3-22b", "2.3"),
+        ("ltx2.3", "2.3"),
+        ("LTX-2", None),
+        ("ltxv-13b", None),
+    ],
+)
+def test_a_base_model_s_name_tells_the_version(name, version):
+    assert stated_by({"modelspec.title": name}).version == version

@@ -5,6 +5,7 @@ Nothing in a published LoRA's file says which, so the layout is chosen by its na
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,15 @@ LAYOUT_KEY, VERSION_KEY = "xdub_dub_it_layout", "xdub_dub_it_ltx_version"
 """What a LoRA trained here says in its metadata."""
 DOWNSCALE_KEY = "reference_downscale_factor"
 """What tools for IC-LoRAs write: how much smaller the reference's picture is. A dub's is as large as the result."""
+
+LONGEST_NAME = 300
+"""Characters of a value in the metadata that may name a model; longer ones are settings and captions."""
+_NAMES = {
+    "2.0": re.compile(r"ltx-?2(\.0)?[-_]19b|ltx-?2\.0", re.IGNORECASE),
+    "2.3": re.compile(r"ltx-?2\.3", re.IGNORECASE),
+    "2.5": re.compile(r"ltx-?2\.5", re.IGNORECASE),
+}
+"""How each version is called in the names of published files."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,18 @@ def stated_by(metadata: Mapping[str, str] | None) -> Stated:
         downscale = float(known.get(DOWNSCALE_KEY) or 1)
     except ValueError:
         downscale = 1.0
-    return Stated(known.get(LAYOUT_KEY), known.get(VERSION_KEY), downscale)
+    return Stated(known.get(LAYOUT_KEY), known.get(VERSION_KEY) or _version_named(known), downscale)
+
+
+def _version_named(metadata: Mapping[str, str]) -> str | None:
+    """The version of LTX-2 that a file's metadata name, such as the base model that a trainer writes; None for none."""
+    named = {
+        version
+        for value in metadata.values()
+        for version, pattern in _NAMES.items()
+        if len(value) < LONGEST_NAME and pattern.search(value)
+    }
+    return next(iter(named)) if len(named) == 1 else None
 
 
 def check_layout(layout: Layout, version: str, lora: Stated) -> None:

@@ -28,7 +28,8 @@ from xdub_core.dub_it.layouts import Layout
 from xdub_core.dub_it.times import check_frames, latent_frames, padded_frames, sound_latents
 
 from .isolation import with_isolation, without_isolation
-from .ltx import check_model, check_vaes, ltx_version
+from .ltx import check_model, check_vaes, ltx_version, tell_without_lora
+from .memory import check_memory
 from .reference_times import with_reference_at_targets_times, without_reference_times
 from .source import Clip, Source, source_of
 from .voice import voice_tokens
@@ -81,6 +82,8 @@ def video_context(
     check_model(model, layout)
     check_vaes(*vaes)
     source = source_of(video)
+    tell_without_lora(model)
+    check_memory(model, source.frames, framing(*source.size, size))
     made = dub_context(model, conditionings, vaes, source.clip(source.whole), layout, size, voice, free)
     made.latent[MADE_OF] = replace(made.latent[MADE_OF], source=source)
     return made

@@ -12,6 +12,8 @@ from xdub_core.dub_it.layouts import Layout, check_layout, stated_by
 from xdub_core.dub_it.times import FRAMES_PER_LATENT
 from xdub_core.errors import CheckpointError, SettingsError
 
+from ..host.warnings import warn
+
 LATENT_CHANNELS = 128
 
 
@@ -31,6 +33,15 @@ def ltx_version(model: Any) -> str:
 def check_model(model: Any, layout: Layout) -> None:
     """Raise CheckpointError or SettingsError where a MODEL, or the last LoRA on it, is not for the layout."""
     check_layout(layout, ltx_version(model), stated_by(model.get_attachment("lora_metadata")))
+
+
+def tell_without_lora(model: Any) -> None:
+    """Warn where nothing is put on a MODEL: LTX-2 by itself does not dub."""
+    if not model.patches and not model.injections:
+        warn(
+            "there is no LoRA on the model, and LTX-2 alone does not dub: load the one for dubbing with Load LoRA "
+            "(Model); one whose layers are another model's counts as none"
+        )
 
 
 def check_refiner(refiner: Any, version: str) -> None:

@@ -43,6 +43,11 @@ class Source:
         return len(self.footage.clock)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.footage.width, self.footage.height
+
+    @property
     def whole(self) -> Segment:
         """All of it, as one segment."""
         return Segment(0, self.frames)

@@ -21,6 +21,7 @@ from xdub_core.errors import SettingsError
 
 from .conditioning import MADE_OF, Context, dub_context, in_layout, with_picture
 from .ltx import check_model, check_picture_vae, check_refiner, check_vaes, ltx_version
+from .memory import check_memory
 from .result import made_of
 from .source import Clip
 from .voice import tokens_of
@@ -123,6 +124,7 @@ def second_stage(
     layout = facts.layout
     check_refiner(model, facts.version)
     check_picture_vae(vae)
+    check_memory(model, facts.frames, facts.framing, times=2)
     video, audio = latent["samples"].unbind()
     small = video[:, :, : video.shape[2] - facts.guide_latents]
     (large,) = LTXVLatentUpsampler.execute({"samples": small}, upscaler, vae).args

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import resample
 
+from xdub_core.dub_it.framing import framing
 from xdub_core.dub_it.joins import joined_frames, joined_sound
 from xdub_core.dub_it.prompt import divided, dub_prompt
 from xdub_core.dub_it.segments import Segment, plan_segments, speech_seconds
@@ -24,6 +25,8 @@ from ..face_crop import check_track
 from ..host.progress import interruptible
 from ..host.warnings import show_now, warn
 from .kept import Keep, Latents, with_own_picture, with_own_sound
+from .ltx import tell_without_lora
+from .memory import check_memory
 from .old_speech import speech_of
 from .result import decoded_frames, decoded_sound, video_of_dub
 from .source import Source, source_of
@@ -66,6 +69,9 @@ def dubbed_by_ltx(
     if keep.face is not None:
         check_track(keep.face, source.footage)
     segments, said = _plan(source, line, longest)
+    tell_without_lora(models.model)
+    at_once, made = max(each.frames for each in segments), framing(*source.size, choices.size)
+    check_memory(models.model, at_once, made, times=1 if models.upscaler is None else 2)
     for segment, words in zip(segments, said, strict=True):
         if words and not choices.free:
             heard(source.sound(segment) if voice is None else voice)
