@@ -69,7 +69,7 @@ class Source:
 
 def source_of(video: Any) -> Source:
     """A VIDEO. Raises MediaError where it cannot be read or is too short."""
-    footage = footage_from_video(video)
+    footage = footage_from_video(video, nearest=True)  # as Face Crop chooses the frames of its slots
     check_frames(len(footage.clock))
     if footage.info is None:
         audio = video.get_components().audio
