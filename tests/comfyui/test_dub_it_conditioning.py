@@ -9,6 +9,7 @@ import ltx
 import pytest
 import torch
 from comfy.ldm.lightricks.symmetric_patchifier import AudioPatchifier
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_lt import (
     EmptyLTXVLatentVideo,
     LTXVAddGuide,
@@ -234,6 +235,20 @@ def test_a_lora_s_file_is_taken_at_its_word_through_core_s_own_loader(context):
     )
     assert (plain[:, :, :3] - changed[:, :, :3]).abs().max() > 1e-3
     assert torch.allclose(plain[:, :, 3:], changed[:, :, 3:], atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", [PAPER, PAPER_RELEASE], ids=lambda layout: layout.name)
+def test_core_s_torch_compile_changes_nothing(context, layout):
+    """As its node sets it, with a backend that needs no C++ compiler; two layouts on clones of one model."""
+    model = ltx.transformer("2.0", layers=1)
+    compiled = model.clone(disable_dynamic=True)
+    set_torch_compile_wrapper(compiled, backend="eager")
+    made, fast = (context(layout, model=each) for each in (model, compiled))
+    plain, same = (
+        ltx.sample(each.model, each.positive, each.negative, each.latent, steps=1)["samples"].unbind()
+        for each in (made, fast)
+    )
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(plain, same, strict=True))
 
 
 def test_what_does_not_fit_is_told_in_one_line(context, pack, dub_it, vaes, mini):

@@ -35,10 +35,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Isolation:
-    """A wrapper around LTX-2's forward. `first_frame`: frames that are given at the start are context, too."""
+    """A wrapper around LTX-2's forward. `first_frame`: frames that are given at the start are context, too.
+
+    What is in it isn't compiled: a compiler takes no notice of hooks that come and go, and would leave the isolation
+    out of one clone, or put it into another.
+    """
 
     first_frame: bool
 
+    @torch.compiler.disable
     def __call__(
         self,
         executor: Any,

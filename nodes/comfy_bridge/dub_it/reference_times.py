@@ -32,8 +32,12 @@ def without_reference_times(model: Any) -> Any:
 
 @dataclass(frozen=True)
 class ReferenceTimes:
-    """A wrapper around LTX-2's forward, for whose time the model says other times of its reference."""
+    """A wrapper around LTX-2's forward, for whose time the model says other times of its reference.
 
+    Nor is what is in it compiled, since the model is another one meanwhile.
+    """
+
+    @torch.compiler.disable
     def __call__(self, executor: Any, *args: Any, **given: Any) -> Any:
         model = executor.class_obj
         own = model._process_input
