@@ -10,7 +10,7 @@ import pytest
 
 from xdub_core.errors import JobError, SettingsError
 from xdub_core.evaluation.dub_it.judges import DubItJudges, FoundMouths, found_mouths
-from xdub_core.training.dub_it.data.comfy_client import ComfyClient
+from xdub_core.training.dub_it.data.comfy_client import PATIENCE, AwayError, ComfyClient, prompt_id_of
 from xdub_core.training.dub_it.data.lips import face_cells, lip_boxes
 from xdub_core.training.dub_it.data.models import of_checkpoint, read_nodes
 from xdub_core.training.dub_it.data.pipeline import DataMaker
@@ -149,3 +149,83 @@ def test_lips_are_masked_with_a_margin_and_faces_as_cells():
     np.testing.assert_allclose(lip_boxes(mouths, margin=0.5)[7], [12, 25, 52, 55])
     cells = face_cells(mouths, range(8, 17), (64, 64))
     assert cells.shape == (2, 2, 2) and cells.min() == 1
+
+
+@pytest.fixture
+def stub():
+    """A server of ComfyUI's answers by path; those that are numbers are errors. `asked`: all paths."""
+    answers, asked = {}, []
+
+    class Stub(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = answers.get(self.path.split("?")[0], {})
+            self.send_response(answer if isinstance(answer, int) else 200)
+            self.end_headers()
+            self.wfile.write(b"" if isinstance(answer, int) else json.dumps(answer).encode())
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Stub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield ComfyClient(f"127.0.0.1:{server.server_port}"), answers, asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_file_that_is_too_large_is_told_with_what_to_do(stub):
+    client, answers, _ = stub
+    answers["/upload/image"] = 413
+    with pytest.raises(
+        JobError, match=r"refuses the file a/clip.mp4: start it with a larger --max-upload-size"
+    ):
+        client.upload("a/clip.mp4", b"much")
+
+
+def test_a_server_that_was_restarted_has_forgotten_its_prompt(stub):
+    client, answers, _ = stub
+    answers["/queue"] = {"queue_running": [], "queue_pending": []}
+    with pytest.raises(JobError, match="forgot the prompt"):
+        client.run({}, "key")
+
+
+def test_a_server_that_is_silent_for_a_moment_is_waited_for_and_one_that_is_away_is_not(monkeypatch):
+    client, prompt = ComfyClient("127.0.0.1:8188"), prompt_id_of("key")
+    queue = {"queue_running": [[0, prompt]]}
+    done = {prompt: {"status": {"status_str": "success"}, "outputs": {"1": {}}}}
+    answers = [queue, {}, AwayError("away"), AwayError("away"), queue, done]
+
+    def read(request):
+        answer = answers.pop(0)
+        if isinstance(answer, AwayError):
+            raise answer
+        return json.dumps(answer).encode()
+
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(client, "_read", read)
+    assert client.run({}, "key") == {"1": {}}
+    answers[:] = [queue, {}, *[AwayError("away")] * (PATIENCE + 1)]
+    with pytest.raises(AwayError):
+        client.run({}, "key")
+
+
+def test_a_prompt_that_is_known_is_not_sent_again(stub):
+    client, answers, asked = stub
+    answers["/queue"] = {}
+    told = {
+        "status": {"status_str": "success", "messages": []},
+        "outputs": {"7": {"images": [{"filename": "a"}]}},
+    }
+    for path in ("/history/" + prompt_id_of("key", attempt) for attempt in (0, 1)):
+        answers[path] = {path.rsplit("/")[-1]: told}
+    failed = "/history/" + prompt_id_of("key", 0)
+    answers[failed] = {failed.rsplit("/")[-1]: {"status": {"status_str": "error"}, "outputs": {}}}
+    assert client.run({}, "key") == told["outputs"]
+    assert "/prompt" not in asked
+    assert [each.filename for each in client.files(told["outputs"], "7")] == ["a"]
+    with pytest.raises(JobError, match="node 8 of the prompt saved no file"):
+        client.files(told["outputs"], "8")

@@ -1,9 +1,8 @@
-"""What goes to a ComfyUI and comes from it: videos and masks without loss, sounds of which none is cropped, tensors."""
+"""What goes to a ComfyUI and comes from it: masks without loss, sounds of which nothing is cropped, tensors."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,34 +19,23 @@ from xdub_core.media.sound.resample import Resampler, packed_frame
 from xdub_core.media.sound.sound_place import place_sound
 from xdub_core.media.video.reader import VideoReader
 
-LOSSLESS = {"ffv1": ("bgr0", "matroska"), "png": ("rgb24", "mov")}
-"""Codecs without loss: how they hold RGB, and in which container."""
 SOUND_RATE = 44_100
 CROPPED_TO = 4096
 """Samples at 44.1 kHz: core's VAE crops a sound at both ends to a multiple of it, and moves it by up to 46 ms."""
 
 
-def lossless_video(frames: Iterable[np.ndarray], fps: Fraction, codec: str = "ffv1") -> bytes:
-    """Frames uint8 [H, W, 3] in RGB, by one of `LOSSLESS`."""
-    file, (pixels, kind) = io.BytesIO(), LOSSLESS[codec]
-    with av.open(file, "w", format=kind) as container:
-        stream: av.VideoStream = container.add_stream(codec, rate=fps)  # type: ignore[assignment]
-        stream.pix_fmt = pixels
-        for number, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")
-            if number == 0:
-                stream.width, stream.height = picture.width, picture.height
-            picture.pts, picture.time_base = number, 1 / fps
+def mask_video(mask: np.ndarray | Tensor) -> bytes:
+    """A mask, bool [n, h, w], as a video of white and black: PNG, of which core reads any size, down to a pixel."""
+    pixels, file = np.asarray(mask).astype(np.uint8) * 255, io.BytesIO()
+    with av.open(file, "w", format="mov") as container:
+        stream: av.VideoStream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = pixels.shape[2], pixels.shape[1], "rgb24"
+        for number, frame in enumerate(pixels):
+            picture = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=2), "rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     return file.getvalue()
-
-
-def mask_video(mask: np.ndarray | Tensor) -> bytes:
-    """A mask, bool [n, h, w], as a video of white and black. PNG: of it, core reads any size, down to a pixel."""
-    pixels = np.asarray(mask).astype(np.uint8) * 255
-    white = (np.repeat(frame[..., None], 3, axis=2) for frame in pixels)
-    return lossless_video(white, Fraction(25), "png")
 
 
 def padded_wave(sound: np.ndarray, rate: int) -> bytes:

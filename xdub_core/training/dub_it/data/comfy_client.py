@@ -24,6 +24,9 @@ Graph = Mapping[str, Mapping[str, Any]]
 _IDS = uuid.UUID("7c1d8a52-0f0b-4c43-9a3d-6f5b7f1f2a10")
 _POLL = 0.05, 2.0
 """Seconds between two looks at a prompt that runs: at first, and later."""
+TOO_LARGE = 413
+PATIENCE = 5
+"""Looks in a row without an answer until a server that works is taken to be away."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class RemoteFile:
 
 class LostFileError(JobError):
     """The server has a prompt's outputs in its history, and not their files any more."""
+
+
+class AwayError(JobError):
+    """Nobody answers."""
 
 
 class ComfyClient:
@@ -72,7 +79,11 @@ class ComfyClient:
         body = b"".join([*parts, f"\r\n--{edge}--\r\n".encode()])
         request = Request(self._url("/upload/image"), body)
         request.add_header("Content-Type", f"multipart/form-data; boundary={edge}")
-        answer = json.loads(self._read(request))
+        try:
+            answer = json.loads(self._read(request))
+        except HTTPError as error:
+            told = "start it with a larger --max-upload-size" if error.code == TOO_LARGE else str(error)
+            raise JobError(f"the ComfyUI at {self.address} refuses the file {name}: {told}") from None
         return "/".join(filter(None, (answer["subfolder"], answer["name"])))
 
     def download(self, file: RemoteFile) -> bytes:
@@ -91,7 +102,7 @@ class ComfyClient:
         """
         attempt = 0
         while True:
-            prompt_id = str(uuid.uuid5(_IDS, f"{key} {attempt}"))
+            prompt_id = prompt_id_of(key, attempt)
             queued, known = (
                 self._is_queued(prompt_id),
                 self._history(prompt_id),
@@ -136,15 +147,24 @@ class ComfyClient:
             raise JobError(f"the ComfyUI at {self.address} refuses the prompt: {_refusal(error)}") from None
 
     def _finished(self, prompt_id: str, waiting: Callable[[], object]) -> dict[str, Any]:
-        pause = _POLL[0]
-        while (known := self._history(prompt_id)) is None:
+        pause, silent, known = _POLL[0], 0, None
+        while known is None:
             waiting()
-            if not self._is_queued(prompt_id) and self._history(prompt_id) is None:
+            try:
+                queued = self._is_queued(prompt_id)
+                known, silent = self._history(prompt_id), 0
+            except AwayError:  # busy, as long as it is not for long
+                silent += 1
+                if silent > PATIENCE:
+                    raise
+                queued = True
+            if known is None and not queued:
                 raise JobError(
                     f"the ComfyUI at {self.address} forgot the prompt, as one that was restarted does: run this again"
                 )
-            time.sleep(pause)
-            pause = min(_POLL[1], 1.3 * pause)
+            if known is None:
+                time.sleep(pause)
+                pause = min(_POLL[1], 1.3 * pause)
         if not _succeeded(known):
             raise JobError(f"the ComfyUI at {self.address} failed at the prompt: {_failure(known)}")
         return dict(known["outputs"])
@@ -175,10 +195,15 @@ class ComfyClient:
             raise
         except (URLError, OSError) as error:
             reason = getattr(error, "reason", error)
-            raise JobError(
+            raise AwayError(
                 f"no ComfyUI answers at {self.address} ({str(reason).lower()}): start it, or give its address; "
                 "what is made already stays"
             ) from None
+
+
+def prompt_id_of(key: str, attempt: int = 0) -> str:
+    """The id of a prompt; `attempt`: how often it has failed before."""
+    return str(uuid.uuid5(_IDS, f"{key} {attempt}"))
 
 
 def _succeeded(known: Mapping[str, Any]) -> bool:

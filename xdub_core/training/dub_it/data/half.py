@@ -21,10 +21,8 @@ from ..records import Pair, write_pair
 from . import workflows
 from .carried import (
     latents_of,
-    lossless_video,
     mask_video,
     padded_wave,
-    read_frames,
     read_sound,
     saved_tensors,
 )
@@ -180,7 +178,7 @@ class Half:
         )
         source = self._encoded_there(key, "source", self._file(f"{LETTERS}.mp4"), self._file(f"{WORDS}.flac"))
         target = self._encoded_there(key, "target", self.folder / "clip.mp4", self.folder / "clip.flac")
-        graph = workflows.encoding(shop.models, (source, target), prompt, prefix(key, "pair"))
+        graph = workflows.encoding(shop.models, (source, target), self.frames, prompt, prefix(key, "pair"))
         names = ("source_video", "source_audio", "target_video", "target_audio")
         saved = shop.carrier.fetched(graph, key, (*names, "text"))
         pair = Pair(
@@ -194,7 +192,7 @@ class Half:
         return {"file": file, "fps": str(clip.fps), "frames": len(self.frames), "prompt": prompt}
 
     def _encoded_there(self, key: str, name: str, video: Path, sound: Path) -> tuple[str, workflows.Sound]:
-        """The half's frames and sound, brought to the server."""
+        """A clip's video and the half's sound, brought to the server."""
         fps, upload = self.shop.settings.clip.fps, self.shop.carrier.upload
 
         def wave() -> bytes:
@@ -202,9 +200,9 @@ class Half:
             start, stop = (samples(edge, fps, rate) for edge in (self.frames.start, self.frames.stop))
             return padded_wave(heard[:, start:stop], rate)
 
-        frames = upload(key, f"{name}.mkv", lambda: lossless_video(read_frames(video, self.frames), fps))
+        there = upload(key, f"{name}.mp4", video.read_bytes)
         latents = sound_latents(len(self.frames), fps)
-        return frames, workflows.Sound(upload(key, f"{name}.wav", wave), latents)
+        return there, workflows.Sound(upload(key, f"{name}.wav", wave), latents)
 
     def _about(self, mask: Facts, verdict: Facts) -> Facts:
         script, number = self.script, self.number

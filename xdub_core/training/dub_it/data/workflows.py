@@ -169,16 +169,22 @@ def inpainting(
 
 
 def encoding(
-    models: LtxNodes, pair: tuple[tuple[str, Sound], tuple[str, Sound]], prompt: str, prefix: str
+    models: LtxNodes,
+    pair: tuple[tuple[str, Sound], tuple[str, Sound]],
+    frames: range,
+    prompt: str,
+    prefix: str,
 ) -> dict[str, dict[str, Any]]:
-    """A pair's source and target, a video and a sound each, as latents, and the prompt's embedding.
+    """A pair's source and target as latents, and the prompt's embedding, saved by nodes named as a `Pair`'s fields.
 
-    They are saved by nodes named as a `Pair`'s fields.
+    Each of the pair is a video, of which `frames` are taken, and a sound of them alone.
     """
     flow = Workflow()
     flow.use(models)
     for name, (video, sound) in zip(("source", "target"), pair, strict=True):
-        latent = flow.add("VAEEncode", pixels=_images(flow, video), vae=models.vae)
+        whole = _images(flow, video)
+        part = flow.add("ImageFromBatch", image=whole, batch_index=frames.start, length=len(frames))
+        latent = flow.add("VAEEncode", pixels=[part, 0], vae=models.vae)
         for kind, samples in (("video", [latent, 0]), ("audio", _sound(flow, models, sound))):
             flow.add(
                 "SaveLatent", f"{name}_{kind}", samples=samples, filename_prefix=f"{prefix}-{name}-{kind}"
@@ -195,7 +201,7 @@ def needed_nodes(models: LtxNodes) -> set[str]:
         generation(models, clip, sampling, "", 0, ""),
         probe(models, clip, "", "", ""),
         inpainting(models, clip, sampling, "", 0, "", "", sound, ""),
-        encoding(models, (("", sound), ("", sound)), "", ""),
+        encoding(models, (("", sound), ("", sound)), range(9), "", ""),
     )
     return {node["class_type"] for flow in flows for node in flow.values()}
 
