@@ -99,6 +99,17 @@ def test_the_pairs_train_a_lora(pack, made, tmp_path):
     assert [step["step"] for step in steps] == [1, 2, 3, 4]
 
 
+@pytest.mark.usefixtures("inference")
+def test_a_pair_has_the_frames_of_its_half(made):
+    folder, vae = made[0], ltx.video_vae()
+    for record in read_manifest(folder).records[:2]:
+        pair, half = read_pair(folder, record), range(*record.about["frames_of_clip"])
+        for name, latents in (("clip", pair.target_video), (f"{record.name[-1]}-letters", pair.source_video)):
+            frames = np.stack(read_frames(folder / "clips" / "0000" / f"{name}.mp4", half))
+            own = vae.encode(torch.from_numpy(frames).float() / 255)[0]
+            assert (own - latents).abs().mean() < 0.1 * own.std()
+
+
 def test_nothing_is_made_twice(server, made):
     folder, told, killed = made
     assert {path: path.stat().st_mtime_ns for path in killed} == killed
