@@ -140,6 +140,31 @@ def test_a_click_into_the_curve_goes_to_its_time(editor, stage):
     wait_for_colour(editor, LEFT, 0, 26)
 
 
+PLAYERS = """(id) => {
+    const node = app.rootGraph.getNodeById(id)
+    const added = (node.widgets ?? []).filter((widget) => widget.name.includes("preview"))
+    return added.length + document.querySelectorAll(`[data-node-id='${id}'] video:not(.xdub-unseen)`).length
+}"""
+
+
+def test_comfyui_s_own_player_is_not_shown_beside_it_but_where_it_cannot_play(editor, node, written, comfyui):
+    """A real one, which either renderer would show."""
+    (comfyui.base / "temp" / "dub.mp4").write_bytes((comfyui.base / "temp" / "both.mp4").read_bytes())
+    own = {"images": [{"filename": "dub.mp4", "subfolder": "", "type": "temp"}], "animated": [True]}
+    remember = "([id, output]) => { app.nodeOutputs[id] = output; app.canvas.setDirty(true, true) }"
+    for output in ({"xdub_compare": written, **own}, {"xdub_compare": [], **own}):
+        editor.js(remember, [node, output])
+        editor.js(EXECUTED, [node, output])
+        if output["xdub_compare"]:
+            editor.page.locator(".xdub-stage canvas").wait_for()
+            wait_for_colour(editor, LEFT, 0, 0)
+            assert editor.js(PLAYERS, node) == 0
+        else:
+            editor.page.get_by_text("no before/after video of this dub").wait_for()
+            editor.js("() => app.canvas.setDirty(true, true)")
+            editor.page.wait_for_function(f"(id) => ({PLAYERS})(id) > 0", arg=node)
+
+
 def test_what_cannot_be_played_is_said(editor, node, written, comfyui):
     (comfyui.base / "temp" / "broken.mp4").write_bytes(b"no video")
     broken = [{**written[0], "video": {"filename": "broken.mp4", "subfolder": "", "type": "temp"}}]

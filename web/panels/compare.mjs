@@ -6,7 +6,7 @@ import { canvasIn } from "../lib/draw.mjs";
 import { loadedFacts, playheadOf } from "../lib/shared.mjs";
 import { t } from "../lib/words.mjs";
 
-/** Pixels of the pictures at least, and of the lines beneath. */
+/** Pixels of the pictures at least, and of what is beneath. */
 const [STAGE, LINES] = [200, 90];
 const SPEEDS = [0.25, 0.5, 1];
 const [FACE_MARGIN, MOST_ZOOM, ZOOM_STEP] = [0.75, 16, 1.25];
@@ -14,18 +14,24 @@ const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
 
 export function attach(node, host) {
   host.say(t("Run to compare the dub with its source here"));
-  node.hideOutputImages = true; // ComfyUI's own player of the dub, which this one is instead of
+  hidePlayer(node, true);
   loadedFacts(host, (found, signal) => {
-    node.hideOutputImages = Boolean(found);
+    hidePlayer(node, Boolean(found));
     if (found) new Comparison(node, host, signal, found.video, found.facts);
     else host.say(t("There is no before/after video of this dub: run again, or look into the log"));
   });
 }
 
+/** ComfyUI's own player: Vue's, and what the other renderer adds as it draws. */
+function hidePlayer(node, hidden) {
+  node.hideOutputImages = hidden;
+  node.onDrawBackground = hidden ? undefined : node.constructor.prototype.onDrawBackground;
+}
+
 class Comparison {
-  /** The part of the picture left of it is the source's. */
+  /** Left of it is the source. */
   wipe = 0.5;
-  /** What is shown alone, if anything: 0 the source, 1 the dub. */
+  /** Shown alone, if anything: 0 the source, 1 the dub. */
   alone;
   view = { ...WHOLE };
   /** Which face is followed; -1: none. */
@@ -106,7 +112,6 @@ class Comparison {
     return [["dub", t("dub's sound")], ...source, ["none", t("no sound")]];
   }
 
-  /** Wipe to where the pointer is, or move what is seen. */
   #drag([x, y], [fromX, fromY], moves) {
     const { left, wide, scale } = this.#placed(this.canvas.clientWidth, this.canvas.clientHeight);
     const [columns, lines] = this.facts.size;
@@ -160,7 +165,7 @@ class Comparison {
     this.#tell();
   }
 
-  /** Look at the whole picture, into the middle of what is seen, or at a face. */
+  /** Look at the whole picture, into its middle, or at a face. */
   #look(value) {
     const [, face] = /^face (\d+)$/.exec(value) ?? [];
     this.followed = Number(face ?? -1);
@@ -189,18 +194,18 @@ class Comparison {
     this.time.title = t("frame {frame} of {count}", { frame: video.frame, count: this.facts.frames });
     this.slider.value = video.frame;
     this.slider.setAttribute("aria-valuetext", time);
-    if (video.isReady) this.redraw(); // until then the last picture stays
+    if (video.isReady) this.redraw(); // or the last picture stays
   }
 
   #fail() {
-    this.node.hideOutputImages = false;
+    hidePlayer(this.node, false);
     const link = make("a", { href: this.url, target: "_blank", rel: "noopener" }, t("open it in another program"));
     this.host.element.replaceChildren(
       make("p", { class: "xdub-lines" }, t("This browser cannot play the before/after video (H.264):"), " ", link),
     );
   }
 
-  /** How a stage of this size shows the picture: the `seen` part of it, in its own pixels, and where. */
+  /** How a stage of this size shows the picture: its `seen` part, in its own pixels, and where. */
   #placed(width, height) {
     const [columns, lines] = this.facts.size;
     const fits = Math.min(width / columns, height / lines);
@@ -216,7 +221,7 @@ class Comparison {
       const start = this.view["xy"[axis]] * whole - size[axis] / 2;
       return Math.min(Math.max(start, 0), whole - size[axis]);
     });
-    this.view.x = (corner[0] + size[0] / 2) / columns; // no further than to the picture's edge
+    this.view.x = (corner[0] + size[0] / 2) / columns; // not beyond its edge
     this.view.y = (corner[1] + size[1] / 2) / lines;
     const [wide, high] = [size[0] * scale, size[1] * scale];
     return { seen: [...corner, ...size], left: (width - wide) / 2, top: (height - high) / 2, wide, high, scale };
@@ -250,7 +255,7 @@ function line(context, x, top, height) {
   context.stroke();
 }
 
-/** A word on a picture, whatever is in it; it begins at `x`, or `before` it. */
+/** A word on a picture; it begins at `x`, or `before` it. */
 function caption(context, text, x, y, before) {
   Object.assign(context, { font: "11px Inter, Arial, sans-serif", fillStyle: "#000a", textBaseline: "middle" });
   const width = context.measureText(text).width + 8;
