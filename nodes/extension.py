@@ -34,6 +34,7 @@ from .reference_latents import EncodeReference
 from .report import ShowReport
 from .sample import LoadSample
 from .sampler import DubSampler
+from .speed import DubSpeed
 from .stitch_clips import StitchClips
 from .text_encoder import LoadTextEncoder
 from .voice import AddVoice
@@ -53,6 +54,7 @@ NODES: list[type[io.ComfyNode]] = [
     AudioFeatures,
     EncodeReference,
     DubGuidance,
+    DubSpeed,
     DubGuider,
     DubSampler,
     StitchClips,

@@ -1,5 +1,9 @@
 """Speeds in ComfyUI: the engine, SamplerCustomAdvanced with our GUIDER, and what samples a whole dub make the same."""
 
+import asyncio
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from clips import CONTEXT, random_clip, sample
@@ -13,6 +17,7 @@ from xdub_core.sampling.reuse import SPEEDS, predictions_planned
 from xdub_core.sampling.samplers import SAMPLERS
 
 STEPS = 12
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 UNI_PC_STOPS = 3e-3
 """Core's uni_pc_bh2 stops at noise level 0.001."""
 
@@ -95,3 +100,44 @@ def test_a_sampler_that_adds_noise_of_its_own_has_every_prediction_made(pack, mo
         sample(guider, chosen.sigmas, sampler)
     assert tuple(made["euler"]) == predictions_planned(Guidance(), chosen.reuse, chosen.sigmas[:-1].tolist())
     assert sum(made["euler_ancestral"]) >= 3 * STEPS - 2
+
+
+@pytest.mark.parametrize("name", SPEEDS)
+def test_the_speed_node_writes_what_every_speed_input_takes(pack, name):
+    from xdub_core.sampling.reuse import reuse_named
+
+    chosen = SPEEDS[name]
+    (written,) = pack("speed").DubSpeed.execute(chosen.whole, chosen.audio, chosen.reference).args
+    assert reuse_named(written) == chosen
+
+
+def test_the_speed_node_shows_how_many_predictions_are_left(pack, monkeypatch):
+    shown = []
+    monkeypatch.setattr(pack("comfy_bridge.host.warnings"), "show_text", shown.append)
+    for limits in ((0.0, 0.0, 0.0), (0.078, 0.06, 0.07), (0.0, 0.0, 0.1)):
+        pack("speed").DubSpeed.execute(*limits)
+    assert [line.split(" predictions")[0] for line in shown] == ["90 of 90", "24 of 90", "65 of 90"]
+
+
+@pytest.mark.parametrize(
+    ("workflow", "node"),
+    [("1_quick_start_built_in_model", "XDubDub"), ("2_built_in_model_every_step", "XDubSampler")],
+)
+def test_core_lets_the_speed_node_be_wired_to_every_speed_input(workflow, node):
+    prompt = json.loads((WORKFLOWS / "api" / f"{workflow}.json").read_text(encoding="utf-8"))
+    limits = {"whole": 0.1, "audio": 0.1, "reference": 0.1}
+    prompt["speed"] = {"class_type": "XDubSpeed", "inputs": limits}
+    (asks,) = (each for each in prompt.values() if each["class_type"] == node)
+    asks["inputs"]["speed"] = ["speed", 0]
+    assert told_by_core(prompt) == {}
+    limits["audio"] = 1.5
+    assert told_by_core(prompt) == {"XDubSpeed": ["value_bigger_than_max"]}
+
+
+def told_by_core(prompt):
+    """What core's own check says of a prompt, by class."""
+    import execution
+
+    _, _, _, errors = asyncio.run(execution.validate_prompt("prompt", prompt, None))
+    found = {each["class_type"]: [error["type"] for error in each["errors"]] for each in errors.values()}
+    return {name: told for name, told in found.items() if told}

@@ -125,7 +125,8 @@ def parts(editor: Editor) -> None:
     folder = editor.add("XDubLoadFolder", 900, 500)
     editor.set(folder, "folder", "interviews")
     guidance = editor.add("XDubGuidance", 1400)
-    for x, (node, output) in enumerate([(expert, 0), (folder, 2), (guidance, 0)]):
+    speed = editor.add("XDubSpeed", 1900)
+    for x, (node, output) in enumerate([(expert, 0), (folder, 2), (guidance, 0), (speed, 0)]):
         shown = editor.add("PreviewAny", 500 * x, 1500)
         editor.connect(node, output, shown, "source")
     finish(editor.run(SECONDS))
@@ -178,7 +179,7 @@ SCENES: dict[Callable[[Editor], None], list[str]] = {  # a whole workflow before
     ],
     people: ["XDubLoadSample", "XDubPeople"],
     two_people: ["two_people", "XDubVoice", "XDubDub", "XDubReport"],
-    parts: ["XDubExpert", "XDubLoadFolder", "XDubGuidance"],
+    parts: ["XDubExpert", "XDubLoadFolder", "XDubGuidance", "XDubSpeed"],
     guider: ["XDubAudioFeatures", "XDubGuider"],
     released_files: [
         *("XDubLoadAudioEncoders", "XDubLoadFaceDetector", "XDubLoadTextEncoder", "XDubEmptyPrompt"),
