@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +24,7 @@ import nodes
 from xdub_core.dub_it.layouts import LTX_2_3, PAPER, PAPER_RELEASE
 from xdub_core.errors import SettingsError, XDubError
 from xdub_core.training.dub_it.examples import PairExamples
-from xdub_core.training.dub_it.lora import count_parameters, new_lora
+from xdub_core.training.dub_it.lora import count_parameters, new_lora, save_lora
 from xdub_core.training.dub_it.objective import NoisedPair, PairLoss, PairObjective
 from xdub_core.training.dub_it.records import read_manifest
 from xdub_core.training.dub_it.run import train_lora
@@ -211,6 +212,34 @@ def mean_losses(model, folder, predict):
     return sums
 
 
+def loaded_by_core(model, path):
+    """A clone of a MODEL with a LoRA's file, by core's own node."""
+    loras = Path(folder_paths.get_folder_paths("loras")[0])
+    loras.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, loras / "dub.safetensors")
+    (clone,) = nodes.LoraLoaderModelOnly().load_lora_model_only(model, "dub.safetensors", 1.0)
+    return clone
+
+
+def test_what_core_makes_of_the_file_is_what_was_trained(version, tmp_path):
+    model, shown = ltx.transformer(version), ltx.scene()
+    lora, path = awake(model.model.diffusion_model), tmp_path / "lora.safetensors"
+    save_lora(path, lora, PAPER, version, torch.float32)
+    with torch.no_grad():
+        trained = ltx.predict(model, version, shown)
+        lora.detach()
+        plain = ltx.predict(model, version, shown)
+        loaded = loaded_by_core(model, path)
+        comfy.model_management.load_models_gpu([loaded])
+        try:
+            merged = ltx.predict(loaded, version, shown)
+        finally:
+            loaded.detach()
+    for ours, core, without in zip(trained, merged, plain, strict=True):
+        torch.testing.assert_close(ours, core, rtol=0, atol=1e-5)
+        assert (ours - without).abs().max() > 1e-3
+
+
 def test_fifty_steps_lower_both_losses_and_core_loads_the_lora(pack, training, version, folder, tmp_path):
     loading, velocity = training("loading"), training("velocity")
     model, shown = ltx.transformer(version, layers=1), ltx.scene(frames=2, sounds=9)
@@ -221,10 +250,7 @@ def test_fifty_steps_lower_both_losses_and_core_loads_the_lora(pack, training, v
         unlearnt = mean_losses(model, folder, velocity.LtxVelocity(model, PAPER))
         path = train_lora(settings, loading.trained(model, PAPER), folder, out)
 
-    loras = Path(folder_paths.get_folder_paths("loras")[0])
-    loras.mkdir(parents=True, exist_ok=True)
-    shutil.copy(path, loras / f"dub-{version}.safetensors")
-    (loaded,) = nodes.LoraLoaderModelOnly().load_lora_model_only(model, f"dub-{version}.safetensors", 1.0)
+    loaded = loaded_by_core(model, path)
     assert len(loaded.patches) == 28
     comfy.model_management.load_models_gpu([loaded])
     try:
@@ -315,6 +341,19 @@ def write_config(path, settings):
     return path
 
 
+def stop_at(step, process, stop):
+    """Stop a process once it has told of a step; what it told until it ended."""
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if line.startswith(f"step {step} of"):
+            stop(process)
+            break
+    else:
+        pytest.fail(process.stderr.read()[-2000:])
+    return [*told, *process.communicate()[0].splitlines()]
+
+
 def test_a_run_that_was_killed_ends_as_one_that_was_not(training, tmp_path):
     folder = write_pairs(tmp_path / "pairs", "2.0")
     model, settings = ltx.write_transformer(tmp_path / "ltx.safetensors", "2.0", 1), replace(SMALL, steps=20)
@@ -323,19 +362,20 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(training, tmp_path):
         whole = train_lora(settings, loaded, folder, tmp_path / "whole")
 
     out, config = tmp_path / "killed", write_config(tmp_path / "config.yaml", settings)
-    process = program(config, model, folder, out)
-    for line in process.stdout:
-        if line.startswith("step 3 of 20"):
-            process.kill()
-            break
-    else:
-        pytest.fail(process.stderr.read()[-2000:])
-    process.communicate()
+    stop_at(3, program(config, model, folder, out), subprocess.Popen.kill)
     assert not (out / "lora.safetensors").exists()
+    if os.name == "posix":  # Ctrl-C: nothing is lost, however seldom the state is saved
+        seldom = write_config(tmp_path / "seldom.yaml", replace(settings, checkpoint_every=100))
+        process = program(seldom, model, folder, out)
+        told = stop_at(8, process, lambda process: process.send_signal(signal.SIGINT))
+        assert process.returncode == 130
     process = program(config, model, folder, out)
-    told, errors = process.communicate()
+    rest, errors = process.communicate()
     assert process.returncode == 0, errors[-2000:]
-    assert "step 1 of" not in told  # it goes on, and does not begin anew
+    steps = [int(line.split()[1]) for line in rest.splitlines() if line.startswith("step ")]
+    assert steps[0] > 1 and steps[-1] == 20
+    if os.name == "posix":
+        assert steps[0] == 1 + max(int(line.split()[1]) for line in told if line.startswith("step "))
     for name in ("lora.safetensors", "lora-000003.safetensors", "checkpoint.safetensors"):
         ours, theirs = load_file(whole.with_name(name)), load_file(out / name)
         assert ours.keys() == theirs.keys()

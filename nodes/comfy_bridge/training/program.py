@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -24,14 +25,18 @@ LEARNING_BYTES = 16
 
 
 def train(config: Path, model: Path, pairs: Path, out: Path) -> Path:
-    """Train a LoRA; returns its file. Raises XDubError for what somebody can mend, before the long work if it can."""
+    """Train a LoRA; returns its file.
+
+    Raises XDubError for what somebody can mend, before the long work if it can, and KeyboardInterrupt where it was
+    stopped, after its state is saved.
+    """
     settings = read_settings(config, LoraTraining)
     checked_pairs(pairs)
     loaded = load_trained(model, layout_named(settings.layout), settings.weights)
     _say(_sizes(loaded, settings.rank))
     try:
         with core_trains():
-            return train_lora(settings, loaded, pairs, out, on_progress=_tell)
+            return train_lora(settings, loaded, pairs, out, on_progress=_Teller())
     except comfy.model_management.OOM_EXCEPTION:
         raise SettingsError(
             f"{loaded.device} has no room for the training: set weights to float8_e4m3fn, make pairs of fewer frames "
@@ -53,9 +58,24 @@ def _sizes(model: Trained, rank: int) -> str:
     )
 
 
-def _tell(progress: Progress) -> None:
-    losses = ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-    _say(f"step {progress.done} of {progress.total}: {losses}")
+class _Teller:
+    """Tells every step, and ends the run after one where it is asked to (Ctrl-C, SIGTERM); asked twice: at once."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def __call__(self, progress: Progress) -> None:
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
+        _say(f"step {progress.done} of {progress.total}: {losses}")
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def _ask(self, *_: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
 
 
 def _say(line: str) -> None:
