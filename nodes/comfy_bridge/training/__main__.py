@@ -20,20 +20,31 @@ NAME = "comfyui_x_dub"
 def main() -> int:
     """The exit code: 0, 2 for what somebody can mend (said in one line), 130 where they stopped it."""
     given = _arguments()
+    # It was this folder, none of whose files is a module of its own.
+    sys.path[0] = str(given.comfyui.resolve())
     try:
-        _start_core(given.comfyui, given.device)
         _import_pack()
-        program = importlib.import_module(f"{NAME}.nodes.comfy_bridge.training.program")
+        return _train(given)
     except ImportError as error:
-        told = (
-            f"{error}: run this with ComfyUI's own Python, which has its packages and the pack's, pyyaml too"
+        sys.stderr.write(
+            f"{error}: run this with ComfyUI's own Python, which has its packages and the pack's\n"
         )
-        sys.stderr.write(f"{told}\n")
         return 2
+
+
+def _train(given: argparse.Namespace) -> int:
+    """What is quickly checked comes before core, which takes its time to load."""
     from xdub_core.errors import XDubError
+    from xdub_core.training.dub_it.run import checked_pairs
+    from xdub_core.training.dub_it.settings import LoraTraining
+    from xdub_core.training.settings_file import read_settings
 
     try:
-        path = program.train(given.config, given.model, given.pairs, given.out)
+        settings = read_settings(given.config, LoraTraining)
+        checked_pairs(given.pairs)
+        _start_core(given.device)
+        program = importlib.import_module(f"{NAME}.nodes.comfy_bridge.training.program")
+        path = program.train(settings, given.model, given.pairs, given.out)
     except XDubError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -74,8 +85,7 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _start_core(comfyui: Path, device: str) -> None:
-    sys.path[0] = str(comfyui.resolve())  # it was this folder, none of whose files is a module of its own
+def _start_core(device: str) -> None:
     sys.argv = sys.argv[:1]
     import comfy.options
 

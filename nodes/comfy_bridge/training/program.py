@@ -13,9 +13,8 @@ from xdub_core.dub_it.layouts import layout_named
 from xdub_core.errors import CheckpointError, SettingsError
 from xdub_core.progress import Progress
 from xdub_core.training.dub_it.lora import count_parameters
-from xdub_core.training.dub_it.run import Trained, checked_pairs, train_lora
+from xdub_core.training.dub_it.run import Trained, train_lora
 from xdub_core.training.dub_it.settings import LoraTraining
-from xdub_core.training.settings_file import read_settings
 
 from .loading import load_trained
 from .velocity import core_trains
@@ -24,14 +23,11 @@ LEARNING_BYTES = 16
 """Of a parameter of the LoRA: itself, its gradient, and AdamW's two moments, in float32."""
 
 
-def train(config: Path, model: Path, pairs: Path, out: Path) -> Path:
+def train(settings: LoraTraining, model: Path, pairs: Path, out: Path) -> Path:
     """Train a LoRA; returns its file.
 
-    Raises XDubError for what somebody can mend, before the long work if it can, and KeyboardInterrupt where it was
-    stopped, after its state is saved.
+    Raises XDubError for what somebody can mend, and KeyboardInterrupt where it was stopped, after its state is saved.
     """
-    settings = read_settings(config, LoraTraining)
-    checked_pairs(pairs)
     loaded = load_trained(model, layout_named(settings.layout), settings.weights)
     _say(_sizes(loaded, settings.rank))
     try:
