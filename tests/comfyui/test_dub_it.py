@@ -90,7 +90,6 @@ LENGTHS = [
     (61, RATES[0]),
     (121, RATES[2]),
     *((250, rate) for rate in RATES),
-    (1000, RATES[0]),
     (1000, RATES[2]),
 ]
 
