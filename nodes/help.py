@@ -41,8 +41,8 @@ def _help_checks(node: type[io.ComfyNode]) -> None:
     check = node.validate_inputs.__func__
 
     @functools.wraps(check)
-    def told(cls: type[io.ComfyNode], **inputs: Any) -> bool | str:
-        found = check(cls, **inputs)
+    def told(cls: type[io.ComfyNode], *args: Any, **inputs: Any) -> bool | str:
+        found = check(cls, *args, **inputs)
         return _helped(found) if isinstance(found, str) else found
 
     # Core hands over the inputs that it finds in the signature, and looks no further than the outermost function.

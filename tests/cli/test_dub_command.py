@@ -346,7 +346,7 @@ def test_a_full_disk(run, files):
         (("--shift", "0"), ("shift",)),
         (("--shift", "nan"), ("shift",)),
         (("--sampler", "lcm"), ("euler, heun, dpmpp_2m or uni_pc_bh2",)),
-        (("--speed", "quick"), ("exact, balanced or fast",)),
+        (("--speed", "quick"), ("exact, balanced, fast", "limits of your own")),
         (("--speed", "fast", "--as-released"), ("as released", "exact")),
         (("--schedule", "normal"), ("simple, beta, karras, exponential or kl_optimal",)),
         (("--model", "typo.safetensors"), ("typo.safetensors", "not there")),
