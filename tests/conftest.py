@@ -73,8 +73,8 @@ def reference() -> Path:
     return _folder("XDUB_REFERENCE", "reference", "reference facts")
 
 
-SLOW = {"web/test_nodes.py", "training/mini/test_make.py"}
-"""Two minutes of a core each: they run with XDUB_SLOW=1, or where they are named."""
+SLOW = {"training/mini/test_make.py"}
+"""Two minutes of a core: it runs with XDUB_SLOW=1, or where it is named."""
 
 
 def pytest_collection_modifyitems(config, items):
