@@ -86,12 +86,7 @@ def check_exact(made, audio, frames, fps):
     assert audio["waveform"].shape[-1] == round(frames / fps * 24_000)
 
 
-LENGTHS = [
-    (61, RATES[0]),
-    (121, RATES[2]),
-    *((250, rate) for rate in RATES),
-    (1000, RATES[2]),
-]
+LENGTHS = [*((frames, rate) for frames in (61, 121, 250) for rate in RATES), (1000, RATES[2])]
 
 
 @pytest.mark.parametrize(("frames", "fps"), LENGTHS, ids=str)

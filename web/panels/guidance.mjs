@@ -43,11 +43,11 @@ function followValues(node, host, panel) {
   look();
 }
 
-/** A record, or {error}; undefined where the server is not there, which the front end tells. */
-async function askEngine(body, signal) {
+/** A record, or {error}; nothing where the server is gone, which the front end tells, or the node. */
+function askEngine(body, signal) {
   const headers = { "Content-Type": "application/json" };
-  const response = await api.fetchApi("/xdub/guidance", { method: "POST", body, headers, signal }).catch(() => undefined);
-  return response?.ok ? response.json() : undefined;
+  const asked = api.fetchApi("/xdub/guidance", { method: "POST", body, headers, signal });
+  return asked.then((answer) => answer.ok && answer.json()).catch(() => undefined);
 }
 
 /** Whether no value comes from another node. */
