@@ -46,9 +46,14 @@ def kept_sound(made: np.ndarray, own: np.ndarray, speech: Sequence[Span], rate: 
 
 
 def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
-    """A sound [1 or 2, samples] in so many channels: in the first two of more, in both of two, mixed to one."""
+    """A sound [any, samples] in so many channels, float32: in the first two of more, in both of two, mixed to one.
+
+    Of more than two channels, their mean is taken.
+    """
+    if channels == 1 or len(sound) > 2:
+        sound = sound.mean(axis=0, keepdims=True)
     if channels == 1:
-        return np.asarray(sound.mean(axis=0, keepdims=True), np.float32)
+        return np.asarray(sound, np.float32)
     out = np.zeros((channels, sound.shape[1]), np.float32)
     out[:2] = sound
     return out

@@ -16,6 +16,7 @@ from torchaudio.functional import resample
 
 from xdub_core.dub_it.framing import framing
 from xdub_core.dub_it.joins import joined_frames, joined_sound
+from xdub_core.dub_it.kept_sound import with_channels
 from xdub_core.dub_it.prompt import divided, dub_prompt
 from xdub_core.dub_it.segments import Segment, plan_segments, speech_seconds
 from xdub_core.dub_it.speaking_time import compared, seconds_of_speech, speaking_seconds
@@ -157,7 +158,7 @@ def _own_sound(source: Source, segment: Segment, rate: int) -> np.ndarray:
     if audio is None:
         return np.zeros((2, 0), np.float32)
     own = resample(audio["waveform"][0].float(), audio["sample_rate"], rate)
-    return (own if len(own) == 2 else own.mean(0, keepdim=True).expand(2, -1)).numpy()
+    return with_channels(own.numpy(), 2)
 
 
 def _made_frames(source: Source, segments: Sequence[Segment], latents: Latents, vae: Any) -> Iterator[Tensor]:
